@@ -1,0 +1,70 @@
+"""The results as a Markdown table, and the machine they were had on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from statistics import median
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from bench.measure import Measured
+
+_PACKAGES = ("mindcorpus", "pandas", "pyarrow", "datasets", "numpy", "orjson")
+
+
+def machine() -> str:
+    """Give cores, memory and versions in one line."""
+    cores = len(os.sched_getaffinity(0))
+    memory = psutil.virtual_memory().total / 1e9
+    versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    return (
+        f"{cores} cores, {memory:.0f} GB, {platform.system()} {platform.release()},"
+        f" Python {platform.python_version()}, {versions}"
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "from the checkout"
+
+
+def ratios(runs: Mapping[str, Sequence[Measured]], of: str, to: str) -> tuple[float, float] | None:
+    """Give the medians over the rounds of one contestant's wall time and memory to another's."""
+    if of not in runs or to not in runs:
+        return None
+    pairs = list(zip(runs[of], runs[to], strict=True))
+    return (
+        median(one.wall / other.wall for one, other in pairs),
+        median(one.peak / other.peak for one, other in pairs),
+    )
+
+
+def markdown(size: str, count: Mapping[str, int], runs: Mapping[str, Sequence[Measured]]) -> str:
+    """Give the table: medians over the rounds, wall times with least and most."""
+    kind = next(iter(runs.values()))[0].kind.upper()
+    lines = [
+        f"## {size}: {count['read'] / 1e6:.0f} MB read, {count['written'] / 1e6:.0f} MB written",
+        "",
+        f"| | wall, s | least to most | CPU, s | peak {kind}, MB | peak USS, MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, measured in runs.items():
+        walls = [run.wall for run in measured]
+        lines.append(
+            f"| {name} | {median(walls):.2f} | {min(walls):.2f} to {max(walls):.2f}"
+            f" | {median(run.cpu for run in measured):.2f}"
+            f" | {median(run.peak for run in measured) / 1e6:.0f}"
+            f" | {median(run.peak_unique for run in measured) / 1e6:.0f} |"
+        )
+    for other in ("pandas", "copy"):
+        found = ratios(runs, "mindcorpus", other)
+        if found:
+            lines.append(f"| mindcorpus / {other} | {found[0]:.3f} | | | {found[1]:.3f} | |")
+    return "\n".join(lines)

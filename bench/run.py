@@ -1,0 +1,173 @@
+"""The paired runner: all contestants in turn, on one corpus, in one run, and their ratios.
+
+`python -m bench.run --size 20MB --rounds 3 [--only mindcorpus pandas copy]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from bench.agreement import differences, read_pairs
+from bench.generate import generate, parse_size
+from bench.measure import Measured, RunFailedError, run
+from bench.plain_copy import sizes
+from bench.report import machine, markdown
+
+_ROOT = Path(__file__).parent.parent
+_DATA = _ROOT / "bench" / "data"
+CONTESTANTS = ("mindcorpus", "pandas", "copy")
+_MODULES = {"mindcorpus": "mindcorpus_job", "pandas": "pandas_script", "copy": "plain_copy"}
+# The script's peak at 200 MB was 12 times the corpus.
+_PANDAS_MEMORY = 16
+# The outputs of one contestant, and the corpus, were 6 times the corpus at most.
+_DISK = 8
+_LARGEST_COMPARED = 200_000_000
+
+
+class BenchError(Exception):
+    """The bench cannot go on; the message says why."""
+
+
+def _without_pandas_if_it_does_not_fit(chosen: list[str], size: int) -> list[str]:
+    needed, free = _PANDAS_MEMORY * size, psutil.virtual_memory().available
+    if "pandas" in chosen and needed > free:
+        print(
+            f"pandas is left out: it needs up to {_PANDAS_MEMORY} times the corpus in memory,"
+            f" {needed / 1e9:.0f} GB; {free / 1e9:.0f} GB are free."
+        )
+        return [name for name in chosen if name != "pandas"]
+    return chosen
+
+
+class Bench:
+    """One corpus and the runs on it."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._size = size
+        self._corpus = _DATA / name
+        self._out = _DATA / f"out-{name}"
+        self._like = _DATA / f"like-{name}"
+        self.results: dict[str, list[Measured]] = {}
+        self.agreement = "not compared"
+        """Whether mindcorpus and pandas made the same records, or how they differ."""
+
+    def clean_up(self) -> None:
+        """Delete the last contestant's outputs."""
+        shutil.rmtree(self._out, ignore_errors=True)
+
+    def prepare(self) -> None:
+        """Make the corpus if there is none, and read it once: no contestant finds a cold cache."""
+        _DATA.mkdir(exist_ok=True)
+        if not self._corpus.exists():
+            generate(self._corpus, self._size)
+        if shutil.disk_usage(_DATA).free < _DISK * self._size:
+            raise BenchError(f"{_DISK * self._size / 1e9:.1f} GB of disk are needed")
+        for name in sizes(self._corpus):
+            with (self._corpus / name).open("rb") as file:
+                while file.read(1 << 20):
+                    pass
+
+    def play(self, rounds: int, chosen: list[str]) -> None:
+        """Run the contestants alternately; who begins moves on with each round."""
+        pairs = {}
+        for number in range(rounds):
+            first = number % len(chosen)
+            for name in (*chosen[first:], *chosen[:first]):
+                measured = self._run(name)
+                self.results.setdefault(name, []).append(measured)
+                print(
+                    f"round {number + 1}: {name} {measured.wall:.2f} s,"
+                    f" {measured.peak / 1e6:.0f} MB",
+                    file=sys.stderr,
+                )
+                if name == "mindcorpus" and number == 0:
+                    self._remember_sizes()
+                if name != "copy" and number == 0 and self._size <= _LARGEST_COMPARED:
+                    pairs[name] = read_pairs(self._out)
+        if len(pairs) == 2:
+            wrong = differences(pairs["mindcorpus"], pairs["pandas"])
+            self.agreement = wrong or f"agree: {pairs['pandas'].rows:,} records"
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the results of mindcorpus and pandas were compared and differ."""
+        return not self.agreement.startswith(("agree", "not"))
+
+    def _run(self, name: str) -> Measured:
+        self.clean_up()
+        self._out.mkdir()
+        # Nobody pays for what another left to be written.
+        os.sync()
+        module = f"bench.{_MODULES[name]}"
+        command = [sys.executable, "-m", module, str(self._corpus), str(self._out)]
+        if name == "copy":
+            if not self._like.exists():
+                raise BenchError("the copy needs a run of mindcorpus of this size before it")
+            command += ["--like", str(self._like)]
+        return run(command, _ROOT)
+
+    def _remember_sizes(self) -> None:
+        """Keep what mindcorpus wrote as empty files of the same sizes."""
+        shutil.rmtree(self._like, ignore_errors=True)
+        for name, size in sizes(self._out).items():
+            path = self._like / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.truncate(path, size)
+
+    def bytes(self) -> dict[str, int]:
+        """Give the bytes that were read and those that mindcorpus wrote."""
+        return {
+            "read": sum(sizes(self._corpus).values()),
+            "written": sum(sizes(self._like).values()),
+        }
+
+
+def main() -> None:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("--size", required=True, metavar="20MB", help="1MB to 10GB")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    given = parser.parse_args()
+    try:
+        size = parse_size(given.size)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    chosen = [name for name in CONTESTANTS if name in given.only]
+    chosen = _without_pandas_if_it_does_not_fit(chosen, size)
+    if not chosen or given.rounds < 1:
+        parser.error("nothing is left to run")
+    bench = Bench(given.size, size)
+    try:
+        bench.prepare()
+        bench.play(given.rounds, chosen)
+    except (BenchError, RunFailedError) as error:
+        parser.exit(1, f"{error}\n")
+    finally:
+        bench.clean_up()
+    print(markdown(given.size, bench.bytes(), bench.results))
+    print(f"\nMerged records of mindcorpus and pandas: {bench.agreement}.\n\n{machine()}")
+    written = {
+        "size": given.size,
+        "bytes": bench.bytes(),
+        "machine": machine(),
+        "agreement": bench.agreement,
+        "runs": {name: [asdict(run) for run in runs] for name, runs in bench.results.items()},
+    }
+    path = _DATA / f"results-{given.size}.json"
+    path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    if bench.disagrees:
+        parser.exit(1)
+
+
+if __name__ == "__main__":
+    main()

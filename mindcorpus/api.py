@@ -1,0 +1,110 @@
+"""The functions users were promised, each a line of Python for the whole job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.artifacts import Store
+from mindcorpus.merging import MergeResult, merge
+from mindcorpus.preparing.formats import PrepareResult, prepare
+from mindcorpus.progress import Cancellation, Reporter, silent
+from mindcorpus.requests import MergeRequest, PrepareRequest
+from mindcorpus.settings import Settings
+
+Folder = str | Path
+
+
+def merge_all_datasets(
+    data_dir: Folder | None = None,
+    *,
+    sample: bool = False,
+    sources: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    commercial_only: bool = False,
+    allow_missing: bool = False,
+    force: bool = False,
+    catalogs: Iterable[Folder] = (),
+    paths: Mapping[str, Folder] | None = None,
+    revisions: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+    upgrade: Iterable[str] = (),
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> MergeResult:
+    """Merge the sources into one corpus in `data_dir` (default: `MINDCORPUS_DATA_DIR`, or `datasets`).
+
+    `mindcorpus.requests.MergeRequest` explains the choices, `mindcorpus.merging.merge` the errors.
+    """
+    request = MergeRequest(
+        sample=sample,
+        sources=tuple(sources) if sources is not None else None,
+        exclude=tuple(exclude),
+        commercial_only=commercial_only,
+        allow_missing=allow_missing,
+        force=force,
+        catalogs=tuple(str(file) for file in catalogs),
+        paths={name: str(path) for name, path in (paths or {}).items()},
+        revisions=dict(revisions or {}),
+        options=dict(options or {}),
+        upgrade=tuple(upgrade),
+    )
+    return merge(request, _settings(data_dir, settings), report, cancel)
+
+
+def merged_dataset_exists(data_dir: Folder | None = None) -> bool:
+    """Tell whether a merged corpus was published."""
+    return Store(_settings(data_dir).data_dir).corpus_exists()
+
+
+def get_merged_dataset_path(data_dir: Folder | None = None) -> Path:
+    """Give the path of the merged JSON file, whether or not it is there yet."""
+    return Store(_settings(data_dir).data_dir).path("corpus")
+
+
+def prepare_for_openai(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
+    """Prepare OpenAI chat JSON lines from the corpus; takes the choices of `prepare_all_formats`."""
+    return _prepare("openai", data_dir, **choices)["openai"]
+
+
+def prepare_for_huggingface(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
+    """Prepare the Hugging Face folder from the corpus; takes the choices of `prepare_all_formats`."""
+    return _prepare("huggingface", data_dir, **choices)["huggingface"]
+
+
+def prepare_all_formats(data_dir: Folder | None = None, **choices: Any) -> dict[str, PrepareResult]:
+    """Prepare every format from the corpus; gives the results by format.
+
+    Choices: `exclude` (sources), `types`, `caps` (source -> number), `force`, `settings`,
+    `report`, `cancel`. `mindcorpus.preparing.formats.prepare` explains the errors.
+    """
+    return _prepare("all", data_dir, **choices)
+
+
+def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
+    """Tell for each format whether it was published."""
+    return Store(_settings(data_dir).data_dir).prepared()
+
+
+def _prepare(
+    format_: Any,
+    data_dir: Folder | None,
+    *,
+    exclude: Iterable[str] = (),
+    types: Iterable[str] = (),
+    caps: Mapping[str, int] | None = None,
+    force: bool = False,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> dict[str, PrepareResult]:
+    request = PrepareRequest(format_, tuple(exclude), tuple(types), dict(caps or {}), force)
+    return prepare(request, _settings(data_dir, settings), report, cancel)
+
+
+def _settings(data_dir: Folder | None, settings: Settings | None = None) -> Settings:
+    if settings is None:
+        return Settings.load(data_dir=data_dir)
+    return settings.model_copy(update={"data_dir": Path(data_dir)}) if data_dir else settings

@@ -1,0 +1,284 @@
+"""Storage: work is staged, published in one rename, and never written to again.
+
+An artifact is a folder `artifacts/<kind>-<digest>/`. `artifacts/<kind>` is a symbolic link to the
+current one; the paths users know are links through it. Swapping that one link publishes all
+files of an artifact at the same instant, and whatever dies before leaves the old one whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.errors import ArtifactError, ExistsError, NoCorpusError, storage_errors
+from mindcorpus.manifests import MANIFEST, find_damage, read_manifest
+from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+
+CORPUS = "merged_mental_health_dataset"
+OPENAI = "mental_health_openai"
+HUGGINGFACE = "mental_health_huggingface"
+CARD = "README.md"
+
+#: For each kind of artifact, what users find where: name in the data folder -> name in the artifact.
+LINKS: Mapping[str, Mapping[str, str]] = {
+    "corpus": {
+        f"{CORPUS}.json": f"{CORPUS}.json",
+        f"{CORPUS}.csv": f"{CORPUS}.csv",
+        f"{CORPUS}.parquet": f"{CORPUS}.parquet",
+        f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
+        f"{CORPUS}.manifest.json": MANIFEST,
+        f"{CORPUS}.README.md": CARD,
+    },
+    "openai": {
+        f"{OPENAI}.jsonl": f"{OPENAI}.jsonl",
+        f"{OPENAI}.manifest.json": MANIFEST,
+        f"{OPENAI}.README.md": CARD,
+    },
+    "huggingface": {HUGGINGFACE: ""},
+}
+KINDS = tuple(LINKS)
+
+
+class Staging:
+    """A folder to work in; it is gone when the work ends, published or not."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.output = root / "output"
+        """For what is to be published."""
+        self.scratch = root / "scratch"
+        """For what is not."""
+
+
+class Store:
+    """The artifacts of one data folder."""
+
+    def __init__(self, data_dir: str | Path) -> None:
+        self.data_dir = Path(data_dir)
+        self._artifacts = self.data_dir / "artifacts"
+        self._staging = self.data_dir / "staging"
+
+    # Reading
+
+    def exists(self, kind: str) -> bool:
+        """Whether an artifact of a kind was published."""
+        return (self._artifacts / kind / MANIFEST).is_file()
+
+    def corpus_exists(self) -> bool:
+        """Whether a corpus was published."""
+        return self.exists("corpus")
+
+    def prepared(self) -> dict[str, bool]:
+        """Whether each training format was published."""
+        return {kind: self.exists(kind) for kind in KINDS if kind != "corpus"}
+
+    def folder(self, kind: str) -> Path:
+        """Give the current folder of a kind, links resolved: it stays the same artifact.
+
+        Raises `NoCorpusError` if there is none.
+        """
+        if not self.exists(kind):
+            what = "merged corpus" if kind == "corpus" else f"{kind} format"
+            make = "mindcorpus merge" if kind == "corpus" else f"mindcorpus prepare {kind}"
+            raise NoCorpusError(
+                f"there is no {what} in {self.data_dir}", hint=f"Make it with `{make}`."
+            )
+        return (self._artifacts / kind).resolve()
+
+    def path(self, kind: str, name: str | None = None) -> Path:
+        """Give the path in the data folder under which users know an artifact's file."""
+        return self.data_dir / (name or next(iter(LINKS[kind])))
+
+    def manifest(self, kind: str) -> dict[str, Any]:
+        """Read the manifest of a kind; raises `NoCorpusError` or `CorruptArtifactError`."""
+        return read_manifest(self.folder(kind))
+
+    def status(self) -> dict[str, Any]:
+        """Tell what there is: by kind whether it exists, its path, bytes, rows, time and warnings."""
+        found: dict[str, Any] = {}
+        for kind in KINDS:
+            entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
+            if entry["exists"]:
+                folder = self.folder(kind)
+                manifest = read_manifest(folder)
+                built = (folder / MANIFEST).stat().st_mtime
+                entry |= {
+                    "rows": manifest["rows"],
+                    "bytes": sum(output["bytes"] for output in manifest["outputs"]),
+                    "built": datetime.fromtimestamp(built, UTC).isoformat(timespec="seconds"),
+                    "warnings": manifest["warnings"],
+                }
+            found[kind] = entry
+        return found
+
+    # Writing
+
+    def refuse_to_overwrite(self, kind: str, *, force: bool) -> None:
+        """Raise `ExistsError` if publishing would replace what nobody said may be replaced."""
+        self._refuse_foreign(kind)
+        if self.exists(kind) and not force:
+            raise ExistsError(
+                f"{self.path(kind)} exists", hint="Replace it with --force (force=True in Python)."
+            )
+
+    def _refuse_foreign(self, kind: str) -> None:
+        for name in LINKS[kind]:
+            path = self.data_dir / name
+            if not path.is_symlink() and path.exists():
+                raise ExistsError(
+                    f"{path} is not of mindcorpus' making",
+                    hint="Move it away: what mindcorpus did not write it does not delete.",
+                )
+
+    @contextmanager
+    def stage(self, kind: str) -> Iterator[Staging]:
+        """Give a folder to work in, on the same file system as the artifacts.
+
+        First sweeps what runs that were killed left behind. Raises `StorageError`.
+        """
+        with storage_errors(self.data_dir):
+            for folder in (self._artifacts, self._staging):
+                folder.mkdir(parents=True, exist_ok=True)
+            root = self._staging / f"{kind}-{secrets.token_hex(6)}"
+            with _locked(self._artifacts):
+                self._sweep()
+                root.mkdir()
+                owned = _lock(root)
+            try:
+                staging = Staging(root)
+                staging.output.mkdir()
+                staging.scratch.mkdir()
+                yield staging
+            finally:
+                shutil.rmtree(root, ignore_errors=True)
+                os.close(owned)
+
+    def _sweep(self) -> None:
+        """Remove staging folders that nobody holds, and artifacts that nothing points to."""
+        for folder in self._staging.iterdir():
+            try:
+                held = _lock(folder, wait=False)
+            except (BlockingIOError, FileNotFoundError, NotADirectoryError):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(held)
+        current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
+        for folder in self._artifacts.iterdir():
+            if not folder.is_symlink() and folder.name not in current:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, kind: str, output: Path, staging: Staging) -> Path:
+        """Make a folder of the staging area the current artifact of a kind, all of it in one rename.
+
+        Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
+        """
+        with storage_errors(self.data_dir), _locked(self._artifacts):
+            digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
+            self._refuse_foreign(kind)
+            _sync_folders(output)
+            link = self._artifacts / kind
+            old = self._artifacts / os.readlink(link) if link.is_symlink() else None
+            folder = self._artifacts / f"{kind}-{digest}"
+            if folder.exists():
+                # The same content once more; the old copy may be why it was made again.
+                folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
+            output.rename(folder)
+            for name, target in LINKS[kind].items():
+                _point(self.data_dir / name, os.path.join("artifacts", kind, target).rstrip("/"))  # noqa: PTH118 - a link's text, not a path that is opened
+            _sync(self._artifacts)
+            _point(link, folder.name)
+            _sync(self._artifacts)
+            _sync(self.data_dir)
+            if old is not None and old.exists():
+                # Out of sight first: nobody finds half of it.
+                gone = staging.root / f"replaced-{kind}"
+                old.rename(gone)
+        return folder
+
+
+def _point(link: Path, target: str) -> None:
+    """Make a symbolic link, replacing one with another target in a single rename."""
+    if link.is_symlink() and os.readlink(link) == target:  # noqa: PTH115 - compared as text
+        return
+    new = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
+    try:
+        new.symlink_to(target)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot make a symbolic link: {(error.strerror or 'not supported').lower()}",
+            file=str(link),
+            hint="Choose a data folder on a file system that has them.",
+        ) from error
+    new.replace(link)
+
+
+def _lock(folder: Path, *, wait: bool = True) -> int:
+    """Lock a folder until the returned descriptor is closed, by us or by our end."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folders(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            _sync(path)
+    _sync(folder)
+
+
+def verify(
+    data_dir: str | Path, report: Reporter = silent, cancel: Cancellation | None = None
+) -> list[dict[str, str]]:
+    """Recompute the checksums and sums of all artifacts in a data folder.
+
+    Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
+    Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.
+    """
+    store = Store(data_dir)
+    kinds = [kind for kind in KINDS if store.exists(kind)]
+    if not kinds:
+        store.folder("corpus")
+    cancel = cancel or Cancellation()
+    problems: list[dict[str, str]] = []
+    for kind in kinds:
+        folder = store.folder(kind)
+        total = sum(output["bytes"] for output in read_manifest(folder)["outputs"])
+        done = 0
+
+        def tick(_rows: int, size: int, kind: str = kind, total: int = total) -> None:
+            nonlocal done
+            cancel.check()
+            done += size
+            report(Progress("check", kind, done=done, total=total))
+
+        problems += [{"kind": kind, **problem} for problem in find_damage(folder, tick)]
+    return problems

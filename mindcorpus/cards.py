@@ -1,0 +1,145 @@
+"""Dataset cards: a manifest told to people, in the form the Hugging Face hub shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+WARNING = (
+    "Not for clinical use, no crisis handling: texts here are about people in distress, were not "
+    "checked by clinicians, and a model trained on them must not stand in for care. Keep to each "
+    "source's licence below."
+)
+_COMMERCIAL = {
+    "yes": "allowed",
+    "with-conditions": "allowed, with conditions",
+    "after-payment": "only after a payment",
+    "no": "not allowed",
+    "unknown": "unknown: no licence is stated",
+}
+
+
+def corpus_card(manifest: Mapping[str, Any]) -> str:
+    """Write the card of a merged corpus from its manifest (without the card's own entry)."""
+    return _card(
+        manifest,
+        "Merged mental-health conversations",
+        "One record a line in JSON and CSV, the same rows in Parquet: input, response, "
+        "rejected_response, source, type, tags. The lineage file tells, for every row that was "
+        "read, where it came from and what became of it.",
+    )
+
+
+def format_card(manifest: Mapping[str, Any]) -> str:
+    """Write the card of a training format from its manifest (without the card's own entry)."""
+    split = manifest["split"]
+    parts = (
+        "".join(
+            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups of one input each."
+            for name, part in split["parts"].items()
+        )
+        if split
+        else ""
+    )
+    return _card(
+        manifest,
+        f"Mental-health conversations for fine-tuning ({manifest['kind']})",
+        f"Made from the corpus whose manifest has sha256 `{manifest['corpus_sha256']}`.{parts}",
+    )
+
+
+def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
+    sources = manifest["sources"]
+    lines = [
+        "---",
+        f"pretty_name: {title}",
+        "license: other",
+        "tags:",
+        "- mental-health",
+        "- conversational",
+        "---",
+        "",
+        f"# {title}",
+        "",
+        text,
+        "",
+        f"> **{WARNING}**",
+        "",
+        f"{manifest['rows']:,} records, by mindcorpus {manifest['tool']['version']}.",
+        "",
+        "## Sources",
+        "",
+        *_table(
+            ("source", "origin", "revision", "read", "kept", "dropped", "duplicates"),
+            (
+                (
+                    source["name"],
+                    source["origin"],
+                    source["revision"] or "",
+                    f"{source['read']:,}",
+                    f"{source['kept']:,}",
+                    f"{sum(source['dropped'].values()):,}",
+                    f"{sum(source['duplicates'].values()):,}",
+                )
+                for source in sources
+            ),
+        ),
+        "",
+        "## Licences",
+        "",
+        *_table(
+            ("source", "licence", "commercial use", "terms"),
+            (
+                (
+                    source["name"],
+                    source["licence"]["id"],
+                    _COMMERCIAL[source["licence"]["commercial"]],
+                    source["licence"]["terms"],
+                )
+                for source in sources
+            ),
+        ),
+        "",
+        "## Left out, and why",
+        "",
+        *(_reasons(sources) or ["Nothing."]),
+        "",
+        *(
+            ["## Warnings", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
+            if manifest["warnings"]
+            else []
+        ),
+        "## Files",
+        "",
+        *_table(
+            ("file", "rows", "bytes", "sha256"),
+            (
+                (
+                    output["path"],
+                    f"{output['rows']:,}",
+                    f"{output['bytes']:,}",
+                    f"`{output['sha256']}`",
+                )
+                for output in manifest["outputs"]
+            ),
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"- {source['name']}: {count:,} × {reason}"
+        for source in sources
+        for reason, count in (
+            *source["dropped"].items(),
+            *((f"duplicate of {twin}", count) for twin, count in source["duplicates"].items()),
+            *((f"{change} (kept, changed)", count) for change, count in source["changed"].items()),
+        )
+    ]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    shown = [head, tuple("---" for _ in head), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in shown]

@@ -1,0 +1,154 @@
+"""The options of the commands; click alone is imported, so that `--help` is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+class _Pair(click.ParamType[tuple[str, str]]):
+    """NAME=VALUE."""
+
+    name = "pair"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, sign, rest = value.partition("=")
+        if not (name and sign and rest):
+            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        return name, rest
+
+
+class _Cap(_Pair):
+    """NAME=NUMBER."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, number = super().convert(value, param, ctx)
+        if not number.isdecimal():
+            self.fail(f"{number!r} is not a whole number", param, ctx)
+        return name, int(number)
+
+
+def _together(*options: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
+    """Make one decorator of several, in the order in which --help shall list them."""
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+PATH = click.Path(path_type=Path)
+data_dir_option = click.option(
+    "--data-dir",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of the corpus and all artifacts.  [default: $MINDCORPUS_DATA_DIR or datasets]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+workers_option = click.option(
+    "--workers", type=int, metavar="N", help="Processes at the same time.  [default: one a core]"
+)
+force_option = click.option(
+    "--force", "-f", is_flag=True, help="Replace what exists, without asking."
+)
+catalog_option = click.option(
+    "--catalog",
+    "catalogs",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Add the sources of a catalogue file of your own (repeatable).",
+)
+exclude_option = click.option(
+    "--exclude", multiple=True, metavar="NAME", help="Leave a source out (repeatable)."
+)
+
+merge_options = _together(
+    click.option(
+        "--sample", is_flag=True, help="Merge the small shipped sample; needs no network."
+    ),
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Merge this source (repeatable).  [default: all]",
+    ),
+    exclude_option,
+    click.option(
+        "--commercial-only", is_flag=True, help="Only sources whose licence allows commercial use."
+    ),
+    click.option(
+        "--allow-missing", is_flag=True, help="Publish without the sources that fail, and say so."
+    ),
+    force_option,
+    catalog_option,
+    click.option(
+        "--path",
+        "paths",
+        multiple=True,
+        type=_Pair(),
+        metavar="NAME=PATH",
+        help="Read a source from your own file or folder (repeatable).",
+    ),
+    click.option(
+        "--revision",
+        "revisions",
+        multiple=True,
+        type=_Pair(),
+        metavar="NAME=REVISION",
+        help="Read a source at a commit, tag or branch (repeatable).",
+    ),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        type=_Pair(),
+        metavar="NAME.KEY=VALUE",
+        help="Change an option of a source's catalogue entry (repeatable).",
+    ),
+    click.option(
+        "--upgrade",
+        multiple=True,
+        is_flag=False,
+        flag_value="*",
+        metavar="[NAME]",
+        help="Take the newest revision of a source, or of all, and lock it (repeatable).",
+    ),
+    data_dir_option,
+    workers_option,
+)
+prepare_options = _together(
+    exclude_option,
+    click.option(
+        "--type",
+        "types",
+        multiple=True,
+        metavar="TYPE",
+        help="Take records of this type (repeatable).  [default: all]",
+    ),
+    click.option(
+        "--cap",
+        "caps",
+        multiple=True,
+        type=_Cap(),
+        metavar="NAME=N",
+        help="Take at most N records of a source, a sample of them (repeatable).",
+    ),
+    click.option("--seed", type=int, metavar="N", help="Seed of samples and split.  [default: 42]"),
+    click.option("--system-prompt", metavar="TEXT", help="System message of each OpenAI example."),
+    force_option,
+    data_dir_option,
+    workers_option,
+)

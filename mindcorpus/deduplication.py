@@ -1,0 +1,76 @@
+"""Which records are the same: by their 128-bit keys alone, in bounded memory, whatever the number.
+
+The first record with a key, in the order of the catalogue, stays; each later one is told which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Keys = npt.NDArray[np.uint64]
+"""Shape (n, 2): a 128-bit key as two integers."""
+Numbers = npt.NDArray[np.int64]
+
+#: Keys that are sorted at one time: 16 bytes each, and about three times that while sorting.
+PARTITION = 1_000_000
+
+
+def read_keys(index: Path, column: str) -> Keys:
+    """Read one key column of a part's index, kept rows only: shape (kept, 2)."""
+    # Not pq.read_table, which loads pyarrow.dataset and with it pandas: half a second.
+    table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
+    values = table.column(0).drop_null()
+    buffers = [
+        np.frombuffer(chunk.cast(pa.binary(16)).buffers()[1], np.uint64)[
+            2 * chunk.offset : 2 * (chunk.offset + len(chunk))
+        ]
+        for chunk in values.chunks
+        if len(chunk)
+    ]
+    flat = np.concatenate(buffers) if buffers else np.empty(0, np.uint64)
+    return flat.reshape(-1, 2)
+
+
+def partitions(
+    indexes: Sequence[Path], column: str, count: int, check: Callable[[], None]
+) -> Iterator[tuple[Keys, Numbers]]:
+    """Give all keys in groups such that equal keys are in one group, with the records' numbers.
+
+    `count` is how many records there are in all; numbers count them over all parts, in order.
+    """
+    parts = max(1, -(-count // PARTITION))
+    for part in range(parts):
+        keys: list[Keys] = []
+        numbers: list[Numbers] = []
+        first = 0
+        for index in indexes:
+            check()
+            found = read_keys(index, column)
+            mine = np.flatnonzero(found[:, 0] % np.uint64(parts) == part)
+            keys.append(found[mine])
+            numbers.append(mine + first)
+            first += len(found)
+        yield np.concatenate(keys), np.concatenate(numbers)
+
+
+def find_twins(indexes: Sequence[Path], count: int, check: Callable[[], None]) -> Numbers:
+    """For each record, the number of the first one with the same key if that is another, else -1.
+
+    Shape (count,); 8 bytes a record.
+    """
+    twins = np.full(count, -1, np.int64)
+    for keys, numbers in partitions(indexes, "key", count, check):
+        order = np.lexsort((numbers, keys[:, 1], keys[:, 0]))
+        keys, numbers = keys[order], numbers[order]
+        same = np.zeros(len(keys), bool)
+        same[1:] = (keys[1:] == keys[:-1]).all(axis=1)
+        # Each run of equal keys points at its first record.
+        starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(keys))))
+        twins[numbers[same]] = numbers[starts[same]]
+    return twins

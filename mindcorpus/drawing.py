@@ -1,0 +1,149 @@
+"""Charts as inline SVG: bars, stacked shares and length ranges that fit a phone and a wide screen.
+
+Everything across is in percent and nothing has a viewBox, so a chart takes the width it is given
+while its words keep their size. Colours and fonts come from charts.css.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LABEL_CHARS = 46
+_ROW = 42  # height of one row: a line of words, and the bar under it
+_BAR_TOP = 21
+_BAR = 10
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: what it stands for, how much it is, and what is written at its end."""
+
+    label: str
+    value: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One bar of parts: each part's CSS class and its count."""
+
+    label: str
+    parts: Sequence[tuple[str, int]]
+    note: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """One row of a length chart: where most lengths lie, and the middle one."""
+
+    label: str
+    low: float
+    median: float
+    high: float
+
+
+def draw_bars(name: str, title: str, bars: Sequence[Bar]) -> str:
+    """Draw horizontal bars, as long as their values against the largest."""
+    top = max((bar.value for bar in bars), default=0) or 1
+    rows = []
+    for number, bar in enumerate(bars):
+        width = _percent(bar.value / top)
+        mark = _rect("bar", 0.0, width) if bar.value else ""
+        rows.append(_row(number, bar.label, bar.note, _rect("track", 0.0, 100.0) + mark))
+    told = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
+    return _chart(name, title, told, len(bars) * _ROW, "".join(rows))
+
+
+def draw_stacks(name: str, title: str, stacks: Sequence[Stack]) -> str:
+    """Draw bars of equal length, each cut into its parts' shares."""
+    rows = []
+    for number, stack in enumerate(stacks):
+        total = sum(count for _, count in stack.parts)
+        at, marks = 0.0, [_rect("track", 0.0, 100.0)]
+        for kind, count in stack.parts:
+            if count:
+                width = _percent(count / total)
+                marks.append(_rect(kind, at, width, round_=False))
+                at += width
+        rows.append(_row(number, stack.label, stack.note, "".join(marks)))
+    told = "; ".join(f"{stack.label}: {stack.note}" for stack in stacks)
+    return _chart(name, title, told, len(stacks) * _ROW, "".join(rows))
+
+
+def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) -> str:
+    """Draw each row's span and median, on a logarithmic scale from 1 to at least `longest`."""
+    top = _round_up(longest)
+    height = len(ranges) * _ROW
+    parts = []
+    for power in range(round(math.log10(top)) + 1):
+        at = _percent(power / math.log10(top))
+        anchor = "start" if power == 0 else "end" if at == 100 else "middle"
+        parts.append(
+            f'<line class="grid" x1="{at}%" x2="{at}%" y1="0" y2="{height}"/>'
+            f'<text class="tick" x="{at}%" y="{height + 16}" text-anchor="{anchor}">'
+            f"{10**power:,}</text>"
+        )
+    middle = _BAR_TOP + _BAR // 2
+    for number, row in enumerate(ranges):
+        if row.high < 1:
+            parts.append(_row(number, row.label, "none", ""))
+            continue
+        low, median, high = (
+            _percent(math.log10(max(value, 1)) / math.log10(top))
+            for value in (row.low, row.median, row.high)
+        )
+        mark = (
+            f'<line class="span" x1="{low}%" x2="{high}%" y1="{middle}" y2="{middle}"/>'
+            f'<circle class="dot" cx="{median}%" cy="{middle}" r="6"/>'
+        )
+        parts.append(_row(number, row.label, f"{row.median:,.0f}", mark))
+    told = "; ".join(
+        f"{row.label}: median {row.median:,.0f}, most from {row.low:,.0f} to {row.high:,.0f}"
+        for row in ranges
+    )
+    return _chart(name, title, told, height + 22, "".join(parts))
+
+
+def _chart(name: str, title: str, told: str, height: int, inside: str) -> str:
+    return (
+        f'<svg role="img" width="100%" height="{height}" '
+        f'aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(title)}</title>'
+        f'<desc id="{name}-desc">{escape(told)}</desc>{inside}</svg>'
+    )
+
+
+def _row(number: int, label: str, note: str, marks: str) -> str:
+    shown = label if len(label) <= _LABEL_CHARS else label[: _LABEL_CHARS - 1] + "…"
+    return (
+        f'<svg class="row" y="{number * _ROW}" width="100%" height="{_ROW}">'
+        f"<title>{escape(f'{label}: {note}')}</title>"
+        f'<text class="label" x="0" y="14">{escape(shown)}</text>'
+        f'<text class="note" x="100%" y="14" text-anchor="end">{escape(note)}</text>{marks}</svg>'
+    )
+
+
+def _rect(kind: str, at: float, width: float, *, round_: bool = True) -> str:
+    corner = f' rx="{_BAR // 2}"' if round_ else ""
+    return (
+        f'<rect class="{kind}" x="{at:.4g}%" y="{_BAR_TOP}" '
+        f'width="{width:.4g}%" height="{_BAR}"{corner}/>'
+    )
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 2)
+
+
+def _round_up(value: float) -> int:
+    """Give the power of ten at or above a value, at least ten."""
+    top = 10
+    while top < value:
+        top *= 10
+    return top

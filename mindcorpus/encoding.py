@@ -1,0 +1,80 @@
+"""A record's texts as JSON and as CSV, and how long they will be: one rule for sizes and for bytes.
+
+Sizes are known before a byte is written, so that several processes can write one file, each at
+its own place.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from mindcorpus.records import COLUMNS, count_byte
+
+#: What stands before each record of the merged JSON; the first has `[`, all others a comma.
+JSON_FIRST, JSON_NEXT, JSON_END = b"[\n", b",\n", b"\n]\n"
+CSV_END = b"\r\n"
+CSV_HEADER = ",".join(COLUMNS).encode() + CSV_END
+
+_JSON_KEYS = tuple(f'"{name}":'.encode() for name in COLUMNS)
+# Braces, five commas, the keys, and the two bytes before the record.
+_JSON_FRAME = 2 + 5 + sum(map(len, _JSON_KEYS)) + len(JSON_NEXT)
+_CSV_FRAME = len(COLUMNS) - 1 + len(CSV_END)
+
+
+def csv_cell(text: bytes) -> bytes:
+    """Quote a text for CSV (RFC 4180). All are: to look for those that need it costs more."""
+    return b'"' + text.replace(b'"', b'""') + b'"'
+
+
+def csv_cell_size(text: bytes) -> int:
+    """Give the length of `csv_cell(text)`."""
+    return len(text) + count_byte(text, 0x22) + 2
+
+
+class Frame:
+    """What the records of one source and type have in common, encoded once; tags are few as well."""
+
+    def __init__(self, source: str, type_: str) -> None:
+        self._json = (
+            _JSON_KEYS[3] + orjson.dumps(source) + b"," + _JSON_KEYS[4] + orjson.dumps(type_) + b","
+        )
+        self._csv = csv_cell(source.encode()) + b"," + csv_cell(type_.encode()) + b","
+        self._json_ends: dict[str, bytes] = {}
+        self._csv_ends: dict[str, bytes] = {}
+        self._shared_json = len(self._json) - len(_JSON_KEYS[3]) - len(_JSON_KEYS[4]) - 2
+        self._shared_csv = len(self._csv) - 2
+
+    def json_size(self, texts: int, tags: str) -> int:
+        """Give the bytes a record takes in the merged JSON, from those of its three JSON texts."""
+        return _JSON_FRAME + texts + self._shared_json + len(tags.encode())
+
+    def csv_size(self, cells: int, tags: str) -> int:
+        """Give the bytes a record takes in the merged CSV, from those of its three cells."""
+        return _CSV_FRAME + cells + self._shared_csv + csv_cell_size(tags.encode())
+
+    def json_record(self, before: bytes, texts: tuple[str, str, str], tags: str) -> bytes:
+        """Encode a record for the merged JSON; `tags` is a JSON array."""
+        if tags not in self._json_ends:
+            self._json_ends[tags] = b"," + self._json + _JSON_KEYS[5] + tags.encode() + b"}"
+        input_, response, rejected = map(orjson.dumps, texts)
+        return b"".join(
+            (
+                before,
+                b"{",
+                _JSON_KEYS[0],
+                input_,
+                b",",
+                _JSON_KEYS[1],
+                response,
+                b",",
+                _JSON_KEYS[2],
+                rejected,
+                self._json_ends[tags],
+            )
+        )
+
+    def csv_record(self, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
+        """Encode a record for the merged CSV; `tags` is a JSON array."""
+        if tags not in self._csv_ends:
+            self._csv_ends[tags] = self._csv + csv_cell(tags.encode()) + CSV_END
+        return b",".join((*map(csv_cell, texts), self._csv_ends[tags]))

@@ -1,0 +1,135 @@
+"""An errand to the hub for one source: asked with patience, told in our words, kept to the lock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub import is_offline_mode
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+from mindcorpus.catalog import Source
+from mindcorpus.errors import HubUnavailableError, SettingsError, storage_errors
+from mindcorpus.fetched import FetchedFile, changed
+from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.refusals import Asked, given_up, refused
+from mindcorpus.retries import Exchange, PassingError, persist
+from mindcorpus.settings import Settings
+from mindcorpus.sources_lock import LockedFile
+
+T = TypeVar("T")
+
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is fetched, how, and who wants to know."""
+
+    source: Source
+    settings: Settings
+    report: Reporter
+    cancel: Cancellation
+
+    def ask(
+        self,
+        work: Callable[[Exchange], T],
+        asked: Asked,
+        tell: Callable[[int], None] = lambda _received: None,
+    ) -> T:
+        """Do work that asks the hub, as often as the settings allow, and give its result.
+
+        `tell` receives the bytes so far. Raises a `FetchError`, `StorageError` or `CancelledError`.
+        """
+        if offline():
+            raise HubUnavailableError(
+                "HF_HUB_OFFLINE is set, and the cache does not hold all that is needed",
+                source=asked.source,
+                file=asked.file,
+                hint="Unset it for one run, with the same sources.lock and cache folder.",
+            )
+        try:
+            with storage_errors(self.settings.cache_dir or Path("the Hugging Face cache")):
+                return persist(
+                    lambda exchange: _sensible(work, exchange),
+                    tries=self.settings.fetch_tries,
+                    timeout=self.settings.fetch_timeout,
+                    cancel=self.cancel,
+                    tell=tell,
+                )
+        except PassingError as error:
+            raise given_up(error, asked, self.settings.fetch_tries) from None
+        except _REFUSALS as error:
+            # Not chained: the client's words may hold signed addresses.
+            raise refused(error, asked) from None
+
+    def tell(self, done: int, total: int | None) -> None:
+        """Report how many bytes are here."""
+        self.report(Progress("fetch", item=self.source.name, done=done, total=total))
+
+    def as_locked(self, file: FetchedFile, known: LockedFile | None) -> FetchedFile:
+        """Hold a file that was just read against the lock; raises `WrongBytesError`."""
+        if known is None:
+            return file
+        if (known.size, known.sha256) != (file.size, file.sha256):
+            raise changed(self.source.name, file.path)
+        return replace(file, expected=known.sha256)
+
+
+_REFUSALS = (httpx2.HTTPError, httpx2.InvalidURL, LocalEntryNotFoundError, HFValidationError)
+
+
+def _sensible(work: Callable[[Exchange], T], exchange: Exchange) -> T:
+    """Do the work; a proxy's page instead of an answer, or half a file, may pass."""
+    try:
+        return work(exchange)
+    except _REFUSALS:
+        raise
+    except UnicodeEncodeError:  # of a header; all others are ours
+        raise SettingsError(
+            "the token holds characters that no token has",
+            field="HF_TOKEN",
+            hint="Copy it anew from https://huggingface.co/settings/tokens.",
+        ) from None
+    except ValueError:
+        raise exchange.failed("the hub's answer makes no sense") from None
+    except OSError as error:
+        # The client's own check of a file's size raises this kind, with no number.
+        if type(error) is OSError and error.errno is None:
+            raise exchange.failed("the file came incomplete") from None
+        raise
+
+
+def digests(local: Path) -> tuple[int, str, str]:
+    """Give a file's size, its sha256, and its id as git has it."""
+    size = local.stat().st_size
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with local.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            sha256.update(piece)
+            blob.update(piece)
+    return size, sha256.hexdigest(), blob.hexdigest()
+
+
+def endpoint() -> str:
+    """Give the hub's address as the environment has it now; the library looks at import only."""
+    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    if not re.match(r"https?://[^/]", address):
+        raise SettingsError(
+            f"HF_ENDPOINT is not a web address: {address!r}",
+            field="HF_ENDPOINT",
+            hint="Set it to an address such as https://huggingface.co, or unset it.",
+        )
+    return address
+
+
+def offline() -> bool:
+    """Whether the user forbids all requests."""
+    said = os.environ.get("HF_HUB_OFFLINE", "").upper()
+    return is_offline_mode() or said in {"1", "ON", "YES", "TRUE"}

@@ -1,0 +1,217 @@
+"""Every error a user can meet, each with a stable code, an exit code and a word on what to do.
+
+    MindcorpusError
+    ├── SettingsError            settings              a setting or an option is wrong
+    ├── CatalogError             catalog               a catalogue entry is wrong
+    ├── FetchError               fetch-failed          a source's files could not be had
+    │   ├── HubUnavailableError  hub-unavailable       down, slow, or no network
+    │   ├── RateLimitedError     hub-rate-limited      the hub asks for a pause, too often
+    │   ├── AccessDeniedError    access-denied         gated or private
+    │   ├── NotFoundError        source-not-found      no such repository, revision, file or folder
+    │   └── WrongBytesError      wrong-bytes           a file is not what the hub or the lock says
+    ├── DataError                bad-data              a source's file cannot be read on
+    ├── ArtifactError            artifact              what is stored, or where
+    │   ├── ExistsError          already-exists        nothing is overwritten unasked
+    │   ├── NoCorpusError        no-corpus             there is nothing to work on yet
+    │   ├── CorruptArtifactError corrupt-artifact      an artifact is not what its manifest says
+    │   └── StorageError         storage               disk full, no permission, read-only
+    ├── WorkerLostError          worker-lost           a worker process died
+    └── CancelledError           cancelled             asked to stop, by a person or a caller
+
+No message ever holds a record's text: errors go to logs.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class MindcorpusError(Exception):
+    """The root of all errors; `str()` gives one line, `hint` what to do about it."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        hint: str = "",
+        source: str | None = None,
+        file: str | None = None,
+        row: int | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.title = title
+        self.hint = hint
+        self.source = source
+        self.file = file
+        self.row = row
+        self.field = field
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process borders; keyword arguments do not survive the default.
+        return _restore, (type(self), self.title, self.as_dict())
+
+    def __str__(self) -> str:
+        named = (
+            ("source", self.source),
+            ("file", self.file),
+            ("row", self.row),
+            ("field", self.field),
+        )
+        where = ", ".join(f"{name} {value}" for name, value in named if value is not None)
+        return f"{self.title} ({where})" if where else self.title
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the error as JSON values: code, title, hint, source, file, row, field."""
+        return {
+            "code": self.code,
+            "title": self.title,
+            "hint": self.hint,
+            "source": self.source,
+            "file": self.file,
+            "row": self.row,
+            "field": self.field,
+        }
+
+
+def _restore(kind: type[MindcorpusError], title: str, values: dict[str, Any]) -> MindcorpusError:
+    return kind(
+        title, **{name: values[name] for name in ("hint", "source", "file", "row", "field")}
+    )
+
+
+class SettingsError(MindcorpusError):
+    """A setting, an option or an argument is wrong."""
+
+    code = "settings"
+    exit_code = 3
+
+
+class CatalogError(MindcorpusError):
+    """A catalogue entry is wrong; `file` and `field` say which."""
+
+    code = "catalog"
+    exit_code = 3
+
+
+class FetchError(MindcorpusError):
+    """A source's files could not be had."""
+
+    code = "fetch-failed"
+    exit_code = 4
+
+
+class HubUnavailableError(FetchError):
+    """The hub is down, too slow, or out of reach, and stayed so over all retries."""
+
+    code = "hub-unavailable"
+
+
+class RateLimitedError(FetchError):
+    """The hub asked for a pause more often than we retry."""
+
+    code = "hub-rate-limited"
+
+
+class AccessDeniedError(FetchError):
+    """The repository is gated or private, and the token, if any, does not open it."""
+
+    code = "access-denied"
+
+
+class NotFoundError(FetchError):
+    """There is no such repository, revision, file or folder."""
+
+    code = "source-not-found"
+
+
+class WrongBytesError(FetchError):
+    """A file's bytes are not those the hub or the lock names."""
+
+    code = "wrong-bytes"
+
+
+class DataError(MindcorpusError):
+    """A source's file cannot be read on from where it is broken."""
+
+    code = "bad-data"
+    exit_code = 5
+
+
+class ArtifactError(MindcorpusError):
+    """Something about what is stored, or where."""
+
+    code = "artifact"
+    exit_code = 6
+
+
+class ExistsError(ArtifactError):
+    """The artifact exists, and nobody said that it may be replaced."""
+
+    code = "already-exists"
+    exit_code = 7
+
+
+class NoCorpusError(ArtifactError):
+    """There is no merged corpus, or no prepared format, to work on yet."""
+
+    code = "no-corpus"
+
+
+class CorruptArtifactError(ArtifactError):
+    """An artifact is not what its manifest says."""
+
+    code = "corrupt-artifact"
+
+
+class StorageError(ArtifactError):
+    """The disk is full, or may not be written."""
+
+    code = "storage"
+
+
+class WorkerLostError(MindcorpusError):
+    """A worker process died under its task."""
+
+    code = "worker-lost"
+    exit_code = 1
+
+
+class CancelledError(MindcorpusError):
+    """The work was asked to stop; nothing was published."""
+
+    code = "cancelled"
+    exit_code = 130
+
+
+_STORAGE_HINTS = {
+    errno.ENOSPC: "Free some space, or choose another folder with --data-dir.",
+    errno.EDQUOT: "Your disk quota is used up: free some space, or choose another folder with --data-dir.",
+    errno.EACCES: "Check who owns the folder and its permissions, or choose another with --data-dir.",
+    errno.EPERM: "Check who owns the folder and its permissions, or choose another with --data-dir.",
+    errno.EROFS: "The file system is read-only: choose another folder with --data-dir.",
+    errno.EIO: "The disk answered with an input/output error: check it before you go on.",
+    errno.ENOTDIR: "A file stands where a folder is needed: move it, or choose another --data-dir.",
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors about `path` into `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _STORAGE_HINTS:
+            raise
+        reason = error.strerror or "input/output error"
+        named = error.filename if isinstance(error.filename, str) else str(path)
+        raise StorageError(
+            f"cannot write: {reason.lower()}", file=named, hint=_STORAGE_HINTS[error.errno]
+        ) from error

@@ -1,0 +1,107 @@
+"""From a catalogue to files on this disk: every source fetched, or its failure noted; the lock kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mindcorpus.catalog import Catalog, Source
+from mindcorpus.errors import FetchError, MindcorpusError, NotFoundError, SettingsError
+from mindcorpus.fetched import Fetched, fetch_local
+from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.requests import EVERY, MergeRequest
+from mindcorpus.settings import Settings
+from mindcorpus.sources_lock import LockedFile, LockedSource, SourcesLock
+
+SAMPLE = Path(__file__).parent / "sample"
+LOCK = "sources.lock"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sources' files, in catalogue order, and why others have none."""
+
+    fetched: tuple[Fetched, ...]
+    failures: Mapping[str, MindcorpusError]
+    absent: tuple[str, ...]
+    """Sources without a public home that nobody gave: no failure, but said."""
+    lock: SourcesLock
+
+
+def gather(
+    request: MergeRequest,
+    catalog: Catalog,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Gathered:
+    """Bring every source's files here; one that fails does not keep the others from being fetched.
+
+    Raises `SettingsError` for a name that no source has.
+    """
+    for name in (*request.paths, *request.revisions, *(set(request.upgrade) - {EVERY})):
+        catalog[name]
+    lock = SourcesLock.read(settings.data_dir / LOCK)
+    fetched: list[Fetched] = []
+    failures: dict[str, MindcorpusError] = {}
+    absent: list[str] = []
+    for source in catalog:
+        cancel.check()
+        try:
+            fetched.append(_fetch(source, request, lock, settings, report, cancel))
+        except NotFoundError as error:
+            if source.absent and source.name not in request.paths and not request.sample:
+                absent.append(source.name)
+            else:
+                failures[source.name] = error
+        except FetchError as error:
+            failures[source.name] = error
+    return Gathered(tuple(fetched), failures, tuple(absent), lock)
+
+
+def _fetch(
+    source: Source,
+    request: MergeRequest,
+    lock: SourcesLock,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched:
+    name = source.name
+    path = request.paths.get(name)
+    revision = request.revisions.get(name)
+    if revision and (path or source.repository is None):
+        raise SettingsError(
+            f"{name} has no revisions: it is not read from the hub", hint="Leave out --revision."
+        )
+    if path is not None:
+        return fetch_local(source, Path(path).expanduser())
+    if request.sample and (home := _in_sample(source)):
+        return replace(fetch_local(source, home), origin="sample")
+    if source.path is not None:
+        return fetch_local(source, settings.data_dir / source.path)
+    # Late: the hub's client takes a third of a second to load, and local sources do without.
+    from mindcorpus.hub import fetch
+
+    moves = name in request.upgrade or EVERY in request.upgrade
+    locked = None if moves else lock.sources.get(name)
+    return fetch(
+        source, settings=settings, locked=locked, revision=revision, report=report, cancel=cancel
+    )
+
+
+def _in_sample(source: Source) -> Path | None:
+    if source.repository is not None:
+        home = SAMPLE / "datasets" / source.repository
+    else:
+        home = SAMPLE / (source.path or source.name)
+    return home if home.exists() else None
+
+
+def lock_of(fetched: Fetched) -> LockedSource | None:
+    """Give the lock entry of a source's files; None for local ones, which are not locked."""
+    if fetched.origin in ("local", "sample"):
+        return None
+    files = {file.path: LockedFile(size=file.size, sha256=file.sha256) for file in fetched.files}
+    return LockedSource(repository=fetched.origin, revision=fetched.revision or "", files=files)

@@ -1,0 +1,341 @@
+"""prepare(): choose rows, split them without a leak, write each format, publish."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindcorpus import __version__
+from mindcorpus.artifacts import CARD, CORPUS, OPENAI, Staging, Store
+from mindcorpus.cards import WARNING, format_card
+from mindcorpus.crew import Crew, Finished, Task
+from mindcorpus.errors import MindcorpusError, storage_errors
+from mindcorpus.hashing import Region, Written, lay_out
+from mindcorpus.manifests import MANIFEST, SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.preparing.chat_rules import CheckReport, Finding, combine
+from mindcorpus.preparing.huggingface import (
+    CSV_HEADER,
+    SPLITS,
+    CsvRows,
+    LayoutJob,
+    arrow_name,
+    write_layout,
+)
+from mindcorpus.preparing.openai import ChatLines
+from mindcorpus.preparing.selection import (
+    Numbers,
+    Selection,
+    mixture_warnings,
+    read_rows,
+    select,
+)
+from mindcorpus.preparing.split import Split, split_rows
+from mindcorpus.preparing.writing import (
+    ChatTarget,
+    FolderTarget,
+    Run,
+    RunJob,
+    plan_runs,
+    write_run,
+)
+from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.requests import PrepareRequest
+from mindcorpus.sealing import Sealing
+from mindcorpus.settings import Settings
+
+FORMATS = ("openai", "huggingface")
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """A published training format: where it is and what it holds."""
+
+    format: str
+    path: Path
+    manifest_path: Path
+    rows: int
+    skipped: dict[str, int]
+    """Rows of the corpus that were left out, by reason."""
+    warnings: tuple[str, ...]
+    split: dict[str, Any] | None
+    """The proof of the split (huggingface): parts, share, overlap, by_source, note."""
+    findings: tuple[Finding, ...]
+    """What the provider's rules find (openai)."""
+    manifest: dict[str, Any]
+
+
+def prepare(
+    request: PrepareRequest,
+    settings: Settings,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> dict[str, PrepareResult]:
+    """Make training formats of the corpus and publish each; what was there stays until then.
+
+    Raises `NoCorpusError`, `ExistsError` where a format may not be replaced, `SettingsError` for
+    names the corpus does not hold, `StorageError` and `CancelledError`.
+    """
+    cancel = cancel or Cancellation()
+    formats = FORMATS if request.format == "all" else (request.format,)
+    store = Store(settings.data_dir)
+    corpus = store.folder("corpus")
+    for kind in formats:
+        store.refuse_to_overwrite(kind, force=request.force)
+    with storage_errors(settings.data_dir):
+        job = _Prepare(request, settings, corpus, report, cancel)
+        with store.stage("formats") as staging, Crew(settings.workers) as crew:
+            folders = {kind: staging.output / kind for kind in formats}
+            manifests = job.run(folders, staging, crew)
+            report(Progress("publish"))
+            cancel.check()
+            for kind, folder in folders.items():
+                store.publish(kind, folder, staging)
+    return {kind: _result(kind, manifests[kind], store) for kind in formats}
+
+
+def _result(kind: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
+    names = {"openai": f"{OPENAI}.manifest.json", "huggingface": None}
+    path = store.path(kind)
+    manifest_path = store.path(kind, names[kind]) if names[kind] else path / MANIFEST
+    findings = tuple(Finding(**finding) for finding in manifest["findings"])
+    return PrepareResult(
+        format=kind,
+        path=path,
+        manifest_path=manifest_path,
+        rows=manifest["rows"],
+        skipped=manifest["skipped"],
+        warnings=tuple(manifest["warnings"]),
+        split=manifest["split"],
+        findings=findings,
+        manifest=manifest,
+    )
+
+
+class _Prepare:
+    """One prepare; what its formats share."""
+
+    def __init__(
+        self,
+        request: PrepareRequest,
+        settings: Settings,
+        corpus: Path,
+        report: Reporter,
+        cancel: Cancellation,
+    ) -> None:
+        self.request = request
+        self.settings = settings
+        self.report = report
+        self.cancel = cancel
+        self.corpus_manifest = Store(settings.data_dir).manifest("corpus")
+        self.corpus_sha256 = hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest()
+        self.parts = tuple(sorted((corpus / f"{CORPUS}.parquet").iterdir()))
+        self.lineage = corpus / f"{CORPUS}.lineage.parquet"
+
+    def run(
+        self, folders: Mapping[str, Path], staging: Staging, crew: Crew
+    ) -> dict[str, dict[str, Any]]:
+        """Write each format into its folder, with its manifest; give the manifests."""
+        rows = read_rows(self.lineage)
+        selection = select(rows, self.request, self.settings.seed)
+        split = self._split(selection)
+        self.cancel.check()
+        taken, validation = staging.scratch / "taken.npy", staging.scratch / "validation.npy"
+        np.save(taken, selection.taken)
+        held_out = np.zeros(len(selection.taken), bool)
+        held_out[selection.taken] = split.validation
+        np.save(validation, held_out)
+
+        runs, text = plan_runs(self.parts)
+        chats = self._chat_targets(folders.get("openai"), selection, runs)
+        tables = self._folder_targets(folders.get("huggingface"), selection, runs)
+        tasks = [
+            Task(write_run, RunJob(run, taken, validation, chat, table))
+            for run, chat, table in zip_longest(runs, chats, tables)
+        ]
+        layout = self._layout(folders.get("huggingface"), len(runs))
+        seals: dict[str, Sealing] = {}
+        with ExitStack() as stack:
+            for kind, regions in (
+                ("openai", [chat.region for chat in chats]),
+                ("huggingface", [table.table for table in tables]),
+            ):
+                if regions:
+                    seals[kind] = stack.enter_context(Sealing(regions[0].path, regions))
+
+            def finished(task: int) -> None:
+                if task >= len(layout):
+                    for seal in seals.values():
+                        seal.complete(task - len(layout))
+
+            results = self._run(crew, [*layout, *tasks], text, finished)
+        written = {kind: seal.written(selection.count) for kind, seal in seals.items()}
+        manifests = {}
+        if folder := folders.get("openai"):
+            chat = written["openai"]
+            checked = combine([result.checked for result in results[len(layout) :]], "", chat.bytes)
+            manifests["openai"] = self._describe("openai", folder, selection, [chat], checked)
+        if folder := folders.get("huggingface"):
+            files = [written["huggingface"], *(file for result in results for file in result.files)]
+            manifests["huggingface"] = self._describe(
+                "huggingface", folder, selection, files, split=split
+            )
+        return manifests
+
+    def _layout(self, folder: Path | None, shards: int) -> list[Task]:
+        if folder is None:
+            return []
+        digest = f"{self.corpus_sha256} {sorted(self._settings('huggingface').items())}"
+        return [Task(write_layout, LayoutJob(folder, shards, digest))]
+
+    def _split(self, selection: Selection) -> Split:
+        taken, rows = selection.taken, selection.rows
+        return split_rows(
+            rows.input_key[taken],
+            rows.source[taken],
+            rows.names,
+            self.settings.validation_share,
+            self.settings.seed,
+        )
+
+    def _chat_targets(
+        self, folder: Path | None, selection: Selection, runs: Sequence[Run]
+    ) -> list[ChatTarget]:
+        if folder is None:
+            return []
+        folder.mkdir()
+        prompt = self.settings.system_prompt
+        sizes = ChatLines(prompt).sizes(selection.rows)
+        regions = _regions(folder / f"{OPENAI}.jsonl", b"", sizes, selection, runs)
+        lines = (1 + int(selection.taken[: run.start].sum()) for run in runs)
+        return [
+            ChatTarget(region, line, prompt) for region, line in zip(regions, lines, strict=True)
+        ]
+
+    def _folder_targets(
+        self, folder: Path | None, selection: Selection, runs: Sequence[Run]
+    ) -> list[FolderTarget]:
+        if folder is None:
+            return []
+        for name in SPLITS:
+            (folder / name).mkdir(parents=True)
+        instruction = self.settings.instruction
+        sizes = CsvRows(instruction).sizes(selection.rows)
+        regions = _regions(folder / "dataset.csv", CSV_HEADER, sizes, selection, runs)
+        names = (arrow_name(at, len(runs)) for at in range(len(runs)))
+        return [
+            FolderTarget(folder / "train" / name, folder / "validation" / name, region, instruction)
+            for name, region in zip(names, regions, strict=True)
+        ]
+
+    def _run(
+        self, crew: Crew, tasks: Sequence[Task], total: int, finished: Finished
+    ) -> list[Any]:
+        done = rows = 0
+
+        def heard(_task: int, new_rows: int, new_bytes: int) -> None:
+            nonlocal done, rows
+            rows += new_rows
+            done += new_bytes
+            self.report(Progress("write", self.request.format, rows, done, total))
+
+        results = crew.run(tasks, heard, self.cancel, finished)
+        for result in results:
+            if isinstance(result, MindcorpusError):
+                raise result
+        return results
+
+    def _describe(
+        self,
+        kind: str,
+        folder: Path,
+        selection: Selection,
+        outputs: Sequence[Written],
+        checked: CheckReport | None = None,
+        split: Split | None = None,
+    ) -> dict[str, Any]:
+        proof = split.proof if split is not None else None
+        sources = {entry["name"]: entry for entry in self.corpus_manifest["sources"]}
+        warnings = [
+            *mixture_warnings(selection),
+            *([proof["note"]] if proof and proof["note"] else []),
+            *self._source_warnings(selection),
+        ]
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": kind,
+            "tool": {"name": "mindcorpus", "version": __version__},
+            "settings": self._settings(kind),
+            "corpus_sha256": self.corpus_sha256,
+            "rows": selection.count,
+            "skipped": selection.skipped,
+            "sources": [
+                {**_without_counts(sources[name]), **counts}
+                for name, counts in selection.sources.items()
+            ],
+            "split": proof,
+            "findings": [asdict(finding) for finding in checked.findings] if checked else [],
+            "finding_counts": checked.counts if checked else {},
+            "warnings": [WARNING, *warnings],
+            "outputs": describe(sorted(outputs, key=lambda output: output.path), folder),
+        }
+        _assert_rows(kind, manifest)
+        card = write_text(folder / CARD, format_card(manifest))
+        manifest["outputs"] += describe([card], folder)
+        write_manifest(folder, manifest)
+        return manifest
+
+    def _source_warnings(self, selection: Selection) -> list[str]:
+        """Pass on what the corpus' manifest says of the sources that are in this format."""
+        taken = {name for name, counts in selection.sources.items() if counts["kept"]}
+        return [
+            entry["licence"]["warning"]
+            for entry in self.corpus_manifest["sources"]
+            if entry["name"] in taken and entry["licence"]["warning"]
+        ]
+
+    def _settings(self, kind: str) -> dict[str, Any]:
+        """What shapes a format, beside the corpus."""
+        request, settings = self.request, self.settings
+        shared = {
+            "exclude": sorted(request.exclude),
+            "types": sorted(request.types),
+            "caps": dict(sorted(request.caps.items())),
+            "seed": settings.seed,
+        }
+        if kind == "openai":
+            return {**shared, "system_prompt": settings.system_prompt}
+        return {
+            **shared,
+            "instruction": settings.instruction,
+            "validation_share": settings.validation_share,
+        }
+
+
+def _regions(
+    path: Path, head: bytes, sizes: Numbers, selection: Selection, runs: Sequence[Run]
+) -> list[Region]:
+    """Lay a file out: each run's share of it, from the sizes of the rows that are taken."""
+    taken = selection.taken
+    shares = [int(sizes[run.start : run.stop][taken[run.start : run.stop]].sum()) for run in runs]
+    return lay_out(path, head, shares, b"")
+
+
+def _without_counts(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("name", "origin", "revision", "licence")}
+
+
+def _assert_rows(kind: str, manifest: Mapping[str, Any]) -> None:
+    """Nothing vanishes: each output holds all rows that were chosen, splits together."""
+    rows: dict[str, int] = {}
+    for output in manifest["outputs"]:
+        suffix = Path(output["path"]).suffix
+        rows[suffix] = rows.get(suffix, 0) + output["rows"]
+    written = {".jsonl"} if kind == "openai" else {".arrow", ".csv"}
+    assert all(rows[suffix] == manifest["rows"] for suffix in written)

@@ -1,0 +1,214 @@
+"""Which records of the corpus a training format takes, and why it leaves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.requests import PrepareRequest
+
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
+
+# A mixture is warned about when more than half of its rows come from one source, or are one word.
+_DOMINANT = 0.5
+_WORDS = ("source", "type", "tags")
+_NUMBERS = ("response_words", "input_json", "response_json", "input_csv", "response_csv")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of each corpus row without its text; all arrays have shape (rows,) or (rows, 2)."""
+
+    names: tuple[str, ...]
+    source: Codes
+    """Index into `names`."""
+    types: tuple[str, ...]
+    type: Codes
+    input_key: Keys
+    tag_sets: tuple[str, ...]
+    tags: Codes
+    """Index into `tag_sets`."""
+    response_words: Numbers
+    input_json: Numbers
+    """Bytes the input takes as JSON; the next three likewise."""
+    response_json: Numbers
+    input_csv: Numbers
+    response_csv: Numbers
+
+    @property
+    def answered(self) -> Flags:
+        """Whether a row has a response."""
+        return self.response_words > 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which corpus rows are taken, and the account of it by source."""
+
+    rows: Rows
+    taken: Flags
+    sources: dict[str, dict[str, Any]]
+    """Source -> read, kept, dropped by reason, duplicates, changed (the last two always empty)."""
+
+    @property
+    def count(self) -> int:
+        """How many rows are taken."""
+        return int(self.taken.sum())
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many rows are left out, by reason."""
+        found: dict[str, int] = {}
+        for counts in self.sources.values():
+            for reason, count in counts["dropped"].items():
+                found[reason] = found.get(reason, 0) + count
+        return found
+
+
+def read_rows(lineage: Path) -> Rows:
+    """Read what the lineage file knows of the corpus' rows, in corpus order."""
+    known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
+    found: dict[str, list[Any]] = {name: [] for name in (*_WORDS, *_NUMBERS, "input_key")}
+    parquet = pq.ParquetFile(lineage)
+    for group in range(parquet.num_row_groups):
+        table = parquet.read_row_group(group, columns=[*found, "status"], use_threads=False)
+        table = table.filter(pc.equal(table.column("status"), "kept"))
+        for name in _WORDS:
+            column = table.column(name).combine_chunks()
+            words = column.dictionary.to_pylist()
+            codes = [known[name].setdefault(word, len(known[name])) for word in words]
+            found[name].append(np.array(codes, np.int32)[column.indices.to_numpy()])
+        keys = table.column("input_key").combine_chunks()
+        flat = np.frombuffer(keys.buffers()[1], np.uint64)[2 * keys.offset :][: 2 * len(keys)]
+        found["input_key"].append(flat.reshape(-1, 2))
+        for name in _NUMBERS:
+            found[name].append(table.column(name).to_numpy().astype(np.int64))
+    arrays = {name: np.concatenate(pieces) for name, pieces in found.items()}
+    return Rows(
+        names=tuple(known["source"]),
+        types=tuple(known["type"]),
+        tag_sets=tuple(known["tags"]),
+        **arrays,
+    )
+
+
+def select(rows: Rows, request: PrepareRequest, seed: int) -> Selection:
+    """Choose rows; each one that is not taken has one reason, the first that holds.
+
+    Raises `SettingsError` for a source or type that the corpus does not hold, and where nothing
+    is left.
+    """
+    _check_names("source", (*request.exclude, *request.caps), rows.names)
+    _check_names("type", request.types, rows.types)
+    excluded = np.isin(rows.source, [rows.names.index(name) for name in request.exclude])
+    wanted = np.isin(rows.type, [rows.types.index(name) for name in request.types])
+    if not request.types:
+        wanted[:] = True
+    reasons: dict[str, Flags] = {"excluded-source": excluded, "other-type": ~wanted}
+    reasons["no-response"] = ~rows.answered
+    reasons["over-cap"] = np.zeros(len(rows.source), bool)
+    taken = ~excluded & wanted & rows.answered
+    for name, cap in request.caps.items():
+        candidates = np.flatnonzero(taken & (rows.source == rows.names.index(name)))
+        over = candidates[_spread(rows, candidates, seed)[cap:]]
+        reasons["over-cap"][over] = True
+        taken[over] = False
+    if not taken.any():
+        raise SettingsError(
+            "no record is left to prepare", hint="Look at --exclude, --type and --cap."
+        )
+    return Selection(rows, taken, _account(rows, taken, reasons))
+
+
+def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"the corpus holds no {what} {name!r}", hint=f"It holds {', '.join(known)}."
+            )
+
+
+def _spread(rows: Rows, candidates: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """Order rows such that any first few are a random sample, even over the source's tag sets.
+
+    For Psych-101 a tag set is an experiment, and one experiment alone is 23 % of the sessions.
+    """
+    scores = scramble(rows.input_key[candidates, 0], seed)
+    tags = rows.tags[candidates]
+    order = np.lexsort((candidates, scores, tags))
+    starts = np.flatnonzero(np.diff(tags[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = place
+    return np.lexsort((candidates, scores, rank))
+
+
+def scramble(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """Give a pseudo-random number for each key and a seed, by the finaliser of SplitMix64.
+
+    Source: Steele, Lea and Flood, «Fast splittable pseudorandom number generators», 2014.
+    """
+    with np.errstate(over="ignore"):
+        mixed = keys ^ (np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15))
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        scrambled: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return scrambled
+
+
+def _account(rows: Rows, taken: Flags, reasons: Mapping[str, Flags]) -> dict[str, dict[str, Any]]:
+    sources: dict[str, dict[str, Any]] = {}
+    for code, name in enumerate(rows.names):
+        left = rows.source == code
+        read = int(left.sum())
+        dropped: dict[str, int] = {}
+        left &= ~taken
+        for reason, flags in reasons.items():
+            count = int((left & flags).sum())
+            left &= ~flags
+            if count:
+                dropped[reason] = count
+        kept = read - sum(dropped.values())
+        assert not left.any()
+        assert kept == int((taken & (rows.source == code)).sum())
+        sources[name] = {
+            "read": read,
+            "kept": kept,
+            "dropped": dropped,
+            "duplicates": {},
+            "changed": {},
+        }
+    return sources
+
+
+def mixture_warnings(selection: Selection) -> list[str]:
+    """Say when one source or one-word answers dominate the rows, and what mends it."""
+    rows, total = selection.rows, selection.count
+    warnings = []
+    kept = {name: counts["kept"] for name, counts in selection.sources.items()}
+    top = max(kept, key=lambda name: kept[name])
+    others = total - kept[top]
+    mend = f"Prepare with --cap {top}={others:,}".replace(",", "") + f" or --exclude {top}."
+    if others and kept[top] > _DOMINANT * total:
+        warnings.append(f"{top} is {kept[top] / total:.0%} of the rows. {mend}")
+    short = selection.taken & (rows.response_words == 1)
+    if short.sum() > _DOMINANT * total:
+        giver = rows.names[int(np.bincount(rows.source[short]).argmax())]
+        rest = max(1, total - kept[giver])
+        mend = f"Prepare with --cap {giver}={rest} or --exclude {giver}."
+        warnings.append(
+            f"{short.sum() / total:.0%} of the answers are one word, most of them from {giver}; "
+            f"a model learns to answer so. {mend}"
+        )
+    return warnings

@@ -1,0 +1,61 @@
+"""How long work tells where it stands, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from mindcorpus.errors import CancelledError
+
+Stage = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
+STAGES: tuple[Stage, ...] = ("fetch", "read", "deduplicate", "write", "check", "publish")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One moment of a job: which stage, on what, and how far.
+
+    `done` and `total` count bytes; `rows` counts rows; `total` is None while it is not known.
+    `item` names the source being fetched or read, or the output being written.
+    """
+
+    stage: Stage
+    item: str = ""
+    rows: int = 0
+    done: int = 0
+    total: int | None = None
+
+
+Reporter = Callable[[Progress], None]
+
+
+def silent(_progress: Progress) -> None:
+    """Report to nobody."""
+
+
+class Cancellation:
+    """A flag that any thread may set and that the work looks at several times a second."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to stop."""
+        self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked."""
+        return self._asked.is_set()
+
+    def check(self) -> None:
+        """Raise `CancelledError` if somebody asked."""
+        if self.asked:
+            raise CancelledError("stopped before it was complete; nothing was published")
+
+    def wait(self, seconds: float) -> None:
+        """Pause, but no longer than until somebody asks; then raise `CancelledError`."""
+        self._asked.wait(seconds)
+        self.check()

@@ -1,0 +1,85 @@
+"""The normalised record: its columns, its comparison keys and the rules its texts obey."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+SCHEMA = pa.schema(
+    [
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("response", pa.string(), nullable=False),
+        pa.field("rejected_response", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field(
+            "tags", pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False
+        ),
+    ]
+)
+COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+
+# str.split() splits at exactly these ASCII characters (and at Unicode blanks, see `fold`).
+_BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
+_TO_SPACE = bytes(0x20 if byte in _BLANKS else byte for byte in range(256))
+# Above this many bytes numpy is the faster one (counting: 5 against 1.7 GB/s, measured).
+_LONG = 2048
+
+
+class Measured(NamedTuple):
+    """What is compared and counted of one record, computed on folded copies of its texts."""
+
+    key: bytes
+    """128-bit hash of the folded (input, response) pair; equal keys are duplicates."""
+    input_key: bytes
+    """128-bit hash of the folded input; equal keys must not be split."""
+    input_words: int
+    response_words: int
+
+
+def fold(text: bytes) -> bytes:
+    """Give the form in which texts are compared: NFC, runs of blanks made one space, ends stripped.
+
+    Takes and gives UTF-8. Equal to `" ".join(unicodedata.normalize("NFC", text).split())`, which
+    is what it does for text beyond ASCII; ASCII (nearly all of the corpus) goes ten times as fast.
+    """
+    if not text.isascii():
+        return " ".join(unicodedata.normalize("NFC", text.decode()).split()).encode()
+    # Empty lines are the most common run of blanks, and this finds them at memory speed.
+    folded = text.replace(b"\n\n", b"\n").translate(_TO_SPACE)
+    while _has_double_space(folded):
+        folded = folded.replace(b"  ", b" ")
+    return folded.strip(b" ")
+
+
+def _has_double_space(text: bytes) -> bool:
+    if len(text) < _LONG:
+        return b"  " in text
+    spaces = np.frombuffer(text, np.uint8) == 0x20
+    return bool((spaces[1:] & spaces[:-1]).any())
+
+
+def count_byte(text: bytes, byte: int) -> int:
+    """Count how often a byte stands in a text."""
+    if len(text) < _LONG:
+        return text.count(byte)
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == byte))
+
+
+def measure(input_: bytes, response: bytes) -> Measured:
+    """Compute the comparison keys and word counts of one record from its UTF-8 texts."""
+    folded_input, folded_response = fold(input_), fold(response)
+    digest = xxhash.xxh3_128(folded_input)
+    input_key = digest.digest()
+    # A text never holds NUL (records with one are dropped), so the pair has one reading.
+    digest.update(b"\0")
+    digest.update(folded_response)
+    return Measured(digest.digest(), input_key, _words(folded_input), _words(folded_response))
+
+
+def _words(folded: bytes) -> int:
+    return count_byte(folded, 0x20) + 1 if folded else 0

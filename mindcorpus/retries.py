@@ -1,0 +1,248 @@
+"""Patience with the hub: what is tried again, when, and how a request is made to end.
+
+The hub's own client raises at once on some passing failures, sleeps through whole rate windows on
+others, and cannot be stopped. So within `persist` its HTTP client tells every passing failure as
+`PassingError`, an exception none of its own retry loops knows, and the one loop here decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx2
+from huggingface_hub import get_session, set_client_factory
+from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
+
+from mindcorpus.progress import Cancellation
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: The first pause is up to this many seconds; each further one up to twice as long.
+BASE_DELAY = 1.0
+MAX_DELAY = 30.0
+#: A longer pause than this (twice the hub's rate window) is not waited for.
+PATIENCE = 600.0
+
+_LOOK = 0.1  # seconds between two looks at the cancellation
+
+
+class PassingError(Exception):
+    """A failure that may be gone with the next try: a status, a transport error, wrong bytes."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        garbled: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+        self.garbled = garbled
+
+
+@dataclass
+class Exchange:
+    """One thing asked of a server, over all its tries."""
+
+    tries: int
+    timeout: float
+    cancel: Cancellation
+    failures: int = 0
+    received: int = 0
+    """Bytes of bodies so far, for progress."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether all tries are used up."""
+        return self.failures >= self.tries
+
+    def failed(self, reason: str, **details: Any) -> PassingError:
+        """Count a failure, and give the error to raise."""
+        self.failures += 1
+        return PassingError(reason, **details)
+
+    def pause(self, retry_after: float | None = None) -> float:
+        """Give the seconds to the next try: what was asked for, then exponential, full jitter."""
+        longest = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(self.failures - 1, 30))
+        jitter = random.uniform(0, longest)  # noqa: S311 - nobody gains by guessing it
+        return (retry_after or 0.0) + jitter
+
+
+_EXCHANGE: ContextVar[Exchange | None] = ContextVar("mindcorpus_exchange", default=None)
+_INSTALLING = threading.Lock()
+
+
+def persist(
+    work: Callable[[Exchange], T],
+    *,
+    tries: int,
+    timeout: float,
+    cancel: Cancellation,
+    tell: Callable[[int], None],
+) -> T:
+    """Do work that asks the hub, as often as it takes, and give its result.
+
+    The work runs in a thread of its own, which is left behind when somebody cancels: a blocked
+    read cannot be interrupted. `tell` receives the bytes so far, in the caller's thread.
+    Raises what the work raises, or its last `PassingError` once the tries are used up.
+    """
+    exchange = Exchange(tries, timeout, cancel)
+    _install()
+    while True:
+        try:
+            return _apart(work, exchange, tell)
+        except PassingError as error:
+            if exchange.spent or (error.retry_after or 0.0) > PATIENCE:
+                raise
+            pause = exchange.pause(error.retry_after)
+            log.info(
+                "%s; trying again in %.1f s (%d of %d)",
+                error.reason,
+                pause,
+                exchange.failures + 1,
+                tries,
+            )
+        cancel.wait(pause)
+
+
+def _apart(work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[int], None]) -> T:
+    exchange.cancel.check()
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        _EXCHANGE.set(exchange)
+        try:
+            outcome.set_result(work(exchange))
+        except httpx2.RequestError as error:  # past the client: while a body was being read
+            outcome.set_exception(exchange.failed(_reason(error)))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
+            outcome.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
+    while not wait([outcome], timeout=_LOOK).done:
+        exchange.cancel.check()
+        tell(exchange.received)
+    return outcome.result()
+
+
+class _Client(httpx2.Client):
+    """The hub's client; within an exchange it keeps the time and tells passing failures apart."""
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        exchange = _EXCHANGE.get()
+        if exchange is None:
+            return super().send(request, **options)
+        exchange.cancel.check()
+        limits = httpx2.Timeout(exchange.timeout).as_dict()
+        request.extensions = {**request.extensions, "timeout": limits}
+        try:
+            response = super().send(request, **options)
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            # Not chained: an error about a header would show the token.
+            raise exchange.failed(_reason(error)) from None
+        status = response.status_code
+        if status in {408, 425, 429} or status >= 500:
+            response.close()
+            raise exchange.failed(
+                f"the hub answered {status} {response.reason_phrase}".rstrip(),
+                status=status,
+                retry_after=_retry_after(response.headers),
+            )
+        # Without this mark files come over plain HTTPS, where time-outs, progress and cancellation
+        # are ours; the Xet library has its own network stack, which knows none of them.
+        response.headers.pop("X-Xet-Hash", None)
+        if options.get("stream"):
+            assert isinstance(response.stream, httpx2.SyncByteStream)
+            response.stream = _Body(response.stream, exchange)
+        return response
+
+
+class _Body(httpx2.SyncByteStream):
+    """A body on its way: counted, and stopped when somebody cancels."""
+
+    def __init__(self, stream: httpx2.SyncByteStream, exchange: Exchange) -> None:
+        self._stream = stream
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        exchange = self._exchange
+        try:
+            for chunk in self._stream:
+                exchange.cancel.check()
+                exchange.received += len(chunk)
+                yield chunk
+        except httpx2.TransportError as error:
+            broken = exchange.failed(_reason(error))
+            if exchange.spent:
+                raise broken from None
+            exchange.cancel.wait(exchange.pause())
+            # The one kind of failure at which the hub's client goes on from where it stopped.
+            raise httpx2.RemoteProtocolError(broken.reason) from None
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Quiet(logging.Filter):
+    """Keeps back the hub client's own words on retries, which hold signed addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - logging's signature
+        return _EXCHANGE.get() is None
+
+
+def _install() -> None:
+    with _INSTALLING:
+        session = get_session()
+        if isinstance(session, _Client):
+            return
+        hooks = session.event_hooks
+        set_client_factory(lambda: _Client(event_hooks=hooks, follow_redirects=True, timeout=None))
+        for module in ("file_download", "utils._http"):
+            logging.getLogger(f"huggingface_hub.{module}").addFilter(_Quiet())
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"huggingface_hub\b")
+
+
+def _reason(error: httpx2.RequestError) -> str:
+    match error:
+        case httpx2.ConnectTimeout() | httpx2.ConnectError() | httpx2.ProxyError():
+            return "no connection to the hub"
+        case httpx2.TimeoutException():
+            return "the hub did not answer in time"
+        case httpx2.TooManyRedirects():
+            return "the hub redirects without end"
+        case httpx2.DecodingError():
+            return "the hub's answer came broken"
+        case _:
+            return "the connection to the hub broke"
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Read Retry-After, in seconds or as a date, or else the hub's own rate-limit header."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    if value:
+        try:
+            due = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        # RFC 9110 dates are in GMT, said or not.
+        return max(0.0, (due.replace(tzinfo=due.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None

@@ -1,0 +1,71 @@
+"""The one settings class: what holds for every run, from `MINDCORPUS_…` variables or arguments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mindcorpus.errors import SettingsError
+
+SYSTEM_PROMPT = "You are a helpful mental health assistant."
+INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Where things are kept and how the work is done. `HF_ENDPOINT` and `HF_TOKEN` are honoured too."""
+
+    model_config = SettingsConfigDict(env_prefix="MINDCORPUS_", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("datasets"), description="Folder of the corpus and all artifacts.")
+    cache_dir: Path | None = Field(
+        None, description="Folder of downloaded files; by default the Hugging Face cache."
+    )
+    workers: int = Field(
+        default_factory=_cores,
+        ge=1,
+        le=256,
+        description="Processes that read and write at the same time.",
+    )
+    fetch_tries: int = Field(
+        6, ge=1, le=100, description="How often one hub request is tried before the source fails."
+    )
+    fetch_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds without an answer, or a byte, before a hub request counts as failed.",
+    )
+    system_prompt: str = Field(
+        SYSTEM_PROMPT, min_length=1, description="System message of each OpenAI example."
+    )
+    instruction: str = Field(
+        INSTRUCTION, min_length=1, description="Instruction of each Hugging Face example."
+    )
+    validation_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of rows in the validation split."
+    )
+    seed: int = Field(42, ge=0, description="Seed of every sample and split.")
+
+    @classmethod
+    def load(cls, **given: Any) -> Settings:
+        """Build settings from the environment; values that are not None come first.
+
+        Raises `SettingsError` naming the variable or option that is wrong.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(
+                f"setting {name}: {first['msg'].lower()}",
+                field=name,
+                hint=f"Set it with --{name.replace('_', '-')} or MINDCORPUS_{name.upper()}.",
+            ) from None

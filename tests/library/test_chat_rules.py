@@ -1,0 +1,300 @@
+"""What `mindcorpus check` says of a chat file: every rule, each with its line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+
+from mindcorpus.errors import CancelledError, SettingsError
+from mindcorpus.preparing import chat_rules
+from mindcorpus.preparing.chat_rules import RULES, CheckReport, check_chat_file
+from mindcorpus.progress import Cancellation, Progress
+from mindcorpus.reading import MAX_RECORD_BYTES
+
+USER = {"role": "user", "content": "a question"}
+ANSWER = {"role": "assistant", "content": "an answer"}
+CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
+
+def example(number: int = 0) -> dict[str, Any]:
+    return {"messages": [{"role": "system", "content": f"rule {number}"}, USER, ANSWER]}
+
+
+GOOD = [json.dumps(example(number)).encode() for number in range(10)]
+
+
+def check(*lines: bytes) -> CheckReport:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "chat.jsonl")
+        path.write_bytes(b"\n".join(lines))
+        return check_chat_file(path)
+
+
+def chat(*messages: Any, **top: Any) -> bytes:
+    return json.dumps({"messages": messages, **top}).encode()
+
+
+def said(**message: Any) -> bytes:
+    return chat(USER, {"role": "assistant", **message})
+
+
+def asked(**message: Any) -> bytes:
+    return chat(USER, message, ANSWER)
+
+
+def parts(*content: Any) -> bytes:
+    return said(content=content)
+
+
+# One line, or more, for each code; each is put after ten good examples.
+BAD_LINES: list[tuple[str, bytes]] = [
+    ("blank-line", b" \r\n\n"),
+    ("not-utf8", b'{"messages": "\xff"}'),
+    ("not-utf8", b'"\xed\xa0\x80"'),
+    ("invalid-json", b'{"messages": ['),
+    ("invalid-json", b'\xef\xbb\xbf{"messages": []}'),
+    ("lone-surrogate", said(content="\ud800")),
+    ("lone-surrogate", b'{"\\udfff": 1}'),
+    ("not-finite", b'{"messages": NaN}'),
+    ("not-finite", b"1e999"),
+    ("not-finite", b"1" * 5000),
+    ("nested-too-deep", b"[" * 100_000 + b"]" * 100_000),
+    ("not-an-object", b"null"),
+    ("not-an-object", b"[" + GOOD[0] + b"]"),
+    ("unknown-key", chat(USER, ANSWER, conversation=7)),
+    ("messages-missing", b"{}"),
+    ("messages-not-a-list", b'{"messages": null}'),
+    ("messages-not-a-list", b'{"messages": {"role": "user"}}'),
+    ("messages-empty", b'{"messages": []}'),
+    ("message-not-an-object", chat(None, USER, ANSWER)),
+    ("message-not-an-object", chat("user", USER, ANSWER)),
+    ("message-unknown-key", said(content="x", score=1)),
+    ("role-missing", asked(content="x")),
+    ("role-missing", chat(USER, {}, ANSWER)),
+    ("role-unknown", asked(role="human", content="x")),
+    ("role-unknown", asked(role=None, content="x")),
+    ("role-unknown", asked(role=["user"], content="x")),
+    ("content-missing", said()),
+    ("content-missing", said(content=None)),
+    ("content-missing", asked(role="user", content=None)),
+    ("content-missing", said(content=None, tool_calls=[])),
+    ("content-empty", said(content="")),
+    ("content-empty", parts()),
+    ("content-blank", said(content=" \n\u3000")),
+    ("content-wrong-type", said(content=7)),
+    ("content-wrong-type", said(content={"text": "x"})),
+    ("content-part", parts({"type": "text"})),
+    ("content-part", parts({"type": "text", "text": ""})),
+    ("content-part", parts({"type": ["text"], "text": "x"})),
+    ("content-part", parts({"type": "song", "song": "x"})),
+    ("key-missing", asked(role="tool", content="x")),
+    ("key-wrong-role", asked(role="user", content="x", weight=1)),
+    ("key-wrong-role", said(content="x", tool_call_id="1")),
+    ("wrong-type", said(content="x", tool_calls=None)),
+    ("wrong-type", said(content="x", tool_calls=[])),
+    ("wrong-type", said(content="x", function_call="look")),
+    ("wrong-type", chat(USER, ANSWER, tools={})),
+    ("wrong-type", chat(USER, ANSWER, parallel_tool_calls=1)),
+    ("weight", said(content="x", weight=0.5)),
+    ("weight", said(content="x", weight=True)),
+    ("weight", said(content="x", weight="1")),
+    ("last-not-assistant", chat(USER)),
+    ("last-not-assistant", chat(USER, ANSWER, USER)),
+    ("last-not-assistant", chat(USER, 7)),
+    ("no-user-message", chat(ANSWER)),
+    ("nothing-to-learn", said(content="x", weight=0)),
+    ("truncated", said(content="x" * 262_144)),
+    ("duplicate", GOOD[3] + b"\r"),
+]
+# These belong to the file, or to its size; each has a test of its own.
+FILE_CODES = {"too-few-examples", "file-too-large", "byte-order-mark", "line-too-long"}
+
+
+def test_every_code_of_the_table_is_raised_by_some_test() -> None:
+    tested = {code for code, _ in BAD_LINES} | FILE_CODES | {"duplicates-unchecked"}
+    assert tested == set(RULES)
+
+
+@pytest.mark.parametrize(("code", "line"), BAD_LINES)
+def test_a_departure_is_found_with_its_line(code: str, line: bytes) -> None:
+    report = check(*GOOD, line, GOOD[0].replace(b"rule", b"law"))
+    found = [finding for finding in report.findings if finding.code == code]
+    assert found
+    assert found[0].line == 11
+    assert found[0].severity == RULES[code].severity
+    assert report.counts[code] == len(found)
+    assert report.ok == all(finding.severity == "warning" for finding in report.findings)
+
+
+def test_a_good_file_has_no_findings() -> None:
+    report = check(*GOOD, b"")
+    assert report.ok
+    assert (report.examples, report.findings, report.counts) == (10, (), {})
+    assert report.roles == {"system": 10, "user": 10, "assistant": 10}
+    assert report.characters == 10 * len("rule 0a questionan answer")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        said(content=None, tool_calls=[CALL]),
+        said(content="", tool_calls=[CALL], refusal=None, audio=None),
+        said(function_call={"name": "look", "arguments": "{}"}),
+        chat(
+            USER,
+            {"role": "assistant", "tool_calls": [CALL], "weight": 0},
+            {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "x"}]},
+            {"role": "function", "name": "look", "content": "x"},
+            {"role": "assistant", "content": "x", "weight": 1, "name": "guide"},
+            tools=[{"type": "function", "function": {"name": "look"}}],
+            parallel_tool_calls=False,
+        ),
+        chat({"role": "developer", "content": "x"}, USER, ANSWER, functions=[{"name": "look"}]),
+        chat(
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},
+            ANSWER,
+        ),
+        b"\t" + chat(USER, ANSWER) + b" \r",
+        said(content="x" * (262_144 - len("a question"))),
+        said(content="\u2028 \U0001f642"),
+    ],
+)
+def test_what_the_provider_takes_is_not_complained_of(line: bytes) -> None:
+    assert check(*GOOD, line).findings == ()
+
+
+def test_fewer_than_ten_examples_are_too_few() -> None:
+    report = check(*GOOD[:9])
+    assert [(finding.code, finding.line) for finding in report.findings] == [
+        ("too-few-examples", None)
+    ]
+    assert not report.ok
+    assert check().counts == {"too-few-examples": 1}
+
+
+def test_a_byte_order_mark_does_not_hide_the_first_example() -> None:
+    report = check(b"\xef\xbb\xbf" + GOOD[0], *GOOD[1:])
+    assert report.counts == {"byte-order-mark": 1}
+    assert report.findings[0].line == 1
+    assert report.examples == 10
+
+
+def test_a_file_and_a_line_of_any_size_take_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    with path.open("wb") as file:
+        file.write(b"\n".join(GOOD) + b"\n")
+        file.truncate(chat_rules.MAX_FILE_BYTES)  # zeros, without taking room on the disk
+        file.seek(0, 2)
+        file.write(b"\n" + GOOD[0])
+    tracemalloc.start()
+    try:
+        report = check_chat_file(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.bytes == path.stat().st_size
+    assert [(finding.code, finding.line) for finding in report.findings] == [
+        ("file-too-large", None),
+        ("line-too-long", 11),
+        ("duplicate", 12),
+    ]
+    assert peak < 3 * MAX_RECORD_BYTES
+
+
+def test_a_line_of_exactly_the_limit_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_rules, "MAX_RECORD_BYTES", len(GOOD[0]))
+    assert check(*GOOD).ok
+    assert check(*GOOD, b"").ok
+    assert check(*GOOD, GOOD[0] + b" ").counts == {"line-too-long": 1}
+    assert check(GOOD[0] + b" ", *GOOD).findings[0].line == 1
+
+
+def test_duplicates_are_looked_for_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_rules, "LINES_REMEMBERED", 9)
+    report = check(*GOOD, GOOD[8], GOOD[9])
+    assert [(finding.code, finding.line) for finding in report.findings] == [
+        ("duplicates-unchecked", 10),
+        ("duplicate", 11),
+    ]
+    assert report.ok
+
+
+def test_twenty_findings_of_a_code_are_kept_and_all_counted() -> None:
+    report = check(*[chat(USER, {"role": "x", "content": 7})] * 50)
+    assert report.counts["role-unknown"] == report.counts["content-wrong-type"] == 50
+    kept = [finding.line for finding in report.findings if finding.code == "role-unknown"]
+    assert kept == list(range(1, 21))
+    assert report.counts["duplicate"] == 49
+
+
+def test_a_reason_names_the_message_and_the_key() -> None:
+    report = check(*GOOD, chat(USER, {"role": "assistant", "content": None, "score": 1}))
+    assert [finding.reason for finding in report.findings] == [
+        "messages[1].score is not in the published schema",
+        "messages[1].content is null",
+    ]
+
+
+def test_the_report_is_plain_json() -> None:
+    values = orjson.loads(orjson.dumps(check(*GOOD, b"{}").as_dict()))
+    assert values["ok"] is False
+    assert values["counts"] == {"messages-missing": 1}
+    [finding] = values["findings"]
+    assert list(finding) == ["code", "severity", "line", "reason"]
+    assert finding["reason"] == "there is no key messages"
+
+
+def test_progress_counts_bytes_and_rows(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    line = said(content="x" * 100_000)
+    path.write_bytes((line + b"\n") * 50)
+    told: list[Progress] = []
+    check_chat_file(path, told.append)
+    size = path.stat().st_size
+    assert len(told) > 2
+    assert [moment.done for moment in told] == sorted(moment.done for moment in told)
+    assert told[-1] == Progress("check", "chat.jsonl", 50, size, size)
+
+
+def test_a_check_can_be_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_bytes((said(content="x" * 100_000) + b"\n") * 50)
+    cancel = Cancellation()
+    told: list[Progress] = []
+
+    def stop(moment: Progress) -> None:
+        told.append(moment)
+        cancel.cancel()
+
+    with pytest.raises(CancelledError):
+        check_chat_file(path, stop, cancel)
+    assert len(told) == 1
+    with pytest.raises(CancelledError):
+        check_chat_file(path, cancel=cancel)
+
+
+@pytest.mark.parametrize("name", ["absent.jsonl", "", "absent/chat.jsonl", "x\0y"])
+def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_chat_file(tmp_path / name)
+    assert caught.value.file == str(tmp_path / name)
+    assert caught.value.hint
+
+
+def test_a_check_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, mindcorpus.preparing.chat_rules;"
+        "sys.exit(bool({'pyarrow', 'pandas', 'datasets', 'numpy'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

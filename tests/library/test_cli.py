@@ -1,0 +1,277 @@
+"""The command line without a terminal: what it prints, what it keeps, how it ends."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import run
+
+from mindcorpus import errors
+from mindcorpus.cli import EXIT_CODES, cli
+
+CORPUS = "datasets/merged_mental_health_dataset"
+CHAT = "datasets/mental_health_openai.jsonl"
+HEAVY = ["pyarrow", "pandas", "datasets", "pydantic", "numpy", "rich", "huggingface_hub"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the merged and prepared sample; tests read it and change nothing."""
+    folder = tmp_path_factory.mktemp("made")
+    assert run("merge", "--sample", cwd=folder).code == 0
+    assert run("prepare", cwd=folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, to be changed."""
+    return shutil.copytree(made, tmp_path / "copy", symlinks=True)
+
+
+# Help and usage
+
+
+def test_help_is_answered_without_loading_the_library(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom mindcorpus.cli import main\nsys.argv[1:] = ['--help']\n"
+        "try: main()\n"
+        f"except SystemExit: print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    ran = run(cwd=tmp_path, start=(sys.executable, "-c", script))
+    assert ran.out.endswith("[]\n")
+
+
+def test_help_takes_less_than_a_third_of_a_second(tmp_path: Path) -> None:
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run("--help", cwd=tmp_path)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize("command", list(cli.commands))
+def test_every_command_and_option_is_explained(command: str) -> None:
+    assert cli.commands[command].help
+    assert all(
+        getattr(param, "help", "")
+        for param in cli.commands[command].params
+        if param.opts[0].startswith("-")
+    )
+
+
+def test_every_exit_code_is_documented() -> None:
+    def below(kind: type[errors.MindcorpusError]) -> Iterator[type[errors.MindcorpusError]]:
+        yield kind
+        for child in kind.__subclasses__():
+            yield from below(child)
+
+    documented = {line.split()[0] for line in EXIT_CODES.splitlines() if line.startswith("  ")}
+    assert {str(kind.exit_code) for kind in below(errors.MindcorpusError)} | {
+        "0",
+        "2",
+    } == documented
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["merge", "--path", "RedditESS"],
+        ["merge", "--option", "=1"],
+        ["prepare", "parquet"],
+        ["prepare", "--cap", "TRACE=many"],
+        ["prepare", "--cap", "TRACE=-1"],
+        ["check"],
+        ["browse", "--limit", "0"],
+        ["browse", "--row", "-1"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], tmp_path: Path) -> None:
+    ran = run(*arguments, cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Error: " in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["merge", "--source", "Nobody"],
+        ["merge", "--sample", "--workers", "0"],
+        ["merge", "--catalog", "nowhere.toml"],
+        ["merge", "--sample", "--option", "Psych-101.colour=red"],
+        ["check", "nowhere.jsonl"],
+    ],
+)
+def test_wrong_settings_end_with_3(arguments: list[str], tmp_path: Path) -> None:
+    ran = run(*arguments, cwd=tmp_path)
+    assert ran.code == 3
+    assert ran.err.startswith("error: ")
+    assert len(ran.err.splitlines()) <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
+    ran = run("status", cwd=tmp_path, MINDCORPUS_WORKERS="many")
+    assert ran.code == 3
+    assert "MINDCORPUS_WORKERS" in ran.err
+
+
+# Before there is anything
+
+
+def test_status_of_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    assert run("status", cwd=tmp_path).out.count("none") == 3
+    found = run("status", "--json", cwd=tmp_path).json
+    assert {kind: entry["exists"] for kind, entry in found.items()} == {
+        "corpus": False,
+        "openai": False,
+        "huggingface": False,
+    }
+
+
+@pytest.mark.parametrize("command", ["stats", "verify", "browse", "prepare"])
+def test_without_a_corpus_the_hint_says_how_to_make_one(command: str, tmp_path: Path) -> None:
+    ran = run(command, cwd=tmp_path)
+    assert ran.code == 6
+    assert "mindcorpus merge" in ran.err
+
+
+def test_sources_lists_the_seven(tmp_path: Path) -> None:
+    names = [source["name"] for source in run("sources", "--json", cwd=tmp_path).json]
+    assert len(names) == 7
+    assert all(name in run("sources", cwd=tmp_path).out for name in names)
+
+
+# Merge and prepare
+
+
+def test_merge_accounts_for_every_row_in_plain_text(copy: Path) -> None:
+    ran = run("merge", "--sample", "--force", cwd=copy)
+    assert ran.code == 0
+    assert "\x1b" not in ran.out + ran.err
+    statistics = json.loads((copy / f"{CORPUS}.manifest.json").read_text())["statistics"]
+    for name, source in statistics["sources"].items():
+        row = next(line.split() for line in ran.out.splitlines() if line.startswith(name))
+        read, kept, duplicates, dropped = (int(cell.replace(",", "")) for cell in row[1:5])
+        assert read == kept + duplicates + dropped == source["read"]
+    for heading in ("Sources", "Tags", "Warnings", "Notes", "Files"):
+        assert f"\n{heading}\n" in ran.out
+    assert "Next: mindcorpus prepare\n" in ran.out
+    assert f"{CORPUS}.json" in ran.out
+
+
+@pytest.mark.parametrize("arguments", [["merge", "--sample"], ["prepare"], ["prepare", "openai"]])
+def test_nothing_is_replaced_unasked(arguments: list[str], copy: Path) -> None:
+    before = sorted(path.name for path in (copy / "datasets/artifacts").iterdir())
+    ran = run(*arguments, cwd=copy)
+    assert (ran.code, ran.out) == (7, "")
+    assert "records, built" in ran.err
+    assert "--force" in ran.err
+    assert sorted(path.name for path in (copy / "datasets/artifacts").iterdir()) == before
+
+
+def test_the_data_folder_may_be_elsewhere_and_a_merge_be_partial(tmp_path: Path) -> None:
+    ran = run("merge", "--sample", "--source", "TRACE", "--data-dir", "else where", cwd=tmp_path)
+    assert ran.code == 0
+    assert "Next: mindcorpus prepare --data-dir 'else where'\n" in ran.out
+    assert run("stats", "--json", "--data-dir", "else where", cwd=tmp_path).json[
+        "by_source"
+    ].keys() == {"TRACE"}
+
+
+def test_prepare_proves_the_split_and_says_what_it_skipped(copy: Path) -> None:
+    ran = run("prepare", "--exclude", "Psych-101", "--cap", "TRACE=5", "-f", cwd=copy)
+    assert ran.code == 0
+    for said in ("no-response", "train", "validation", "Inputs in both: 0", CHAT):
+        assert said in ran.out
+    lines = (copy / CHAT).read_text().splitlines()
+    assert f"openai: {len(lines):,} records" in ran.out
+
+
+def test_the_guide_s_commands_are_there(copy: Path) -> None:
+    def shortcut(name: str, *arguments: str) -> str:
+        start = (sys.executable, "-c", f"from mindcorpus import cli; cli.{name}()")
+        ran = run(*arguments, cwd=copy, start=start)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    assert "Usage: merge-datasets [OPTIONS]\n" in shortcut("merge_datasets", "--help")
+    assert "Usage: prepare-openai [OPTIONS]\n" in shortcut("prepare_openai", "--help")
+    assert "openai" not in shortcut("prepare_huggingface", "--force")
+    assert CHAT in shortcut("prepare_all_formats", "--force")
+
+
+# Reading
+
+
+def test_statistics_are_those_of_the_manifest(made: Path) -> None:
+    manifest = json.loads((made / f"{CORPUS}.manifest.json").read_text())
+    assert run("stats", "--json", cwd=made).json == manifest["statistics"]
+    assert f"{manifest['rows']:,} records" in run("stats", cwd=made).out
+
+
+def test_charts_are_written_whole_and_not_replaced_unasked(made: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert run("stats", "--html", page, cwd=made).code == 0
+    assert page.read_text().endswith("</html>\n")
+    assert run("stats", "--html", page, cwd=made).code == 7
+    assert run("stats", "--html", page, "--force", cwd=made).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert run("stats", "--html", tmp_path / "no/page.html", cwd=made).code == 3
+
+
+def test_verify_finds_what_was_changed(copy: Path) -> None:
+    assert run("verify", cwd=copy).code == 0
+    with (copy / CHAT).resolve().open("r+b") as file:
+        file.write(b"[")
+    ran = run("verify", "--json", cwd=copy)
+    assert ran.code == 1
+    assert [problem["kind"] for problem in ran.json] == ["openai"]
+    assert "mental_health_openai.jsonl" in run("verify", cwd=copy).out
+
+
+def test_check_tells_a_good_file_from_a_bad_one(made: Path, tmp_path: Path) -> None:
+    assert run("check", CHAT, cwd=made).code == 0
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"messages": "none"}\n')
+    ran = run("check", bad, "--json", cwd=made)
+    assert ran.code == 1
+    assert not ran.json["ok"]
+    assert "messages-not-a-list" in run("check", bad, cwd=made).out
+
+
+def test_browse_prints_one_page_and_says_where_the_next_begins(made: Path) -> None:
+    ran = run("browse", "--limit", 2, cwd=made)
+    page = run("browse", "--limit", 2, "--json", cwd=made).json
+    assert f"More: --offset {page['next_offset']}" in ran.err
+    assert len(page["records"]) == 2
+    found = run("browse", "--tag", "depression", "--json", cwd=made).json
+    assert all("depression" in record["tags"] for record in found["records"])
+    assert "No record" in run("browse", "--source", "TRACE", "--tag", "depression", cwd=made).out
+
+
+def test_one_record_comes_with_its_lineage(made: Path) -> None:
+    found = run("browse", "--row", 3, "--json", cwd=made).json
+    assert found["record"]["row"] == 3
+    assert found["lineage"]["source"] == found["record"]["source"]
+    ran = run("browse", "--row", 3, cwd=made)
+    assert found["record"]["input"].splitlines()[0] in ran.out
+    assert "licence" in ran.out
+    assert run("browse", "--row", 10**6, cwd=made).code != 0
+
+
+def test_output_fits_a_terminal_that_has_only_ascii(made: Path) -> None:
+    ran = run("stats", cwd=made, PYTHONIOENCODING="ascii")
+    assert ran.code == 0
+    assert "####" in ran.out
+    assert ran.out.isascii()
