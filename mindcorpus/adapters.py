@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from mindcorpus.reading import Drop, Row
+from mindcorpus.records import is_blank
 
 _FORBID: dict[str, Any] = {"extra": "forbid"}
 
@@ -174,7 +175,7 @@ class Columns(_RowAdapter):
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         input_ = _text(row, self.input)
-        if not input_.strip():
+        if is_blank(input_):
             input_ = self._fallback(row)
         response = ""
         changed = ""
@@ -183,12 +184,12 @@ class Columns(_RowAdapter):
             if self._cut and (found := self._cut.search(response)):
                 response = response[: found.start()]
                 changed = "run-on-cut"
-            if not response.strip():
+            if is_blank(response):
                 raise _Wrong("blank-response")
             if self.drop_if_response_holds and self.drop_if_response_holds in response:
                 raise _Wrong("embedded-data", f"the response holds {self.drop_if_response_holds!r}")
         rejected = _text(row, self.rejected_response) if self.rejected_response else ""
-        if not rejected.strip():
+        if is_blank(rejected):
             rejected = ""
         return Kept(number, input_, response, rejected, _tags(row, self.tag_columns), changed)
 
@@ -196,7 +197,7 @@ class Columns(_RowAdapter):
         if self.input_fallback:
             text = _text(row, self.input_fallback)
             unless = self.input_fallback_unless
-            if text.strip() and not (unless and text.lstrip().startswith(unless)):
+            if not is_blank(text) and not (unless and text.lstrip().startswith(unless)):
                 return text
         raise _Wrong("blank-input")
 
@@ -217,9 +218,9 @@ class Messages(_RowAdapter):
         if last < 0:
             raise _Wrong("blank-response", "no assistant message")
         before = turns[:last]
-        if not any(role == "user" and text.strip() for role, text in before):
+        if not any(role == "user" and not is_blank(text) for role, text in before):
             raise _Wrong("blank-input", "no user message before the last assistant message")
-        if not turns[last][1].strip():
+        if is_blank(turns[last][1]):
             raise _Wrong("blank-response")
         changed = "later-turns-left-out" if last + 1 < len(turns) else ""
         input_ = (
@@ -265,7 +266,7 @@ class LastMark(_RowAdapter):
             raise _Wrong("no-mark", "no closed mark with something in it")
         start, end = mark
         input_ = _without_marks(text[:start])
-        if not input_.strip():
+        if is_blank(input_):
             raise _Wrong("blank-input")
         return Kept(number, input_, text[start + 2 : end].strip(), "", _tags(row, self.tag_columns))
 

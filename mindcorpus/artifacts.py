@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import ArtifactError, ExistsError, NoCorpusError, storage_errors
-from mindcorpus.manifests import MANIFEST, find_damage, read_manifest
-from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.manifests import MANIFEST, read_manifest
 
 CORPUS = "merged_mental_health_dataset"
 OPENAI = "mental_health_openai"
@@ -183,7 +182,7 @@ class Store:
         with storage_errors(self.data_dir), _locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             self._refuse_foreign(kind)
-            _sync_folders(output)
+            _sync_all(output)
             link = self._artifacts / kind
             old = self._artifacts / os.readlink(link) if link.is_symlink() else None
             folder = self._artifacts / f"{kind}-{digest}"
@@ -248,37 +247,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folders(folder: Path) -> None:
+def _sync_all(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            _sync(path)
+        _sync(path)
     _sync(folder)
-
-
-def verify(
-    data_dir: str | Path, report: Reporter = silent, cancel: Cancellation | None = None
-) -> list[dict[str, str]]:
-    """Recompute the checksums and sums of all artifacts in a data folder.
-
-    Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
-    Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.
-    """
-    store = Store(data_dir)
-    kinds = [kind for kind in KINDS if store.exists(kind)]
-    if not kinds:
-        store.folder("corpus")
-    cancel = cancel or Cancellation()
-    problems: list[dict[str, str]] = []
-    for kind in kinds:
-        folder = store.folder(kind)
-        total = sum(output["bytes"] for output in read_manifest(folder)["outputs"])
-        done = 0
-
-        def tick(_rows: int, size: int, kind: str = kind, total: int = total) -> None:
-            nonlocal done
-            cancel.check()
-            done += size
-            report(Progress("check", kind, done=done, total=total))
-
-        problems += [{"kind": kind, **problem} for problem in find_damage(folder, tick)]
-    return problems

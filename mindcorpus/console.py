@@ -9,6 +9,8 @@ import json
 import os
 import signal
 import sys
+import termios
+import tty
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -62,6 +64,18 @@ class Terminal:
         """Clear the terminal that results go to."""
         self._out.clear()
 
+    @contextmanager
+    def keys(self) -> Iterator[Iterator[str]]:
+        """Give the keys that are pressed, each at once and unechoed; only where `pages` is true."""
+        keyboard = sys.stdin.fileno()
+        before = termios.tcgetattr(keyboard)
+        try:
+            # Now: what was typed ahead counts, and Ctrl-C is still Ctrl-C.
+            tty.setcbreak(keyboard, termios.TCSANOW)
+            yield _pressed(keyboard)
+        finally:
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
     def confirm(self, there: Sequence[str]) -> None:
         """Say what is there, and ask for a yes before it is replaced.
 
@@ -88,6 +102,14 @@ class Terminal:
         )
         with _stopping(cancel, board.restore), board.shown():
             yield board.report, cancel
+
+
+def _pressed(keyboard: int) -> Iterator[str]:
+    while typed := os.read(keyboard, 64).decode(errors="replace"):
+        if typed.startswith("\x1b"):
+            yield typed  # an arrow, say, is one key of several characters
+        else:
+            yield from typed.lower()
 
 
 def _console(stream: TextIO) -> Console:

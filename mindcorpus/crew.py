@@ -1,37 +1,32 @@
 """Worker processes for one job: tasks out, results and progress back, nothing left behind.
 
-Own processes instead of a pool of the standard library: those import the caller's `__main__`
-again (a script without a guard would start itself), and outlive a parent that is killed. Ours
-are fresh interpreters that end when their line to the parent breaks, whatever broke it.
+Workers are forked: ready at once, with all that the parent has loaded, in the same memory. Pools
+of the standard library start the caller's `__main__` again (a script without a guard would run
+itself) and outlive a parent that is killed; ours end when their line to the parent breaks,
+whatever broke it. A worker runs tasks alone: no lock that another thread of the parent may have
+held at the fork is ever asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import pyarrow as pa
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
 from mindcorpus.progress import Cancellation
 
 _BEAT = 0.1  # seconds between progress messages of a worker, and between looks at the cancel flag
-
-# Row groups come and go by the hundred: a worker keeps their memory instead of giving it back to
-# the system and faulting it in again, which made reading Parquet twice as slow (measured).
-_MEMORY = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-}
 
 Heard = Callable[[int, int, int], None]
 """Called with a task's index and the rows and bytes it has done since the last call."""
@@ -59,9 +54,11 @@ class Crew:
         self._members: list[_Member] = []
 
     def __enter__(self) -> Self:
-        # At once, so that they load while the caller still plans.
         if self._workers > 1:
-            self._members = [_Member() for _ in range(self._workers)]
+            # pyarrow loads pandas at the first array it makes: once here, not once in each worker.
+            pa.array([0])
+            for _ in range(self._workers):
+                self._members.append(_Member(self._members))
         return self
 
     def __exit__(
@@ -144,22 +141,20 @@ class Crew:
 class _Member:
     """One worker process, seen from the parent."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Sequence[_Member]) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            # The parent's import path holds in the worker; its current folder does not join it
-            # (a data folder called `datasets` must not shadow the library of that name).
-            paths = [path for path in sys.path if path] + [str(Path(__file__).parents[1])]
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mindcorpus.crew", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={
-                    **os.environ,
-                    **_MEMORY,
-                    "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-                },
-            )
+        self.process = os.fork()
+        if self.process == 0:
+            # Nothing of the parent's may run here: neither its handlers nor its clean-up.
+            try:
+                ours.close()
+                # A copy of another's line would keep that one waiting after the parent's death.
+                for other in others:
+                    other.line.close()
+                work(Connection(theirs.detach()))
+            finally:
+                os._exit(0)
+        theirs.close()
         self.line = Connection(ours.detach())
 
     def send(self, task: Task) -> None:
@@ -176,19 +171,21 @@ class _Member:
         return message
 
     def _lost(self) -> WorkerLostError:
-        code = self.process.wait()
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        self.process = 0
+        killed = code == -signal.SIGKILL
         return WorkerLostError(
-            f"a worker process died ({how})",
-            hint="Signal 9 often means that memory ran out: try --workers 1, or a machine with more."
-            if code == -signal.SIGKILL
+            f"a worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})",
+            hint="Signal 9 often means that memory ran out: try --workers 1, or a larger machine."
+            if killed
             else "Run it again; if it happens again, report it.",
         )
 
     def stop(self) -> None:
         self.line.close()
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
 
 
 class _Beat:
@@ -212,33 +209,35 @@ class _Beat:
         self._rows = self._bytes = 0
 
 
-def serve(line: Connection) -> None:
-    """Do the parent's tasks until the line breaks."""
-    beat = _Beat(lambda rows, size: line.send(("progress", (rows, size))))
-    while True:
-        task: Task = line.recv()
-        try:
-            answer = "done", task.function(task.argument, beat)
-        except MindcorpusError as error:
-            answer = "failed", error
-        except (BrokenPipeError, ConnectionResetError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the parent raises it, as if it had happened there
-            error.add_note("in a worker process")
-            answer = "failed", error
-        beat.flush()
-        line.send(answer)
-
-
-def main() -> None:
-    """Be a worker: the parent calls this module with the number of an open socket."""
+def work(line: Connection) -> None:
+    """Be a worker: do the parent's tasks until the line breaks."""
     # Ctrl-C reaches the whole terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        serve(Connection(int(sys.argv[1])))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        os._exit(0)  # the parent is gone, and with it whoever could use the result
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _keep_memory()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        beat = _Beat(lambda rows, size: line.send(("progress", (rows, size))))
+        while True:
+            task: Task = line.recv()
+            try:
+                answer = "done", task.function(task.argument, beat)
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the parent raises it, as if it had happened there
+                error.add_note("in a worker process")
+                answer = "failed", error
+            beat.flush()
+            line.send(answer)
 
 
-if __name__ == "__main__":
-    main()
+def _keep_memory() -> None:
+    """Keep freed memory for the next batch instead of giving it back and faulting it in again.
+
+    Batches come and go by the hundred; without this, reading Parquet took twice as long.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(trim_threshold, 1 << 30)
+        mallopt(mmap_threshold, 1 << 30)

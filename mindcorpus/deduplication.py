@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
+
+from mindcorpus.columns import as_numbers
 
 Keys = npt.NDArray[np.uint64]
 """Shape (n, 2): a 128-bit key as two integers."""
@@ -21,20 +23,15 @@ Numbers = npt.NDArray[np.int64]
 PARTITION = 1_000_000
 
 
+def read_column(index: Path, column: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """Read a column of a part's index, kept rows only, as numbers of a kind."""
+    table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
+    return as_numbers(table.column(0), kind)
+
+
 def read_keys(index: Path, column: str) -> Keys:
     """Read one key column of a part's index, kept rows only: shape (kept, 2)."""
-    # Not pq.read_table, which loads pyarrow.dataset and with it pandas: half a second.
-    table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
-    values = table.column(0).drop_null()
-    buffers = [
-        np.frombuffer(chunk.cast(pa.binary(16)).buffers()[1], np.uint64)[
-            2 * chunk.offset : 2 * (chunk.offset + len(chunk))
-        ]
-        for chunk in values.chunks
-        if len(chunk)
-    ]
-    flat = np.concatenate(buffers) if buffers else np.empty(0, np.uint64)
-    return flat.reshape(-1, 2)
+    return read_column(index, column, np.uint64).reshape(-1, 2)
 
 
 def partitions(

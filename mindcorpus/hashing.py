@@ -71,7 +71,7 @@ class _File:
 
 
 class HashedFile(_File):
-    """A new file, hashed as it is written and on disk when closed. Also a file object for pyarrow."""
+    """A new file, hashed as it is written. Also a file object for pyarrow."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
@@ -100,7 +100,8 @@ class HashedFile(_File):
             at += os.write(self._descriptor, data[at:])
 
     def _complete(self) -> None:
-        os.fsync(self._descriptor)
+        # Begins to write it to the disk; publishing waits for the end of that.
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mindcorpus import __version__
 from mindcorpus.artifacts import CARD, CORPUS, Staging, Store
 from mindcorpus.cards import corpus_card
 from mindcorpus.catalog import SUFFIXES, Catalog, Source, load_catalog
 from mindcorpus.crew import Crew, Finished, Task
-from mindcorpus.deduplication import Numbers, find_twins
+from mindcorpus.deduplication import Numbers, find_twins, read_column
 from mindcorpus.errors import DataError, MindcorpusError, SettingsError, storage_errors
 from mindcorpus.gathering import LOCK, Gathered, gather, lock_of
 from mindcorpus.encoding import CSV_HEADER, JSON_END
@@ -425,10 +424,9 @@ def _planned(parts: Sequence[Part], twins: Numbers) -> Iterator[_Planned]:
     for number, part in enumerate(parts):
         stays = twins[first : first + part.kept] < 0
         first += part.kept
-        index = pq.ParquetFile(part.index)
-        sizes = index.read(columns=["json_bytes", "csv_bytes"], use_threads=False)
         json_bytes, csv_bytes = (
-            int(column.drop_null().to_numpy()[stays].sum()) for column in sizes.columns
+            int(read_column(part.index, column, np.int64)[stays].sum())
+            for column in ("json_bytes", "csv_bytes")
         )
         mask = None if stays.all() else stays.tobytes()
         yield _Planned(number, int(stays.sum()), mask, json_bytes, csv_bytes)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mindcorpus.adapters import Adapter, Kept
 from mindcorpus.encoding import Frame, csv_cell_size
 from mindcorpus.reading import Drop, Shard, read_rows
-from mindcorpus.records import measure
+from mindcorpus.records import is_blank, measure
 
 #: The index: one line for each row read (for threads: each comment), in order. A line with a
 #: reason was dropped; all others have keys. `…_json` and `…_csv` are the bytes a text takes in
@@ -161,7 +161,7 @@ class _Gathered:
             return Drop(number, "not-utf8", _place_of(error), item)
         if b"\0" in raw_input or b"\0" in raw_response or b"\0" in raw_rejected:
             return Drop(number, "nul-character", "", item)
-        if not input_.strip():
+        if is_blank(input_):
             return Drop(number, "blank-input", "", item)
         measured = measure(raw_input, raw_response)
         input_json, response_json = len(orjson.dumps(input_)), len(orjson.dumps(response))

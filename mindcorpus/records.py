@@ -41,6 +41,11 @@ class Measured(NamedTuple):
     response_words: int
 
 
+def is_blank(text: str) -> bool:
+    """Tell whether a text has nothing but blanks, without copying it."""
+    return not text or text.isspace()
+
+
 def fold(text: bytes) -> bytes:
     """Give the form in which texts are compared: NFC, runs of blanks made one space, ends stripped.
 

@@ -86,4 +86,3 @@ class Sealing:
                 # Twice each: the first time starts the writing, the second lets the pages go.
                 os.posix_fadvise(descriptor, before, end - before, os.POSIX_FADV_DONTNEED)
                 before, start = start, end
-        os.fsync(descriptor)

@@ -67,5 +67,5 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"setting {name}: {first['msg'].lower()}",
                 field=name,
-                hint=f"Set it with --{name.replace('_', '-')} or MINDCORPUS_{name.upper()}.",
+                hint=f"It was given as an option, an argument or MINDCORPUS_{name.upper()}.",
             ) from None

@@ -112,7 +112,7 @@ class Threads:
         )
         for item, comment in enumerate(items):
             values = comment if isinstance(comment, dict) else {"comment": comment}
-            body = self._find(values, "comment")
+            body = self._find(values, "comment", nested=values is not row)
             if not isinstance(body, str | None):
                 yield Drop(
                     number, "wrong-type", f"the comment is {type(body).__name__}, not text", item
@@ -131,13 +131,14 @@ class Threads:
                 )
             )
 
-    def _find(self, row: Mapping[str, Any], what: str) -> Any:
+    def _find(self, row: Mapping[str, Any], what: str, *, nested: bool = False) -> Any:
         named = getattr(self, what)
         if named:
             return look_up(row, named)
         for name in _NAMES[what]:
-            # In one row a comment, `body` and `text` could be either side; the post's come first.
-            if name in row and not (what == "comment" and name == self._post_name(row)):
+            # In one row a comment, `body` could be either side, and the post's comes first; within
+            # a post's own list of comments it is the comment's.
+            if name in row and (nested or not (what == "comment" and name == self._post_name(row))):
                 return row[name]
         return None
 

@@ -216,7 +216,7 @@ class Catalog:
 
 
 def _options_of(adapter: type[Adapter]) -> tuple[str, ...]:
-    return tuple(adapter.__dataclass_fields__)
+    return tuple(name for name in adapter.__dataclass_fields__ if not name.startswith("_"))
 
 
 def _problem(error: ValidationError) -> tuple[str, str]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.filesize import decimal
 from rich.text import Text
 
-from mindcorpus.artifacts import Store, verify
+from mindcorpus.artifacts import Store
 from mindcorpus.catalog import Source, load_catalog
 from mindcorpus.charts import render_page
 from mindcorpus.console import Terminal, print_json
 from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.preparing.chat_rules import check_chat_file
 from mindcorpus.settings import Settings
+from mindcorpus.verifying import verify
 from mindcorpus.tables import (
     accounts,
     bullets,

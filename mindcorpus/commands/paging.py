@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
 from rich.text import Text
 
 from mindcorpus.browsing import Page, browse, lineage
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _PAGE = 20  # records where there is no terminal whose height says how many
 _LINES = 4  # of a record on a page: where it is from, input, response, blank
+_NEXT = ("n", " ")
+_QUIT = ("q", "\x1b", "\x04")  # also Escape, and Ctrl-D
 _TEXTS = ("input", "response", "rejected_response")
 
 
@@ -43,8 +44,7 @@ def browse_records(
         _show_record(terminal, settings.data_dir, row, as_json=as_json)
         return
     pages = terminal.pages and not as_json
-    columns, lines = terminal.size
-    size = limit or (max(1, (lines - 2) // _LINES) if pages else _PAGE)
+    size = limit or (max(1, (terminal.size[1] - 2) // _LINES) if pages else _PAGE)
 
     def page_at(start: int) -> Page:
         return browse(
@@ -69,31 +69,26 @@ def browse_records(
             terminal.say(f"More: --offset {page.next_offset}")
         return
     before: list[int] = []
-    while True:
-        terminal.clear()
-        terminal.show(*_page_parts(page, columns))
-        keys = [("n", "next")] * (page.next_offset is not None) + [("p", "previous")] * bool(before)
-        terminal.show(
-            Text("  ".join(f"{key} {word}" for key, word in (*keys, ("q", "quit"))), "dim")
-        )
-        key = _key()
-        if key == "n" and page.next_offset is not None:
-            before.append(offset)
-            offset = page.next_offset
-        elif key == "p" and before:
-            offset = before.pop()
-        elif key == "q":
-            return
-        else:
-            continue
-        page = page_at(offset)
+    with terminal.keys() as keys:
+        _show_page(terminal, page, back=False)
+        for key in keys:
+            if key in _QUIT:
+                return
+            if key in _NEXT and page.next_offset is not None:
+                before.append(offset)
+                offset = page.next_offset
+            elif key == "p" and before:
+                offset = before.pop()
+            else:
+                continue
+            page = page_at(offset)
+            _show_page(terminal, page, back=bool(before))
 
 
-def _key() -> str:
-    try:
-        return {" ": "n", "\r": "n", "\x1b": "q"}.get(key := click.getchar().lower(), key)
-    except EOFError:
-        return "q"
+def _show_page(terminal: Terminal, page: Page, *, back: bool) -> None:
+    offered = ["n next"] * (page.next_offset is not None) + ["p previous"] * back + ["q quit"]
+    terminal.clear()
+    terminal.show(*_page_parts(page, terminal.size[0]), Text("  ".join(offered), "dim"))
 
 
 def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:

@@ -318,6 +318,11 @@ class ChatCheck:
         if not isinstance(row, dict):
             self._add("not-an-object", f"the line is {kind_of(row)}, not an object")
             return
+        self.example(number, row, line)
+
+    def example(self, number: int, row: dict[str, Any], line: bytes) -> None:
+        """Apply the rules for one line whose JSON is known."""
+        self._number = number
         self._remember(line)
         self.examples.check(row)
 

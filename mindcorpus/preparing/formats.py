@@ -24,7 +24,6 @@ from mindcorpus.preparing.huggingface import (
     CSV_HEADER,
     SPLITS,
     CsvRows,
-    LayoutJob,
     arrow_name,
     write_layout,
 )
@@ -159,7 +158,6 @@ class _Prepare:
             Task(write_run, RunJob(run, taken, validation, chat, table))
             for run, chat, table in zip_longest(runs, chats, tables)
         ]
-        layout = self._layout(folders.get("huggingface"), len(runs))
         seals: dict[str, Sealing] = {}
         with ExitStack() as stack:
             for kind, regions in (
@@ -170,29 +168,27 @@ class _Prepare:
                     seals[kind] = stack.enter_context(Sealing(regions[0].path, regions))
 
             def finished(task: int) -> None:
-                if task >= len(layout):
-                    for seal in seals.values():
-                        seal.complete(task - len(layout))
+                for seal in seals.values():
+                    seal.complete(task)
 
-            results = self._run(crew, [*layout, *tasks], text, finished)
+            results = self._run(crew, tasks, text, finished)
         written = {kind: seal.written(selection.count) for kind, seal in seals.items()}
         manifests = {}
         if folder := folders.get("openai"):
             chat = written["openai"]
-            checked = combine([result.checked for result in results[len(layout) :]], "", chat.bytes)
+            checked = combine([result.checked for result in results], "", chat.bytes)
             manifests["openai"] = self._describe("openai", folder, selection, [chat], checked)
         if folder := folders.get("huggingface"):
-            files = [written["huggingface"], *(file for result in results for file in result.files)]
+            digest = f"{self.corpus_sha256} {sorted(self._settings('huggingface').items())}"
+            files = [
+                written["huggingface"],
+                *(file for result in results for file in result.files),
+                *write_layout(folder, len(runs), digest),
+            ]
             manifests["huggingface"] = self._describe(
                 "huggingface", folder, selection, files, split=split
             )
         return manifests
-
-    def _layout(self, folder: Path | None, shards: int) -> list[Task]:
-        if folder is None:
-            return []
-        digest = f"{self.corpus_sha256} {sorted(self._settings('huggingface').items())}"
-        return [Task(write_layout, LayoutJob(folder, shards, digest))]
 
     def _split(self, selection: Selection) -> Split:
         taken, rows = selection.taken, selection.rows

@@ -14,6 +14,7 @@ class ChatLines:
     """Encodes records as chat lines, and knows their sizes beforehand."""
 
     def __init__(self, system_prompt: str) -> None:
+        self._system = {"role": "system", "content": system_prompt}
         # The same in each line, so encoded once.
         self._head = (
             b'{"messages":[{"role":"system","content":'
@@ -29,11 +30,19 @@ class ChatLines:
         sizes: Numbers = rows.input_json + rows.response_json + frame
         return sizes
 
-    def lines(self, table: Any) -> Iterable[bytes]:
-        """Encode the rows of a table with the columns `input` and `response`."""
+    def lines(self, table: Any) -> Iterable[tuple[dict[str, Any], bytes]]:
+        """Give each row of a table with the columns `input` and `response`: its value, its line."""
         texts = zip(
             table.column("input").to_pylist(), table.column("response").to_pylist(), strict=True
         )
         head, middle, end = self._head, self._middle, self._end
         for input_, response in texts:
-            yield b"".join((head, orjson.dumps(input_), middle, orjson.dumps(response), end))
+            value = {
+                "messages": [
+                    self._system,
+                    {"role": "user", "content": input_},
+                    {"role": "assistant", "content": response},
+                ]
+            }
+            line = b"".join((head, orjson.dumps(input_), middle, orjson.dumps(response), end))
+            yield value, line

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mindcorpus.columns import as_numbers
 from mindcorpus.errors import SettingsError
 from mindcorpus.requests import PrepareRequest
 
@@ -88,12 +89,10 @@ def read_rows(lineage: Path) -> Rows:
             column = table.column(name).combine_chunks()
             words = column.dictionary.to_pylist()
             codes = [known[name].setdefault(word, len(known[name])) for word in words]
-            found[name].append(np.array(codes, np.int32)[column.indices.to_numpy()])
-        keys = table.column("input_key").combine_chunks()
-        flat = np.frombuffer(keys.buffers()[1], np.uint64)[2 * keys.offset :][: 2 * len(keys)]
-        found["input_key"].append(flat.reshape(-1, 2))
+            found[name].append(np.array(codes, np.int32)[as_numbers(column.indices, np.int32)])
+        found["input_key"].append(as_numbers(table.column("input_key"), np.uint64).reshape(-1, 2))
         for name in _NUMBERS:
-            found[name].append(table.column(name).to_numpy().astype(np.int64))
+            found[name].append(as_numbers(table.column(name), np.int32).astype(np.int64))
     arrays = {name: np.concatenate(pieces) for name, pieces in found.items()}
     return Rows(
         names=tuple(known["source"]),

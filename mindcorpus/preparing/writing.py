@@ -125,8 +125,8 @@ def _writers(
         numbers = count(job.chat.first_line)
 
         def write_chat(table: Any, _held_out: Any) -> None:
-            for number, line in zip(numbers, chat.lines(table), strict=False):
-                check.line(number, line)
+            for value, line in chat.lines(table):
+                check.example(next(numbers), value, line)
                 chat_file.write(line)
 
         writers.append(write_chat)

@@ -14,7 +14,7 @@ import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mindcorpus
 
@@ -66,7 +66,10 @@ def run(*arguments: object, cwd: Path, start: tuple[str, ...] = MAIN, **env: str
 
 
 class Session:
-    """A command on a terminal of 100 columns and 30 lines, to be read and typed at."""
+    """A command on a terminal of 100 columns and 30 lines, to be read and typed at.
+
+    As a context it leaves no process behind, whatever became of the test.
+    """
 
     def __init__(self, *arguments: object, cwd: Path, **env: str) -> None:
         self._ours, theirs = pty.openpty()
@@ -83,6 +86,14 @@ class Session:
         os.close(theirs)
         self.seen = ""
         self._read_to = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
 
     def type(self, keys: str) -> None:
         """Press keys."""
@@ -101,7 +112,6 @@ class Session:
         deadline = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < deadline, self.seen
-        os.close(self._ours)
         return self.process.wait(PATIENCE)
 
     def _read(self) -> bool:

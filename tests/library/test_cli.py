@@ -149,7 +149,8 @@ def test_without_a_corpus_the_hint_says_how_to_make_one(command: str, tmp_path: 
 def test_sources_lists_the_seven(tmp_path: Path) -> None:
     names = [source["name"] for source in run("sources", "--json", cwd=tmp_path).json]
     assert len(names) == 7
-    assert all(name in run("sources", cwd=tmp_path).out for name in names)
+    listed = run("sources", cwd=tmp_path).out
+    assert all(name in listed for name in names)
 
 
 # Merge and prepare

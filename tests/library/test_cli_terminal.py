@@ -38,32 +38,32 @@ def copy(made: Path, tmp_path: Path) -> Path:
 )
 def test_without_a_yes_nothing_is_replaced(answer: str, code: int, said: str, made: Path) -> None:
     before = (made / CORPUS).resolve()
-    session = Session("merge", "--sample", cwd=made)
-    session.expect("records, built")
-    session.expect("Replace it? ")
-    session.expect("(n)")
-    session.type(answer)
-    session.expect(said)
-    assert session.end() == code
+    with Session("merge", "--sample", cwd=made) as session:
+        session.expect("records, built")
+        session.expect("Replace it? ")
+        session.expect("(n)")
+        session.type(answer)
+        session.expect(said)
+        assert session.end() == code
     assert (made / CORPUS).resolve() == before
     assert "Traceback" not in session.seen
 
 
 def test_after_a_yes_the_work_is_shown_stage_by_stage(copy: Path) -> None:
-    session = Session("merge", "--sample", "--exclude", "TRACE", cwd=copy)
-    session.expect("Replace it? ")
-    session.type("maybe\r")
-    session.expect("Please enter Y or N")
-    session.type("y\r")
-    for said in ("Ctrl-C stops it", "✓", "read", "write", "publish", "accounted for", "Next:"):
-        session.expect(said)
-    assert session.end() == 0
+    with Session("merge", "--sample", "--exclude", "TRACE", cwd=copy) as session:
+        session.expect("Replace it? ")
+        session.type("maybe\r")
+        session.expect("Please enter Y or N")
+        session.type("y\r")
+        for said in ("Ctrl-C stops it", "✓", "read", "write", "publish", "accounted for", "Next:"):
+            session.expect(said)
+        assert session.end() == 0
     assert "TRACE" not in run("stats", "--json", cwd=copy).json["by_source"]
 
 
 def test_each_prompt_has_a_flag(copy: Path) -> None:
-    session = Session("merge", "--sample", "--force", cwd=copy)
-    assert session.end() == 0
+    with Session("merge", "--sample", "--force", cwd=copy) as session:
+        assert session.end() == 0
     assert "Replace" not in session.seen
 
 
@@ -73,13 +73,18 @@ def test_ctrl_c_stops_a_merge_that_leaves_the_old_corpus(presses: int, copy: Pat
     with socket.create_server(("127.0.0.1", 0)) as hub:
         hub.settimeout(PATIENCE)
         address = f"http://127.0.0.1:{hub.getsockname()[1]}"
-        session = Session("merge", "--source", "TRACE", "--force", cwd=copy, HF_ENDPOINT=address)
-        with hub.accept()[0]:
+        with (
+            Session(
+                "merge", "--source", "TRACE", "--force", cwd=copy, HF_ENDPOINT=address
+            ) as session,
+            hub.accept()[0],
+        ):
             session.type(CTRL_C * presses)
             assert session.end() == 130
     assert (copy / CORPUS).resolve() == before
     assert run("verify", cwd=copy).code == 0
-    assert session.seen.count("\x1b[?25l") == session.seen.count("\x1b[?25h")  # the cursor is back
+    hidden, shown = (session.seen.rfind(f"\x1b[?25{sign}") for sign in "lh")
+    assert shown >= hidden  # the cursor is back
     assert "Traceback" not in session.seen
     if presses == 1:
         assert "nothing was published" in session.seen
@@ -94,18 +99,18 @@ def test_pages_are_turned_with_n_and_p_and_left_with_q(made: Path) -> None:
         run("browse", "--limit", 2, "--offset", offset, "--json", cwd=made).json["records"]
         for offset in (0, 2)
     )
-    session = Session("browse", "--limit", "2", cwd=made)
-    for key, records in (("n", first), ("p", second), ("q", first)):
-        for record in records:
-            session.expect(f"{record['row']}  {record['source']}")
-        session.expect("q quit")
-        session.type(key)
-    assert session.end() == 0
+    with Session("browse", "--limit", "2", cwd=made) as session:
+        for key, records in (("n", first), ("p", second), ("q", first)):
+            for record in records:
+                session.expect(f"{record['row']}  {record['source']}")
+            session.expect("q quit")
+            session.type(key)
+        assert session.end() == 0
 
 
 def test_ctrl_c_leaves_the_pages(made: Path) -> None:
-    session = Session("browse", cwd=made)
-    session.expect("q quit")
-    session.type(CTRL_C)
-    assert session.end() == 130
+    with Session("browse", cwd=made) as session:
+        session.expect("q quit")
+        session.type(CTRL_C)
+        assert session.end() == 130
     assert "Traceback" not in session.seen

@@ -1,0 +1,162 @@
+"""Corpora for tests: made of the sample or of rows a test gives, and read back by other libraries."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+import mindcorpus
+from mindcorpus.catalog import load_catalog
+from mindcorpus.merging import MergeResult, merge
+from mindcorpus.progress import Cancellation, Reporter, silent
+from mindcorpus.requests import MergeRequest
+from mindcorpus.settings import Settings
+
+SAMPLE = Path(mindcorpus.__file__).parent / "sample"
+SHARED = Path(__file__).parents[3] / "shared"
+NAME = "merged_mental_health_dataset"
+HOMES = {source.name: source.repository for source in load_catalog() if source.repository}
+NAMES = load_catalog().names
+KEYS = ["input", "response", "rejected_response", "source", "type", "tags"]
+
+_LICENCE = '[source.licence]\nid = "CC0-1.0"\nterms = "None."\ncommercial = "yes"\n'
+
+
+def merge_sample(
+    data_dir: Path,
+    workers: int = 1,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+    **request: Any,
+) -> MergeResult:
+    """Merge the sample; `request` are fields of a `MergeRequest`."""
+    settings = Settings(data_dir=data_dir, workers=workers)
+    return merge(MergeRequest(sample=True, **request), settings, report, cancel)
+
+
+def own_source(folder: Path, name: str, file: str, **entry: Any) -> str:
+    """Write a catalogue file for a source of one file beside it; give its path."""
+    fields = {"input": "q", "response": "a", "type": "own", "tags": [], **entry}
+    options = "".join(
+        f"{side} = {json.dumps(fields[side])}\n" for side in ("input", "response") if fields[side]
+    )
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'[[source]]\nname = "{name}"\npath = "."\ntype = "{fields["type"]}"\n'
+        f"tags = {json.dumps(fields['tags'])}\n"
+        f'[[source.files]]\npath = "{file}"\n'
+        f"[source.options]\n{options}{fields.get('options', '')}\n{_LICENCE}",
+        "utf-8",
+    )
+    return str(path)
+
+
+def own_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]], **entry: Any) -> str:
+    """Write rows as JSON lines with a catalogue file that names them; give that file's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(row) + "\n" for row in rows)
+    (folder / f"{name}.jsonl").write_text("".join(lines), "utf-8")
+    return own_source(folder, name, f"{name}.jsonl", **entry)
+
+
+def merge_own(data_dir: Path, *catalogs: str, workers: int = 1, **request: Any) -> MergeResult:
+    """Merge the sources of catalogue files, without the project's own."""
+    names = tuple(Path(file).stem for file in catalogs)
+    asked = MergeRequest(sources=names, catalogs=catalogs, **request)
+    return merge(asked, Settings(data_dir=data_dir, workers=workers))
+
+
+def inflate(folder: Path, times: int) -> dict[str, str]:
+    """Write the sample `times` times over, each copy with texts of its own; give `paths` for a merge."""
+    paths = {}
+    for name in NAMES:
+        home = SAMPLE / "datasets" / HOMES[name] if name in HOMES else SAMPLE / "raw" / name
+        for path in sorted(home.rglob("*")):
+            if path.is_file() and path.suffix in (".json", ".jsonl", ".csv"):
+                target = folder / name / path.relative_to(home)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _repeat(path, target, times)
+        paths[name] = str(folder / name)
+    return paths
+
+
+def _repeat(path: Path, target: Path, times: int) -> None:
+    text = path.read_text("utf-8")
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        with target.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(
+                [head, *([cell + f" {n}" * (len(cell) > 3) for cell in row] for n in range(times) for row in rows)]
+            )
+    elif text.lstrip().startswith("["):
+        rows = json.loads(text)
+        target.write_text(json.dumps([_marked(row, n) for n in range(times) for row in rows]))
+    else:
+        lines = text.rstrip("\n").split("\n")
+        marked = (json.dumps(_marked(json.loads(line), n)) for n in range(times) for line in lines)
+        target.write_text("\n".join(marked) + "\n")
+
+
+def _marked(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Give a row whose every text, but for labels, begins with a number."""
+    return {
+        key: f"{number} {value}" if isinstance(value, str) and key != "experiment" and value.strip()
+        else [{**turn, "content": f"{number} {turn['content']}"} for turn in value]
+        if key == "messages"
+        else value
+        for key, value in row.items()
+    }  # fmt: skip
+
+
+# Reading back, each with a library that is not the one that wrote
+
+
+def read_json(path: Path) -> list[dict[str, Any]]:
+    found = json.loads(path.read_text("utf-8"))
+    assert isinstance(found, list)
+    return found
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    csv.field_size_limit(1 << 30)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    return [{**row, "tags": json.loads(row["tags"])} for row in rows]
+
+
+def read_parquet(path: Path) -> list[dict[str, Any]]:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def digests(folder: Path, *suffixes: str) -> dict[str, str]:
+    """Give the sha256 of each file below a folder, links followed."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and (not suffixes or path.suffix in suffixes)
+    }
+
+
+def copy_of(data_dir: Path, target: Path) -> Path:
+    """Copy a data folder, links as links."""
+    return shutil.copytree(data_dir, target, symlinks=True)
+
+
+def python(script: Path, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a script in an interpreter of its own, with this checkout on its path."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(script), *map(str, arguments)],
+        env={"PYTHONPATH": str(SAMPLE.parents[1]), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        **options,
+    )
