@@ -1,4 +1,4 @@
-"""Raw rows to records: one small class a way of mapping; a catalogue entry names one and sets it up.
+"""Raw rows to records: one small class a way of mapping; a catalogue entry names and sets up one.
 
 An adapter is called with a shard's raw rows and gives, in order, what became of them: a `Kept`
 record or a `Drop` with its reason. It invents nothing: tags come from the source's own columns.
@@ -10,7 +10,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -68,7 +67,7 @@ class TagColumn:
             return None if self.strict else ()
         text = str(value).partition(self.until)[0] if self.until else str(value)
         if self.values is None:
-            return (self.prefix + text,)
+            return (self.prefix + text,) if text else ()
         found = self.values.get(text)
         if found is None:
             return None if self.strict else ()
@@ -101,13 +100,14 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        if column in row or ("." in column and column.split(".")[0] in row):
+        if column in row or ("." in column and column.partition(".")[0] in row):
             return ""
-        raise _Wrong("missing-column", f"there is no {column!r}; the row has {_names(row)}")
+        raise _Wrong("missing-column", f"there is no {column!r}; the row has {names_of(row)}")
     raise _Wrong("wrong-type", f"{column!r} is {type(value).__name__}, not text")
 
 
-def _names(row: Mapping[str, Any]) -> str:
+def names_of(row: Mapping[str, Any]) -> str:
+    """List a row's columns, for the evidence of a drop."""
     # Column names are layout, not anybody's words; still only a few, and short.
     names = [str(name)[:40] for name in list(row)[:8]]
     return ", ".join(repr(name) for name in names) or "no columns"
@@ -165,15 +165,12 @@ class Columns(_RowAdapter):
     input_fallback: str | None = None
     """Used where `input` is blank, unless it begins with `input_fallback_unless`."""
     input_fallback_unless: str | None = None
-    cut_response_at: str | None = None
+    cut_response_at: re.Pattern[str] | None = None
     """A regular expression; what it matches, and all behind it, is cut off and counted."""
     drop_if_response_holds: str | None = None
 
-    @cached_property
-    def _cut(self) -> re.Pattern[str] | None:
-        return re.compile(self.cut_response_at) if self.cut_response_at else None
-
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
+        """Make the record of one row, or raise `_Wrong`."""
         input_ = _text(row, self.input)
         if is_blank(input_):
             input_ = self._fallback(row)
@@ -181,7 +178,7 @@ class Columns(_RowAdapter):
         changed = ""
         if self.response is not None:
             response = _text(row, self.response)
-            if self._cut and (found := self._cut.search(response)):
+            if self.cut_response_at and (found := self.cut_response_at.search(response)):
                 response = response[: found.start()]
                 changed = "run-on-cut"
             if is_blank(response):
@@ -204,7 +201,7 @@ class Columns(_RowAdapter):
 
 @dataclass(frozen=True)
 class Messages(_RowAdapter):
-    """A chat list of {role, content}: what came before the last assistant message, and that message.
+    """A chat list of {role, content}: what came before the last assistant message, and that one.
 
     With one user message the input is that message; with more, the turns under the headings
     `User:` and `Assistant:`. System messages are left out: an export has its own.
@@ -213,6 +210,7 @@ class Messages(_RowAdapter):
     messages: str
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
+        """Make the record of one row, or raise `_Wrong`."""
         turns = [turn for turn in self._turns(row) if turn[0] in ("user", "assistant")]
         last = max((at for at, (role, _) in enumerate(turns) if role == "assistant"), default=-1)
         if last < 0:
@@ -234,7 +232,7 @@ class Messages(_RowAdapter):
         messages = look_up(row, self.messages)
         if messages is None:
             raise _Wrong(
-                "missing-column", f"there is no {self.messages!r}; the row has {_names(row)}"
+                "missing-column", f"there is no {self.messages!r}; the row has {names_of(row)}"
             )
         if not isinstance(messages, list):
             raise _Wrong(
@@ -250,7 +248,7 @@ class Messages(_RowAdapter):
 
 @dataclass(frozen=True)
 class LastMark(_RowAdapter):
-    """A transcript with marks `<<…>>`: the text before one mark, marks removed, and what stood in it.
+    """A transcript with marks `<<…>>`: the text before one, marks removed, and what stood in it.
 
     The mark is the last one whose prefix has at most `max_chars` characters (0: no limit), else
     the first: the last has the most history, and the limit keeps a record within a model's reach.
@@ -259,7 +257,12 @@ class LastMark(_RowAdapter):
     text: str
     max_chars: int = 8000
 
+    def __post_init__(self) -> None:
+        if self.max_chars < 0:
+            raise ValueError("max_chars is the most characters of an input, 0 for no limit")
+
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
+        """Make the record of one row, or raise `_Wrong`."""
         text = _text(row, self.text)
         mark = self._last(text) or self._first(text)
         if mark is None:
@@ -276,31 +279,37 @@ class LastMark(_RowAdapter):
             # The prefix may be longer by the marks in it, which are removed: widen until it fits.
             reach = self.max_chars
             while reach < len(text):
+                # Brackets that begin at the very border are removed too.
                 wider = self.max_chars + 2 * (
-                    text.count("<<", 0, reach) + text.count(">>", 0, reach)
+                    text.count("<<", 0, reach + 2) + text.count(">>", 0, reach + 2)
                 )
                 if wider <= reach:
                     break
                 reach = wider
-        start = text.rfind("<<", 0, reach + 2)
+        start, stop = text.rfind("<<", 0, reach + 2), len(text)
         while start >= 0:
-            if (end := _closing(text, start)) is not None:
+            if (end := _closing(text, start, stop)) is not None:
                 return start, end
-            start = text.rfind("<<", 0, start)
+            start, stop = text.rfind("<<", 0, start), start
         return None
 
     def _first(self, text: str) -> tuple[int, int] | None:
         start = text.find("<<")
         while start >= 0:
-            if (end := _closing(text, start)) is not None:
+            following = text.find("<<", start + 2)
+            stop = following if following >= 0 else len(text)
+            if (end := _closing(text, start, stop)) is not None:
                 return start, end
-            start = text.find("<<", start + 2)
+            start = following
         return None
 
 
-def _closing(text: str, start: int) -> int | None:
-    """Where the mark that opens at `start` closes; None if it does not, or holds nothing."""
-    end = text.find(">>", start + 2)
+def _closing(text: str, start: int, stop: int) -> int | None:
+    """Where the mark that opens at `start` closes before `stop`; None if it does not, or is blank.
+
+    A mark never reaches beyond the next one; with that for a stop, nothing is searched twice.
+    """
+    end = text.find(">>", start + 2, stop)
     if end < 0 or text.find("<<", start + 2, end) >= 0 or not text[start + 2 : end].strip():
         return None
     return end
@@ -316,7 +325,9 @@ def _without_marks(text: str) -> str:
 
 
 def _paired(raw: bytes, bracket: bytes) -> bool:
-    """Whether a character stands in pairs only; a run of more than two counts as not."""
+    """Whether a character stands in pairs only, neither alone nor in longer runs."""
     found = np.frombuffer(raw, np.uint8) == ord(bracket)
-    twice = np.count_nonzero(found[1:] & found[:-1])
-    return 2 * twice == np.count_nonzero(found)
+    twice = found[1:] & found[:-1]
+    if (twice[1:] & twice[:-1]).any():
+        return False
+    return bool(2 * np.count_nonzero(twice) == np.count_nonzero(found))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -18,8 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
@@ -44,32 +44,15 @@ class Task:
 
     function: Callable[[Any, Callable[[int, int], None]], Any]
     argument: Any
+    heavy: bool = False
+    """It loads much that no other task needs: its worker ends with it, another takes its place."""
 
 
 class Crew:
-    """`workers` processes from entering to leaving; with one worker, the caller's own process."""
+    """Runs tasks in `workers` processes; with one worker, in the caller's own."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._members: list[_Member] = []
-
-    def __enter__(self) -> Self:
-        if self._workers > 1:
-            # pyarrow loads pandas at the first array it makes: once here, not once in each worker.
-            pa.array([0])
-            for _ in range(self._workers):
-                self._members.append(_Member(self._members))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for member in self._members:
-            member.stop()
-        self._members.clear()
 
     def run(
         self,
@@ -85,7 +68,16 @@ class Crew:
         """
         if self._workers == 1:
             return [self._run_here(task, heard, cancel, finished) for task in enumerate(tasks)]
-        return self._run_there(tasks, heard, cancel, finished)
+        # Workers live for one list of tasks: they are ready at once, and what memory they took for
+        # it is not in the way of the next.
+        members: list[_Member] = []
+        try:
+            for _ in range(min(self._workers, len(tasks))):
+                members.append(_Member(members))
+            return self._run_there(members, tasks, heard, cancel, finished)
+        finally:
+            for member in members:
+                member.stop()
 
     def _run_here(
         self, numbered: tuple[int, Task], heard: Heard, cancel: Cancellation, finished: Finished
@@ -108,11 +100,16 @@ class Crew:
         return result
 
     def _run_there(
-        self, tasks: Sequence[Task], heard: Heard, cancel: Cancellation, finished: Finished
+        self,
+        members: list[_Member],
+        tasks: Sequence[Task],
+        heard: Heard,
+        cancel: Cancellation,
+        finished: Finished,
     ) -> list[Any]:
         results: list[Any] = [None] * len(tasks)
         waiting = list(enumerate(tasks))[::-1]
-        idle = self._members[:]
+        idle = members[:]
         busy: dict[Connection, tuple[_Member, int]] = {}
         while waiting or busy:
             cancel.check()
@@ -129,12 +126,17 @@ class Crew:
                     heard(at, *value)
                     continue
                 del busy[line]
-                idle.append(member)
                 if kind == "failed" and not isinstance(value, MindcorpusError):
                     raise value
                 results[at] = value
                 if kind == "done":
                     finished(at)
+                if tasks[at].heavy and waiting:
+                    members.remove(member)
+                    member.stop()
+                    member = _Member(members)
+                    members.append(member)
+                idle.append(member)
         return results
 
 
@@ -214,6 +216,8 @@ def work(line: Connection) -> None:
     # Ctrl-C reaches the whole terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # What the parent made stays shared: the collector would write into every page of it.
+    gc.freeze()
     _keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         beat = _Beat(lambda rows, size: line.send(("progress", (rows, size))))
@@ -239,5 +243,5 @@ def _keep_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
         mallopt = ctypes.CDLL(None).mallopt
         trim_threshold, mmap_threshold = -1, -3
-        mallopt(trim_threshold, 1 << 30)
-        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, 64 << 20)
+        mallopt(mmap_threshold, 4 << 20)

@@ -15,23 +15,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mindcorpus.columns import WORD, as_flags, as_numbers, coded, numbers, texts, words
 from mindcorpus.hashing import HashedFile, Written
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
-        ("source", _WORD),
-        ("type", _WORD),
-        ("file", _WORD),
-        ("revision", _WORD),
-        ("licence", _WORD),
+        ("source", WORD),
+        ("type", WORD),
+        ("file", WORD),
+        ("revision", WORD),
+        ("licence", WORD),
         ("row", pa.int64()),
         ("item", pa.int32()),
-        ("status", _WORD),
+        ("status", WORD),
         ("corpus_row", pa.int64()),
-        ("reason", _WORD),
+        ("reason", WORD),
         ("evidence", pa.string()),
-        ("changed", _WORD),
+        ("changed", WORD),
         ("input_key", pa.binary(16)),
         ("input_chars", pa.int32()),
         ("response_chars", pa.int32()),
@@ -43,9 +43,13 @@ SCHEMA = pa.schema(
         ("response_json", pa.int32()),
         ("input_csv", pa.int32()),
         ("response_csv", pa.int32()),
-        ("tags", _WORD),
+        ("tags", WORD),
     ]
 )
+
+
+_OF_THE_PART = ("source", "type", "file", "revision", "licence")
+_STATUS = ("dropped", "kept", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -105,44 +109,32 @@ def _batches(index: Path) -> Sequence[Any]:
 
 def _lineage(part: PartOrigin, batch: Any, twins: Any, places: Any, first: int) -> tuple[Any, int]:
     count = batch.num_rows
-    dropped = batch.column("reason").is_valid().to_numpy()
-    records = np.flatnonzero(~dropped)
+    records = np.flatnonzero(~as_flags(batch.column("reason")))
     last = first + len(records)
     twin = twins[first:last]
-    stays = twin < 0
+    kept, duplicate = records[twin < 0], records[twin >= 0]
 
-    status = np.full(count, "dropped", dtype=object)
-    status[records] = np.where(stays, "kept", "duplicate")
-    reasons = np.array(batch.column("reason").to_pylist(), dtype=object)
-    reasons[records[~stays]] = "duplicate"
-    evidence = np.array(batch.column("evidence").to_pylist(), dtype=object)
-    evidence[records[~stays]] = [f"the same as corpus row {row}" for row in places[twin[~stays]]]
+    status = np.zeros(count, np.int32)
+    status[kept], status[duplicate] = 1, 2
     place = np.zeros(count, np.int64)
-    place[records[stays]] = places[first:last][stays]
-    nowhere = np.ones(count, bool)
-    nowhere[records[stays]] = False
+    place[kept] = places[first:last][twin < 0]
+    reason = batch.column("reason").to_pylist()
+    evidence = batch.column("evidence").to_pylist()
+    for row, twin_row in zip(duplicate.tolist(), places[twin[twin >= 0]].tolist(), strict=True):
+        reason[row] = "duplicate"
+        evidence[row] = f"the same as corpus row {twin_row}"
 
-    same = {
-        "source": part.source,
-        "type": part.type,
-        "file": part.file,
-        "revision": part.revision,
-        "licence": part.licence,
-    }
     made = {
-        "row": pa.array(np.asarray(batch.column("row")) + part.first_row),
-        "status": pa.array(status, pa.string()),
-        "corpus_row": pa.array(place, mask=nowhere),
-        "reason": pa.array(reasons, pa.string()),
-        "evidence": pa.array(evidence, pa.string()),
+        **{name: coded(np.zeros(count, np.int32), [getattr(part, name)]) for name in _OF_THE_PART},
+        "row": numbers(as_numbers(batch.column("row"), np.int64) + part.first_row, pa.int64()),
+        "status": coded(status, _STATUS),
+        "corpus_row": numbers(place, pa.int64(), status == 1),
+        "reason": words(reason),
+        "evidence": texts([text if text is None else text.encode() for text in evidence]),
+        "changed": words(batch.column("changed").to_pylist()),
+        "tags": words(batch.column("tags").to_pylist()),
     }
-    columns = []
-    for field in SCHEMA:
-        if field.name in same:
-            column = pa.repeat(pa.scalar(same[field.name]), count)
-        else:
-            column = made.get(field.name)
-            if column is None:
-                column = batch.column(field.name).combine_chunks()
-        columns.append(column.dictionary_encode() if field.type == _WORD else column)
+    columns = [
+        made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
+    ]
     return pa.Table.from_arrays(columns, schema=SCHEMA), last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,11 @@ def merge(
     store = Store(settings.data_dir)
     store.refuse_to_overwrite("corpus", force=request.force)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-        with Crew(settings.workers) as crew:
-            gathered = gather(request, catalog, settings, report, cancel)
-            _lock_new(gathered, settings)
-            job = _Merge(request, catalog, gathered, staging, crew, report, cancel)
-            manifest = job.run()
+        gathered = gather(request, catalog, settings, report, cancel)
+        _lock_new(gathered, settings)
+        crew = Crew(settings.workers)
+        job = _Merge(request, catalog, gathered, staging, crew, report, cancel)
+        manifest = job.run()
         report(Progress("publish"))
         cancel.check()
         store.publish("corpus", staging.output, staging)
@@ -264,7 +264,7 @@ class _Merge:
         json_regions = lay_out(json_path, b"", [part.json_bytes for part in written], JSON_END)
         csv_regions = lay_out(csv_path, CSV_HEADER, [part.csv_bytes for part in written], b"")
         tasks = [
-            Task(compute_statistics, StatisticsJob(tuple(origins), self._twins_path)),
+            Task(compute_statistics, StatisticsJob(tuple(origins), self._twins_path), heavy=True),
             Task(
                 write_lineage,
                 LineageJob(tuple(origins), self._twins_path, output / f"{CORPUS}.lineage.parquet"),
@@ -488,7 +488,13 @@ def _nothing_kept(source: Source, parts: Sequence[Part]) -> DataError:
 
 
 def _settings_entry(request: MergeRequest) -> dict[str, Any]:
-    """What of the request shapes the corpus; paths of the machine do not."""
-    asked = asdict(request)
-    names = ("sample", "sources", "exclude", "commercial_only", "allow_missing", "options")
-    return {**{name: asked[name] for name in names}, "paths": sorted(request.paths)}
+    """Give what of the request shapes the corpus, in an order of its own; no paths of the machine."""
+    return {
+        "sample": request.sample,
+        "sources": None if request.sources is None else sorted(set(request.sources)),
+        "exclude": sorted(set(request.exclude)),
+        "commercial_only": request.commercial_only,
+        "allow_missing": request.allow_missing,
+        "options": dict(sorted(request.options.items())),
+        "paths": sorted(request.paths),
+    }

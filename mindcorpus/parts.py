@@ -6,7 +6,7 @@ other shards, and gives the same bytes wherever and however often it runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.adapters import Adapter, Kept
+from mindcorpus.columns import keys, numbers, texts
 from mindcorpus.encoding import Frame, csv_cell_size
 from mindcorpus.reading import Drop, Shard, read_rows
 from mindcorpus.records import is_blank, measure
@@ -57,9 +58,9 @@ RECORDS = pa.schema(
     ]
 )
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-# Text that is gathered before it is written as a batch, which becomes a row group of the corpus'
-# Parquet: the unit of memory, here and for all who read on.
-_BATCH_BYTES = 4 * 1024 * 1024
+#: Text that is gathered before it is written as a batch: the unit of memory, here and for all who
+#: read on. Eight times as much is twice the memory, and no faster.
+BATCH_BYTES = 1024 * 1024
 _BATCH_ROWS = 50_000
 _INDEX_ROWS = 50_000
 
@@ -196,7 +197,7 @@ class _Gathered:
         self._records.append((raw_input, raw_response, raw_rejected, tags_json))
         self.kept += 1
         self._bytes += len(raw_input) + len(raw_response) + len(raw_rejected)
-        if self._bytes >= _BATCH_BYTES or len(self._records) >= _BATCH_ROWS:
+        if self._bytes >= BATCH_BYTES or len(self._records) >= _BATCH_ROWS:
             self.flush_records()
         return None
 
@@ -205,7 +206,8 @@ class _Gathered:
         if self._index:
             columns = zip(*self._index, strict=True)
             arrays = [
-                pa.array(column, field.type) for column, field in zip(columns, INDEX, strict=True)
+                _index_array(column, field.type)
+                for column, field in zip(columns, INDEX, strict=True)
             ]
             self._index_file.write_table(pa.Table.from_arrays(arrays, schema=INDEX))
             self._index.clear()
@@ -213,21 +215,20 @@ class _Gathered:
     def flush_records(self) -> None:
         """Write the records that are gathered."""
         if self._records:
-            columns = [_strings(column) for column in zip(*self._records, strict=True)]
+            columns = [texts(column) for column in zip(*self._records, strict=True)]
             self._records_stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
             self._records.clear()
             self._bytes = 0
 
 
+def _index_array(column: Sequence[Any], type_: Any) -> Any:
+    if type_ == pa.string():
+        return texts([value if value is None else value.encode() for value in column])
+    if type_ == pa.binary(16):
+        return keys(column)
+    valid = np.array([value is not None for value in column], bool)
+    return numbers([value or 0 for value in column], type_, valid)
+
+
 def _place_of(error: Exception) -> str:
     return f"at character {error.start}" if isinstance(error, UnicodeEncodeError) else "in a tag"
-
-
-def _strings(texts: Iterable[bytes]) -> Any:
-    """Give UTF-8 texts as an Arrow array, copied once."""
-    found = list(texts)
-    offsets = np.zeros(len(found) + 1, np.int32)
-    np.cumsum([len(text) for text in found], out=offsets[1:])
-    return pa.StringArray.from_buffers(
-        len(found), pa.py_buffer(offsets), pa.py_buffer(b"".join(found))
-    )

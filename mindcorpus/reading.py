@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -40,7 +41,7 @@ class Row(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """A raw row, or one item in it, that gives no record: why, and what shows it (never its text)."""
+    """A raw row, or an item in it, that gives no record: why, and what shows it, never its text."""
 
     number: int
     reason: str
@@ -61,7 +62,7 @@ class Shard:
 
 
 def plan_shards(path: Path, file: str, format_: str) -> list[Shard]:
-    """Cut a file into shards; how depends on the file alone, so that results never depend on the machine.
+    """Cut a file into shards; how depends on the file alone, so results are the same everywhere.
 
     Raises `DataError` for an empty file and for Parquet that cannot be opened.
     """
@@ -143,14 +144,14 @@ def _parse_line(number: int, line: bytes) -> Row | Drop:
     except orjson.JSONDecodeError:
         pass
     try:
-        # The standard parser takes what orjson refuses (NaN, lone surrogates) and says where it stops.
+        # The standard parser takes what orjson refuses (NaN, lone surrogates), and says where it
+        # stops.
         return Row(number, json.loads(line.decode()))
     except UnicodeDecodeError as error:
         return Drop(number, "not-utf8", f"at byte {error.start} of the line")
     except json.JSONDecodeError as error:
-        return Drop(
-            number, "broken-json", f"{error.msg.lower()} at character {error.pos} of the line"
-        )
+        what = error.msg.lower().removesuffix(" at")
+        return Drop(number, "broken-json", f"{what} at character {error.pos} of the line")
     except (ValueError, RecursionError) as error:
         return Drop(number, "broken-json", f"not readable: {type(error).__name__}")
 
@@ -159,7 +160,7 @@ def _parse_line(number: int, line: bytes) -> Row | Drop:
 
 
 class _Text:
-    """A window on a file's decoded text, so that an array of any length is read in bounded memory."""
+    """A window on a file's decoded text: an array of any length is read in bounded memory."""
 
     def __init__(self, file: IO[str]) -> None:
         self.file = file
@@ -189,8 +190,9 @@ class _Text:
 def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
     decode = json.JSONDecoder().raw_decode
     number = 0
-    with shard.path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        text = _Text(file)
+    with shard.path.open("rb") as raw:
+        # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
+        text = _Text(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
         if text.skip(" \t\r\n") != "[":
             raise DataError(
                 "neither a JSON array nor JSON lines", file=shard.file, hint=_SOURCE_HINT
@@ -202,7 +204,7 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
                 raise _broken(shard, number, "the file ends before the array does: it is cut off")
             try:
                 value, end = decode(text.text, text.at)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 if isinstance(error, json.JSONDecodeError) and not text.ended:
                     if len(text.text) - text.at > MAX_RECORD_BYTES:
                         raise _broken(
@@ -213,9 +215,9 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
                 raise _broken(
                     shard, number, "not JSON, or cut off in the middle of a record"
                 ) from None
-            # A number at the window's edge may go on behind it.
+            # A number at the window's edge may go on behind it: "1", but also "1." and "1e+".
             if (
-                end == len(text.text)
+                len(text.text) - end < 3
                 and not text.ended
                 and not isinstance(value, (dict, list, str))
             ):
@@ -224,9 +226,12 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
             text.at = end
             yield Row(number, value)
             number += 1
-            now = file.buffer.tell()
+            now = raw.tell()
             tick(1, now - seen)
             seen = now
+        text.at += 1
+        if text.skip(" \t\r\n"):
+            raise _broken(shard, number, "the file goes on behind the end of its array")
 
 
 _SOURCE_HINT = "Fetch the file again, mend it, or leave its source out with --exclude."
@@ -241,10 +246,11 @@ def _broken(shard: Shard, number: int, title: str) -> DataError:
 
 def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
     csv.field_size_limit(MAX_RECORD_BYTES)
-    # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
     with shard.path.open("rb", buffering=_CHUNK) as raw:
-        if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError("the file is UTF-16, not UTF-8", file=shard.file, hint=_SOURCE_HINT)
+        raw.seek(0)
+        # As in JSON, bytes that are not UTF-8 come through as lone surrogates.
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
         reader = csv.reader(text, strict=True)
         number = -1
@@ -276,58 +282,70 @@ def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
 
 
 def _header(cells: list[str], shard: Shard) -> list[str]:
-    if len(set(cells)) != len(cells):
-        raise DataError("two columns have the same name", file=shard.file, hint=_SOURCE_HINT)
+    _refuse_same_names(cells, shard.file)
     return cells
+
+
+def _refuse_same_names(names: list[str], file: str) -> None:
+    if len(set(names)) != len(names):
+        raise DataError("two columns have the same name", file=file, hint=_SOURCE_HINT)
 
 
 # Parquet
 
 
 def _parquet_shards(path: Path, file: str) -> list[Shard]:
-    metadata = _open_parquet(path, file).metadata
     shards: list[Shard] = []
     start = held = 0
-    for group in range(metadata.num_row_groups):
-        held += metadata.row_group(group).total_byte_size
-        if held >= SHARD_BYTES or group == metadata.num_row_groups - 1:
-            shards.append(Shard(path, file, "parquet", start, group + 1))
-            start, held = group + 1, 0
+    with _parquet_errors("not Parquet, or cut off", file), _open_parquet(path) as parquet:
+        names = parquet.schema_arrow.names
+        for group in range(parquet.metadata.num_row_groups):
+            held += parquet.metadata.row_group(group).total_byte_size
+            if held >= SHARD_BYTES or group == parquet.metadata.num_row_groups - 1:
+                shards.append(Shard(path, file, "parquet", start, group + 1))
+                start, held = group + 1, 0
+    _refuse_same_names(names, file)
     return shards
 
 
-def _open_parquet(path: Path, file: str) -> Any:
-    import pyarrow as pa
+def _open_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
+    return pq.ParquetFile(path)
+
+
+@contextmanager
+def _parquet_errors(title: str, file: str) -> Iterator[None]:
+    """Turn what pyarrow raises for a damaged file, of many kinds, into `DataError`."""
+    import pyarrow as pa
+
     try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid:
-        raise DataError("not Parquet, or cut off", file=file, hint=_SOURCE_HINT) from None
+        yield
+    except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
+        # pyarrow's own OSErrors have no number; those of the operating system are something else.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(title, file=file, hint=_SOURCE_HINT) from None
 
 
 def _read_parquet(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
-    import pyarrow as pa
-
-    parquet = _open_parquet(shard.path, shard.file)
     number = 0
-    for group in range(shard.start, shard.stop or 0):
-        metadata = parquet.metadata.row_group(group)
-        rows = max(1, metadata.num_rows)
-        each = max(1, metadata.total_byte_size // rows)
-        batches = parquet.iter_batches(
-            batch_size=max(1, min(1000, _BATCH_BYTES // each)),
-            row_groups=[group],
-            use_threads=False,
-        )
-        try:
+    title = "Parquet is damaged, or holds values that cannot be read"
+    with _parquet_errors(title, shard.file), _open_parquet(shard.path) as parquet:
+        for group in range(shard.start, shard.stop or 0):
+            metadata = parquet.metadata.row_group(group)
+            rows = max(1, metadata.num_rows)
+            each = max(1, metadata.total_byte_size // rows)
+            batches = parquet.iter_batches(
+                batch_size=max(1, min(1000, _BATCH_BYTES // each)),
+                row_groups=[group],
+                use_threads=False,
+            )
             for batch in batches:
                 for value in batch.to_pylist():
                     yield Row(number, value)
                     number += 1
                 tick(batch.num_rows, each * batch.num_rows)
-        except (pa.ArrowException, OSError, UnicodeDecodeError):
-            raise _broken(shard, number, "Parquet is damaged, or its text is not UTF-8") from None
 
 
 _READERS: dict[str, Callable[[Shard, Tick], Iterator[Row | Drop]]] = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mindcorpus.adapters import Kept, look_up
+from mindcorpus.adapters import Kept, look_up, names_of
 from mindcorpus.reading import Drop, Row
 
 # The names under which these columns are known; the order is the order of preference.
@@ -68,9 +68,11 @@ class Threads:
 
     @property
     def whole_file(self) -> bool:
+        """Yes: the comments of one post may lie apart."""
         return True
 
     def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
+        """Adapt the rows of one file."""
         threads: dict[Any, _Thread] = {}
         for row in rows:
             if isinstance(row, Drop):
@@ -92,10 +94,10 @@ class Threads:
         post, title = self._find(row, "post"), self._find(row, "title")
         nested = row.get("comments")
         items: list[Any] = nested if isinstance(nested, list) else [row]
-        if post is None and title is None:
-            found = ", ".join(repr(str(name)[:40]) for name in list(row)[:8])
+        if missing := self._missing(row, flat=items is not nested):
+            evidence = f"no {missing} column; the row has {names_of(row)}"
             for item in range(max(1, len(items))):
-                yield Drop(number, "missing-column", f"no post column; the row has {found}", item)
+                yield Drop(number, "missing-column", evidence, item)
             return
         if not items:
             yield Drop(number, "no-comment", "the post has no comments")
@@ -105,14 +107,17 @@ class Threads:
                 yield Drop(number, "wrong-type", "the post is not text", item)
             return
         text, decoded = _post_text(title or "", post or "")
-        # The id alone cannot be trusted to be there; a post's own text tells it apart as well.
-        key = self._find(row, "post_id") or text
+        # An id may be missing, or not be a post's own: a comment answers the text it came with.
+        post_id = self._find(row, "post_id")
+        key = str(post_id) if isinstance(post_id, str | int | float) else "", text
         thread = threads.setdefault(
             key, _Thread(text, _plain(self._find(row, "subreddit")), decoded)
         )
         for item, comment in enumerate(items):
-            values = comment if isinstance(comment, dict) else {"comment": comment}
-            body = self._find(values, "comment", nested=values is not row)
+            values = comment if isinstance(comment, dict) else {}
+            body = comment
+            if values is comment:
+                body = self._find(values, "comment", flat=values is row)
             if not isinstance(body, str | None):
                 yield Drop(
                     number, "wrong-type", f"the comment is {type(body).__name__}, not text", item
@@ -131,19 +136,23 @@ class Threads:
                 )
             )
 
-    def _find(self, row: Mapping[str, Any], what: str, *, nested: bool = False) -> Any:
-        named = getattr(self, what)
-        if named:
-            return look_up(row, named)
-        for name in _NAMES[what]:
-            # In one row a comment, `body` could be either side, and the post's comes first; within
-            # a post's own list of comments it is the comment's.
-            if name in row and (nested or not (what == "comment" and name == self._post_name(row))):
-                return row[name]
-        return None
+    def _missing(self, row: Mapping[str, Any], *, flat: bool) -> str:
+        if self._column(row, "post") is None and self._column(row, "title") is None:
+            return "post"
+        return "comment" if flat and self._column(row, "comment", flat=True) is None else ""
 
-    def _post_name(self, row: Mapping[str, Any]) -> str:
-        return self.post or next((name for name in _NAMES["post"] if name in row), "")
+    def _find(self, row: Mapping[str, Any], what: str, *, flat: bool = False) -> Any:
+        name = self._column(row, what, flat=flat)
+        return None if name is None else look_up(row, name)
+
+    def _column(self, row: Mapping[str, Any], what: str, *, flat: bool = False) -> str | None:
+        named: str = getattr(self, what)
+        if named:
+            return named if named in row or look_up(row, named) is not None else None
+        # In one row a comment, `body` could be either side, and the post's comes first; within a
+        # post's own list of comments it is the comment's.
+        taken = self._column(row, "post") if flat and what == "comment" else None
+        return next((name for name in _NAMES[what] if name in row and name != taken), None)
 
 
 def _post_text(title: str, post: str) -> tuple[str, bool]:
@@ -159,7 +168,7 @@ def _plain(value: Any) -> str:
 
 
 def _effective(value: Any) -> bool | None:
-    text = str(value).strip().lower()
+    text = str(value).strip().lower() if isinstance(value, str | int | float) else ""
     if text in _EFFECTIVE:
         return True
     return False if text in _NOT_EFFECTIVE else None
@@ -168,7 +177,7 @@ def _effective(value: Any) -> bool | None:
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -221,7 +230,7 @@ def _by_label(thread: _Thread, usable: list[int], outcomes: dict[int, Kept | Dro
 
 
 def _by_score(thread: _Thread, usable: list[int], outcomes: dict[int, Kept | Drop]) -> None:
-    """Without labels: the comment with most votes, the first of them where votes are equal or unknown."""
+    """Without labels: the comment with most votes, or the first of those with equal or no votes."""
     comments = thread.comments
     best = max(usable, key=lambda at: (comments[at].score or 0.0, -at))
     for at in usable:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mindcorpus.columns import flags, lists, repeated
 from mindcorpus.encoding import JSON_FIRST, JSON_NEXT, Frame
 from mindcorpus.hashing import HashedFile, Region, Written
+from mindcorpus.reading import Tick
 from mindcorpus.records import SCHEMA
 
-Tick = Callable[[int, int], None]
+# Text in a row group of Parquet, the unit in which others read it.
+_GROUP_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,12 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
         job.json.open() as json_file,
         job.csv.open() as csv_file,
     ):
+        group: list[Any] = []
         for batch in _batches(job.records, job.stays):
             tags = batch.column("tags").to_pylist()
-            parquet.write_table(_table(batch, tags, job), row_group_size=max(1, batch.num_rows))
+            group.append(_batch(batch, tags, job))
+            if sum(rows.nbytes for rows in group) >= _GROUP_BYTES:
+                _flush(group, parquet)
             texts = [batch.column(at) for at in range(3)]
             for row in zip(*(column.to_pylist() for column in texts), tags, strict=True):
                 json_file.write(frame.json_record(before, row[:3], row[3]))
@@ -56,6 +63,7 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
                 csv_file.write(frame.csv_record(row[:3], row[3]))
             parquet_file.rows += batch.num_rows
             tick(batch.num_rows, batch.nbytes)
+        _flush(group, parquet)
     # Its memory in the page cache serves the next one; on the disk nobody will have seen it.
     job.records.unlink()
     return parquet_file.written
@@ -70,7 +78,7 @@ def _batches(records: Path, stays: bytes | None) -> Iterator[Any]:
             if stays is None or 0 not in stays[rows]:
                 yield batch
             elif 1 in stays[rows]:
-                yield batch.filter(pa.array(list(map(bool, stays[rows]))))
+                yield batch.filter(flags(np.frombuffer(stays[rows], np.uint8)))
 
 
 def _open_parquet(file: HashedFile) -> Any:
@@ -84,15 +92,22 @@ def _open_parquet(file: HashedFile) -> Any:
     )
 
 
-def _table(batch: Any, tags: Sequence[str], job: WriteJob) -> Any:
+def _flush(group: list[Any], parquet: Any) -> None:
+    if group:
+        table = pa.Table.from_batches(group)
+        parquet.write_table(table, row_group_size=table.num_rows)
+        group.clear()
+
+
+def _batch(batch: Any, tags: Sequence[str], job: WriteJob) -> Any:
     known = {text: orjson.loads(text) for text in set(tags)}
     rows = batch.num_rows
-    return pa.Table.from_arrays(
+    return pa.RecordBatch.from_arrays(
         [
             *(batch.column(at) for at in range(3)),
-            pa.repeat(pa.scalar(job.source), rows),
-            pa.repeat(pa.scalar(job.type), rows),
-            pa.array([known[text] for text in tags], SCHEMA.field("tags").type),
+            repeated(job.source, rows),
+            repeated(job.type, rows),
+            lists([known[text] for text in tags], SCHEMA.field("tags").type),
         ],
         schema=SCHEMA,
     )

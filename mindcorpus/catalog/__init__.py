@@ -57,7 +57,7 @@ class Licence(_Entry):
     terms: str = Field(min_length=1, description="The terms in a sentence.")
     url: str = ""
     commercial: Literal["yes", "with-conditions", "after-payment", "no", "unknown"] = Field(
-        description="Whether a product may be built on it; only the first two pass --commercial-only."
+        description="Whether a product may be built on it; the first two pass --commercial-only."
     )
     warning: str = Field("", description="What a corpus that holds the source must say of itself.")
 
@@ -93,7 +93,7 @@ class Source(_Entry):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     title: str = ""
-    repository: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
+    repository: str | None = Field(None, pattern=r"^\w[\w.-]*/\w[\w.-]*$")
     url: str | None = Field(None, pattern=r"^https?://")
     path: str | None = None
     revision: str = "main"
@@ -128,7 +128,7 @@ class Source(_Entry):
         return self.licence.commercial in ("yes", "with-conditions")
 
     def build_adapter(self) -> Adapter:
-        """Give the adapter with this entry's options; `Catalog` has checked that it can be built."""
+        """Give the adapter with this entry's options; the loader has checked them."""
         return _validator(self.adapter).validate_python(self.options)
 
 
@@ -155,7 +155,7 @@ class Catalog:
         return tuple(self._sources)
 
     def __getitem__(self, name: str) -> Source:
-        """Give the source of a name; raises `SettingsError` with the nearest one if there is none."""
+        """Give the source of a name; raises `SettingsError` with all names if there is none."""
         try:
             return self._sources[name]
         except KeyError:
@@ -198,10 +198,8 @@ class Catalog:
             source = self[name] if dot else None
             known = _options_of(ADAPTERS[source.adapter]) if source else ()
             if source is None or key not in known:
-                raise SettingsError(
-                    f"no option {target!r}",
-                    hint=f"Write NAME.KEY=VALUE; {name or 'a source'} has {', '.join(known) or 'no options'}.",
-                )
+                has = f"{name or 'a source'} has {', '.join(known) or 'no options'}"
+                raise SettingsError(f"no option {target!r}", hint=f"Write NAME.KEY=VALUE; {has}.")
             new = changed[name].model_copy(
                 update={"options": {**changed[name].options, key: value}}
             )
@@ -209,7 +207,7 @@ class Catalog:
                 new.build_adapter()
             except ValidationError as error:
                 raise SettingsError(
-                    f"option {target}={value}: {error.errors()[0]['msg'].lower()}", field=target
+                    f"option {target}={value}: {_problem(error)[1].lower()}", field=target
                 ) from None
             changed[name] = new
         return Catalog(changed.values())
@@ -261,7 +259,10 @@ def read_entries(text: str, file: str) -> list[Source]:
         except ValidationError as error:
             field, message = _problem(error)
             raise CatalogError(
-                f"entry {name}: {message}", file=file, field=f"options.{field}", source=str(name)
+                f"entry {name}: {message}",
+                file=file,
+                field=f"options.{field}" if field else "options",
+                source=str(name),
             ) from None
         sources.append(source)
     return sources
@@ -291,8 +292,8 @@ def load_catalog(files: Sequence[Path] = ()) -> Catalog:
                 raise CatalogError(
                     f"entry {source.name}: the name is taken", file=str(file), field="name"
                 )
+            home: dict[str, str] = {}
             if source.path is not None:
-                home = (file.parent / source.path).absolute()
-                source = source.model_copy(update={"path": str(home)})
-            found[source.name] = source
+                home = {"path": str((file.parent / source.path).absolute())}
+            found[source.name] = source.model_copy(update=home)
     return Catalog(found.values())

@@ -89,7 +89,8 @@ def prepare(
         store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir):
         job = _Prepare(request, settings, corpus, report, cancel)
-        with store.stage("formats") as staging, Crew(settings.workers) as crew:
+        crew = Crew(settings.workers)
+        with store.stage("formats") as staging:
             folders = {kind: staging.output / kind for kind in formats}
             manifests = job.run(folders, staging, crew)
             report(Progress("publish"))

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from mindcorpus.columns import repeated
 from mindcorpus.encoding import CSV_END, csv_cell, csv_cell_size
 from mindcorpus.hashing import HashedFile, Written
 from mindcorpus.manifests import write_text
@@ -70,7 +71,7 @@ class ArrowFile:
 
     def __init__(self, file: HashedFile, instruction: str) -> None:
         self._file = file
-        self._instruction = pa.scalar(instruction)
+        self._instruction = instruction
         self._stream = pa.ipc.new_stream(file, SCHEMA)
 
     def write(self, table: Any) -> None:
@@ -78,7 +79,7 @@ class ArrowFile:
         columns = (table.column(name) for name in ("input", "response", "source"))
         tags = table.column("tags").cast(SCHEMA.field("tags").type)
         rows = pa.Table.from_arrays(
-            [pa.repeat(self._instruction, table.num_rows), *columns, tags], schema=SCHEMA
+            [repeated(self._instruction, table.num_rows), *columns, tags], schema=SCHEMA
         )
         if table.num_rows:
             self._stream.write_table(rows.combine_chunks(), max_chunksize=1000)

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mindcorpus.columns import as_numbers
+from mindcorpus.columns import as_numbers, flags
 from mindcorpus.errors import SettingsError
 from mindcorpus.requests import PrepareRequest
 
@@ -84,7 +83,9 @@ def read_rows(lineage: Path) -> Rows:
     parquet = pq.ParquetFile(lineage)
     for group in range(parquet.num_row_groups):
         table = parquet.read_row_group(group, columns=[*found, "status"], use_threads=False)
-        table = table.filter(pc.equal(table.column("status"), "kept"))
+        status = table.column("status").combine_chunks()
+        kept = status.dictionary.to_pylist().index("kept")
+        table = table.filter(flags(as_numbers(status.indices, np.int32) == kept))
         for name in _WORDS:
             column = table.column(name).combine_chunks()
             words = column.dictionary.to_pylist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from mindcorpus.columns import flags
 from mindcorpus.hashing import HashedFile, Region, Written
+from mindcorpus.parts import BATCH_BYTES
 from mindcorpus.preparing.chat_rules import ChatCheck, Checked
 from mindcorpus.preparing.huggingface import ArrowFile, CsvRows
 from mindcorpus.preparing.openai import ChatLines
@@ -99,19 +101,26 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunResult:
         for part in job.run.parts:
             parquet = pq.ParquetFile(part)
             for group in range(parquet.num_row_groups):
-                table = parquet.read_row_group(
-                    group, columns=["input", "response", "source", "tags"], use_threads=False
-                )
-                rows = slice(first, first + table.num_rows)
-                first += table.num_rows
-                chosen = np.asarray(taken[rows])
-                if not chosen.all():
-                    table = table.filter(chosen)
-                held_out = validation[rows][chosen]
-                for write in writers:
-                    write(table, held_out)
-                tick(len(chosen), table.nbytes)
+                for table in _slices(parquet, group):
+                    rows = slice(first, first + table.num_rows)
+                    first += table.num_rows
+                    chosen = np.asarray(taken[rows])
+                    held_out = validation[rows][chosen]
+                    tick(table.num_rows, table.nbytes)
+                    if not chosen.all():
+                        table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
+                    for write in writers:
+                        write(table, held_out)
     return RunResult(tuple(file.written for file in made), check.result())
+
+
+def _slices(parquet: Any, group: int) -> Iterator[Any]:
+    """Give a row group in slices of about a batch's bytes, as its rows become Python objects."""
+    columns = ["input", "response", "source", "tags"]
+    table = parquet.read_row_group(group, columns=columns, use_threads=False)
+    rows = max(1, table.num_rows * BATCH_BYTES // max(1, table.nbytes))
+    for first in range(0, table.num_rows, rows):
+        yield table.slice(first, rows)
 
 
 def _writers(
@@ -146,7 +155,7 @@ def _writers(
             made.append(file)
             writers.append(
                 lambda table, held_out, arrow=arrow, side=side: arrow.write(  # type: ignore[misc]
-                    table.filter(held_out == side)
+                    table.filter(flags(held_out == side))
                 )
             )
     return writers, made

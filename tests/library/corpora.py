@@ -1,4 +1,4 @@
-"""Corpora for tests: made of the sample or of rows a test gives, and read back by other libraries."""
+"""Corpora for tests: of the sample or of rows a test gives, read back by other libraries."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def merge_own(data_dir: Path, *catalogs: str, workers: int = 1, **request: Any) 
 
 
 def inflate(folder: Path, times: int) -> dict[str, str]:
-    """Write the sample `times` times over, each copy with texts of its own; give `paths` for a merge."""
+    """Write the sample `times` over, each copy with texts of its own; give `paths` for a merge."""
     paths = {}
     for name in NAMES:
         home = SAMPLE / "datasets" / HOMES[name] if name in HOMES else SAMPLE / "raw" / name
@@ -96,7 +96,14 @@ def _repeat(path: Path, target: Path, times: int) -> None:
             head, *rows = csv.reader(file)
         with target.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(
-                [head, *([cell + f" {n}" * (len(cell) > 3) for cell in row] for n in range(times) for row in rows)]
+                [
+                    head,
+                    *(
+                        [cell + f" {n}" * (len(cell) > 3) for cell in row]
+                        for n in range(times)
+                        for row in rows
+                    ),
+                ]
             )
     elif text.lstrip().startswith("["):
         rows = json.loads(text)

@@ -76,8 +76,8 @@ def merged(outcomes: list[Outcome]) -> tuple[list[dict[str, Any]], list[Outcome]
     A duplicate's reason is `duplicate N`, where N is the place of its twin among the records.
     """
     seen: dict[tuple[str, str], int] = {}
-    records = []
-    final = []
+    records: list[dict[str, Any]] = []
+    final: list[Outcome] = []
     for outcome in outcomes:
         record = outcome.record
         key = fold(record.get("input", "")), fold(record.get("response", ""))

@@ -1,4 +1,7 @@
-"""The sample, merged and prepared once a session: tests read it and change nothing."""
+"""The sample, merged and prepared once a session: tests read it and change nothing.
+
+A plugin: a test module asks for it with `pytest_plugins = ("made_sample",)`.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""Which records are the same: against a dictionary, in one partition and in many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpora import merge_own, own_rows, read_json, read_parquet
+from hypothesis import given
+from hypothesis import settings as runs
+from hypothesis import strategies as st
+from plain_reading import fold
+
+from mindcorpus import deduplication
+from mindcorpus.deduplication import find_twins, partitions
+from mindcorpus.errors import CancelledError
+from mindcorpus.parts import INDEX
+from mindcorpus.progress import Cancellation
+from mindcorpus.verifying import verify
+
+# A part: for each row read the number of its text, or None where it was dropped.
+part = st.lists(st.one_of(st.none(), st.integers(0, 12)), max_size=20)
+
+
+def key_of(text: int) -> bytes:
+    """Give a key; some agree in one half, as the second may be all that tells them apart."""
+    digest = hashlib.md5(b"%d" % (text // 3)).digest()[:8]
+    return digest + bytes([text % 3]) * 8
+
+
+def write_index(path: Path, texts: Sequence[int | None], group: int) -> Path:
+    """Write a part's index as the readers do, a row group every few rows."""
+    with pq.ParquetWriter(path, INDEX) as writer:
+        for start in range(0, len(texts), group):
+            keys = [None if text is None else key_of(text) for text in texts[start : start + group]]
+            columns = [
+                pa.array(keys if "key" in field.name else [None] * len(keys), field.type)
+                for field in INDEX
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=INDEX))
+    return path
+
+
+@runs(max_examples=100, deadline=None)
+@given(
+    found=st.lists(part, min_size=1, max_size=5), group=st.integers(1, 7), size=st.integers(1, 40)
+)
+def test_twins_are_those_a_dictionary_finds(
+    found: list[list[int | None]], group: int, size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("indexes")
+    indexes = [
+        write_index(folder / f"{at}.parquet", texts, group) for at, texts in enumerate(found)
+    ]
+    texts = [text for each in found for text in each if text is not None]
+    first: dict[int, int] = {}
+    expected = [
+        -1 if first.setdefault(text, at) == at else first[text] for at, text in enumerate(texts)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deduplication, "PARTITION", size)
+        twins = find_twins(indexes, len(texts), lambda: None)
+        parted = list(partitions(indexes, "key", len(texts), lambda: None))
+    assert twins.tolist() == expected
+    # Each record is in one partition, and equal keys are never apart.
+    numbers = np.concatenate([numbers for _, numbers in parted])
+    assert sorted(numbers.tolist()) == list(range(len(texts)))
+    homes = [{key.tobytes() for key in keys} for keys, _ in parted]
+    assert sum(map(len, homes)) == len(set(texts))
+
+
+def test_it_stops_when_asked(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "one.parquet", [1, 2, 1], 2)
+    cancel = Cancellation()
+    cancel.cancel()
+    with pytest.raises(CancelledError):
+        find_twins([index], 3, cancel.check)
+
+
+@pytest.mark.parametrize("partition", [10**6, 5])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_in_catalogue_order_stays_and_texts_are_compared_folded(
+    workers: int, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deduplication, "PARTITION", partition)
+    one = [("Caf\u00e9  au\nlait", "yes"), ("x", "1"), ("x", "2"), ("x ", "1\u00a0"), ("X", "1")]
+    two = [
+        (" Cafe\u0301 au lait", " yes\r\n"),
+        ("x\u2003y", "1"),
+        ("x y", "1"),
+        ("xy", "1"),
+        ("x", "2"),
+    ]
+    files = [
+        own_rows(tmp_path, name, [{"q": question, "a": answer} for question, answer in rows])
+        for name, rows in (("one", one), ("two", two))
+    ]
+    result = merge_own(tmp_path / "data", *files, workers=workers)
+    seen: set[tuple[str, str]] = set()
+    expected = []
+    for question, answer in [*one, *two]:
+        key = fold(question), fold(answer)
+        if key not in seen:
+            seen.add(key)
+            expected.append((question, answer))
+    records = read_json(result.json_path)
+    assert [(record["input"], record["response"]) for record in records] == expected
+    counted = result.statistics["sources"]
+    assert counted["one"]["duplicates"] == {"one": 1}
+    assert counted["two"]["duplicates"] == {"one": 2, "two": 1}
+    twins = {
+        (row["source"], row["row"]): row["evidence"]
+        for row in read_parquet(result.lineage_path)
+        if row["status"] == "duplicate"
+    }
+    assert twins == {
+        ("one", 3): "the same as corpus row 1",
+        ("two", 0): "the same as corpus row 0",
+        ("two", 2): "the same as corpus row 4",
+        ("two", 4): "the same as corpus row 2",
+    }
+    assert verify(tmp_path / "data") == []
