@@ -18,6 +18,7 @@ from mindcorpus.reading import Drop, Row
 from mindcorpus.records import is_blank
 
 _FORBID: dict[str, Any] = {"extra": "forbid"}
+_NAME = re.compile(r"[\w.-]{1,40}")
 
 
 class Kept(NamedTuple):
@@ -107,10 +108,12 @@ def _text(row: Mapping[str, Any], column: str) -> str:
 
 
 def names_of(row: Mapping[str, Any]) -> str:
-    """List a row's columns, for the evidence of a drop."""
-    # Column names are layout, not anybody's words; still only a few, and short.
-    names = [str(name)[:40] for name in list(row)[:8]]
-    return ", ".join(repr(name) for name in names) or "no columns"
+    """List a row's columns, for the evidence of a drop.
+
+    Without a header, a CSV's first row stands for the names: what is not a plain name is left out.
+    """
+    names = [repr(name) if _NAME.fullmatch(name) else "…" for name in list(row)[:8]]
+    return ", ".join(names) or "no columns"
 
 
 def _tags(row: Mapping[str, Any], columns: tuple[TagColumn, ...]) -> tuple[str, ...]:

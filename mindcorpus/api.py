@@ -34,7 +34,9 @@ def merge_all_datasets(
     report: Reporter = silent,
     cancel: Cancellation | None = None,
 ) -> MergeResult:
-    """Merge the sources into one corpus in `data_dir` (default: `MINDCORPUS_DATA_DIR`, or `datasets`).
+    """Merge the sources into one corpus in `data_dir`.
+
+    Without one it is `MINDCORPUS_DATA_DIR`, or `datasets`.
 
     `mindcorpus.requests.MergeRequest` explains the choices, `mindcorpus.merging.merge` the errors.
     """
@@ -65,12 +67,12 @@ def get_merged_dataset_path(data_dir: Folder | None = None) -> Path:
 
 
 def prepare_for_openai(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
-    """Prepare OpenAI chat JSON lines from the corpus; takes the choices of `prepare_all_formats`."""
+    """Prepare OpenAI chat JSON lines; the choices are those of `prepare_all_formats`."""
     return _prepare("openai", data_dir, **choices)["openai"]
 
 
 def prepare_for_huggingface(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
-    """Prepare the Hugging Face folder from the corpus; takes the choices of `prepare_all_formats`."""
+    """Prepare the Hugging Face folder; the choices are those of `prepare_all_formats`."""
     return _prepare("huggingface", data_dir, **choices)["huggingface"]
 
 

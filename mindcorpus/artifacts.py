@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ OPENAI = "mental_health_openai"
 HUGGINGFACE = "mental_health_huggingface"
 CARD = "README.md"
 
-#: For each kind of artifact, what users find where: name in the data folder -> name in the artifact.
+#: By kind of artifact, what users find where: name in the data folder -> name in the artifact.
 LINKS: Mapping[str, Mapping[str, str]] = {
     "corpus": {
         f"{CORPUS}.json": f"{CORPUS}.json",
@@ -44,6 +45,8 @@ LINKS: Mapping[str, Mapping[str, str]] = {
     "huggingface": {HUGGINGFACE: ""},
 }
 KINDS = tuple(LINKS)
+_PUBLISHED = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9a-f]{{8}})?")
+_STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
 
 
 class Staging:
@@ -101,7 +104,7 @@ class Store:
         return read_manifest(self.folder(kind))
 
     def status(self) -> dict[str, Any]:
-        """Tell what there is: by kind whether it exists, its path, bytes, rows, time and warnings."""
+        """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings."""
         found: dict[str, Any] = {}
         for kind in KINDS:
             entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
@@ -129,9 +132,10 @@ class Store:
             )
 
     def _refuse_foreign(self, kind: str) -> None:
-        for name in LINKS[kind]:
-            path = self.data_dir / name
-            if not path.is_symlink() and path.exists():
+        ours = {self.data_dir / name: _text_of(kind, name) for name in LINKS[kind]}
+        for path, text in {**ours, self._artifacts / kind: None}.items():
+            known = path.is_symlink() and text in (None, os.readlink(path))
+            if not known and (path.is_symlink() or path.exists()):
                 raise ExistsError(
                     f"{path} is not of mindcorpus' making",
                     hint="Move it away: what mindcorpus did not write it does not delete.",
@@ -158,24 +162,34 @@ class Store:
                 yield staging
             finally:
                 shutil.rmtree(root, ignore_errors=True)
-                os.close(owned)
+                _unlock(owned)
 
     def _sweep(self) -> None:
-        """Remove staging folders that nobody holds, and artifacts that nothing points to."""
+        """Remove half-made links, staging folders that nobody holds and artifacts without a link.
+
+        Only what has a name of our making: a folder called `artifacts` may hold other things too.
+        """
+        names = [(self.data_dir, name) for kind in KINDS for name in LINKS[kind]]
+        for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
+            for link in home.glob(f".{name}.????????"):
+                if link.is_symlink():
+                    link.unlink()
         for folder in self._staging.iterdir():
+            if not _STAGED.fullmatch(folder.name):
+                continue
             try:
                 held = _lock(folder, wait=False)
             except (BlockingIOError, FileNotFoundError, NotADirectoryError):
                 continue
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(held)
+            _unlock(held)
         current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
         for folder in self._artifacts.iterdir():
-            if not folder.is_symlink() and folder.name not in current:
+            if _PUBLISHED.fullmatch(folder.name) and folder.name not in current:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, kind: str, output: Path, staging: Staging) -> Path:
-        """Make a folder of the staging area the current artifact of a kind, all of it in one rename.
+        """Make a staged folder the current artifact of a kind, all of it in one rename.
 
         Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
         """
@@ -190,8 +204,8 @@ class Store:
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
             output.rename(folder)
-            for name, target in LINKS[kind].items():
-                _point(self.data_dir / name, os.path.join("artifacts", kind, target).rstrip("/"))  # noqa: PTH118 - a link's text, not a path that is opened
+            for name in LINKS[kind]:
+                _point(self.data_dir / name, _text_of(kind, name))
             _sync(self._artifacts)
             _point(link, folder.name)
             _sync(self._artifacts)
@@ -203,9 +217,14 @@ class Store:
         return folder
 
 
+def _text_of(kind: str, name: str) -> str:
+    """Give the text of the link under which users know a file."""
+    return os.path.join("artifacts", kind, LINKS[kind][name]).rstrip("/")  # noqa: PTH118 - a link's text, not a path that is opened
+
+
 def _point(link: Path, target: str) -> None:
     """Make a symbolic link, replacing one with another target in a single rename."""
-    if link.is_symlink() and os.readlink(link) == target:  # noqa: PTH115 - compared as text
+    if link.is_symlink() and os.readlink(link) == target:
         return
     new = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
     try:
@@ -220,7 +239,7 @@ def _point(link: Path, target: str) -> None:
 
 
 def _lock(folder: Path, *, wait: bool = True) -> int:
-    """Lock a folder until the returned descriptor is closed, by us or by our end."""
+    """Lock a folder until the returned descriptor is given to `_unlock`, or our end."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -230,13 +249,19 @@ def _lock(folder: Path, *, wait: bool = True) -> int:
     return descriptor
 
 
+def _unlock(descriptor: int) -> None:
+    # Closing alone would not do: a worker that was forked meanwhile holds a copy.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     descriptor = _lock(folder)
     try:
         yield
     finally:
-        os.close(descriptor)
+        _unlock(descriptor)
 
 
 def _sync(path: Path) -> None:

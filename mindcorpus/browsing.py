@@ -16,7 +16,6 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.records import COLUMNS
 
 
-
 @dataclass(frozen=True)
 class Page:
     """Some records that match, in corpus order; each also has its `row` in the corpus."""
@@ -68,7 +67,17 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
     """
     folder = Store(data_dir).folder("corpus")
     parquet = pq.ParquetFile(folder / f"{CORPUS}.lineage.parquet")
-    names = ["source", "type", "file", "revision", "licence", "row", "item", "changed", "corpus_row"]
+    names = [
+        "source",
+        "type",
+        "file",
+        "revision",
+        "licence",
+        "row",
+        "item",
+        "changed",
+        "corpus_row",
+    ]
     for group in range(parquet.num_row_groups):
         table = parquet.read_row_group(group, columns=names)
         found: list[dict[str, Any]] = table.filter(pc.equal(table["corpus_row"], row)).to_pylist()

@@ -3,8 +3,6 @@
 Only click is imported here, so that `--help` and a wrong option are answered at once.
 """
 
-# ruff: noqa: PLC0415 - a command loads what it needs when it is called
-
 from __future__ import annotations
 
 import functools

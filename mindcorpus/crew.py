@@ -145,6 +145,7 @@ class _Member:
 
     def __init__(self, others: Sequence[_Member]) -> None:
         ours, theirs = socket.socketpair()
+        self.line: Connection
         self.process = os.fork()
         if self.process == 0:
             # Nothing of the parent's may run here: neither its handlers nor its clean-up.

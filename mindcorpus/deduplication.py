@@ -64,10 +64,10 @@ def find_twins(indexes: Sequence[Path], count: int, check: Callable[[], None]) -
     twins = np.full(count, -1, np.int64)
     for keys, numbers in partitions(indexes, "key", count, check):
         order = np.lexsort((numbers, keys[:, 1], keys[:, 0]))
-        keys, numbers = keys[order], numbers[order]
-        same = np.zeros(len(keys), bool)
-        same[1:] = (keys[1:] == keys[:-1]).all(axis=1)
+        ordered, records = keys[order], numbers[order]
+        same = np.zeros(len(records), bool)
+        same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
         # Each run of equal keys points at its first record.
-        starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(keys))))
-        twins[numbers[same]] = numbers[starts[same]]
+        starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(records))))
+        twins[records[same]] = records[starts[same]]
     return twins

@@ -32,7 +32,7 @@ def csv_cell_size(text: bytes) -> int:
 
 
 class Frame:
-    """What the records of one source and type have in common, encoded once; tags are few as well."""
+    """What the records of one source and type share, encoded once; tag sets are few as well."""
 
     def __init__(self, source: str, type_: str) -> None:
         self._json = (

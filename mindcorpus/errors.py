@@ -191,14 +191,18 @@ class CancelledError(MindcorpusError):
     exit_code = 130
 
 
+_ELSEWHERE = "choose another folder with --data-dir."
+_IN_THE_WAY = f"A file stands where a folder is needed: move it, or {_ELSEWHERE}"
 _STORAGE_HINTS = {
-    errno.ENOSPC: "Free some space, or choose another folder with --data-dir.",
-    errno.EDQUOT: "Your disk quota is used up: free some space, or choose another folder with --data-dir.",
-    errno.EACCES: "Check who owns the folder and its permissions, or choose another with --data-dir.",
-    errno.EPERM: "Check who owns the folder and its permissions, or choose another with --data-dir.",
-    errno.EROFS: "The file system is read-only: choose another folder with --data-dir.",
+    errno.ENOSPC: f"Free some space, or {_ELSEWHERE}",
+    errno.EDQUOT: f"Your disk quota is used up: free some space, or {_ELSEWHERE}",
+    errno.EACCES: f"Check who owns the folder and its permissions, or {_ELSEWHERE}",
+    errno.EPERM: f"Check who owns the folder and its permissions, or {_ELSEWHERE}",
+    errno.EROFS: f"The file system is read-only: {_ELSEWHERE}",
     errno.EIO: "The disk answered with an input/output error: check it before you go on.",
-    errno.ENOTDIR: "A file stands where a folder is needed: move it, or choose another --data-dir.",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EFBIG: f"A limit (ulimit -f) or the file system allows no file so large: {_ELSEWHERE}",
 }
 
 

@@ -1,4 +1,4 @@
-"""From a catalogue to files on this disk: every source fetched, or its failure noted; the lock kept."""
+"""From a catalogue to files on this disk: every source fetched, or its failure noted."""
 
 from __future__ import annotations
 

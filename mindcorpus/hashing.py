@@ -1,9 +1,10 @@
-"""Files on their way to disk: written whole and hashed, or by several processes, each its region."""
+"""Files on their way to disk: written whole and hashed, or region by region."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Written:
     rows: int
 
 
-class _File:
+class _File(ABC):
     """A buffer before a file descriptor."""
 
     def __init__(self, descriptor: int) -> None:
@@ -63,11 +64,13 @@ class _File:
                 self._put(data)
             self._buffer.clear()
 
+    @abstractmethod
     def _put(self, data: memoryview) -> None:
-        raise AssertionError
+        """Write bytes that were buffered."""
 
+    @abstractmethod
     def _complete(self) -> None:
-        raise AssertionError
+        """Do what is due when all is written."""
 
 
 class HashedFile(_File):

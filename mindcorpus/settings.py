@@ -20,7 +20,7 @@ def _cores() -> int:
 
 
 class Settings(BaseSettings):
-    """Where things are kept and how the work is done. `HF_ENDPOINT` and `HF_TOKEN` are honoured too."""
+    """Where things are kept and how work is done; `HF_ENDPOINT` and `HF_TOKEN` are honoured too."""
 
     model_config = SettingsConfigDict(env_prefix="MINDCORPUS_", frozen=True, extra="forbid")
 

@@ -64,7 +64,7 @@ def files_of_split(
 
 
 def _splits(source: Source, folder: Path, cache: Path) -> Mapping[Any, list[str]]:
-    import datasets  # noqa: PLC0415 - takes a second, and few sources need it
+    import datasets
 
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()

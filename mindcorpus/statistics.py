@@ -115,15 +115,14 @@ def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
 
 
 def _summary(frame: pd.DataFrame) -> dict[str, Any]:
-    quantiles = frame.quantile([0.5, 0.05, 0.95], interpolation="lower")
     summary: dict[str, Any] = {"input": {}, "response": {}}
     for column in _LENGTHS:
         text, unit = column.split("_")
         summary[text][_UNITS[unit]] = {
             "mean": round(float(frame[column].mean()), 1),
-            "median": int(quantiles.loc[0.5, column]),
-            "p5": int(quantiles.loc[0.05, column]),
-            "p95": int(quantiles.loc[0.95, column]),
+            "median": int(frame[column].quantile(0.5, interpolation="lower")),
+            "p5": int(frame[column].quantile(0.05, interpolation="lower")),
+            "p95": int(frame[column].quantile(0.95, interpolation="lower")),
             "max": int(frame[column].max()),
         }
     return summary

@@ -14,7 +14,7 @@ from mindcorpus.reading import Tick
 def verify(
     data_dir: str | Path, report: Reporter = silent, cancel: Cancellation | None = None
 ) -> list[dict[str, str]]:
-    """Recompute the checksums and sums of all artifacts in a data folder, and load what is loadable.
+    """Recompute all checksums and sums in a data folder, and load what `datasets` should load.
 
     Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
     Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.

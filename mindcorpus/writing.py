@@ -1,4 +1,4 @@
-"""A part to its place in the corpus: Parquet of its own, and its regions of the merged JSON and CSV."""
+"""A part to its place in the corpus: Parquet of its own, regions of the merged JSON and CSV."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from mindcorpus.console import Terminal, print_json
 from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.preparing.chat_rules import check_chat_file
 from mindcorpus.settings import Settings
-from mindcorpus.verifying import verify
 from mindcorpus.tables import (
     accounts,
     bullets,
@@ -26,6 +25,7 @@ from mindcorpus.tables import (
     moment,
     table,
 )
+from mindcorpus.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -296,7 +296,9 @@ class ChatCheck:
         self._counts[code] += 1
         if self._counts[code] <= FINDINGS_KEPT:
             rule = RULES[code]
-            self._findings.append(Finding(code, rule.severity, self._number, reason or rule.meaning))
+            self._findings.append(
+                Finding(code, rule.severity, self._number, reason or rule.meaning)
+            )
 
     def line(self, number: int, line: bytes | None) -> None:
         """Apply the rules for one line."""

@@ -15,8 +15,8 @@ import numpy as np
 from mindcorpus import __version__
 from mindcorpus.artifacts import CARD, CORPUS, OPENAI, Staging, Store
 from mindcorpus.cards import WARNING, format_card
-from mindcorpus.crew import Crew, Finished, Task
-from mindcorpus.errors import MindcorpusError, storage_errors
+from mindcorpus.crew import Crew, Task
+from mindcorpus.errors import storage_errors
 from mindcorpus.hashing import Region, Written, lay_out
 from mindcorpus.manifests import MANIFEST, SCHEMA_VERSION, describe, write_manifest, write_text
 from mindcorpus.preparing.chat_rules import CheckReport, Finding, combine
@@ -48,6 +48,7 @@ from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.requests import PrepareRequest
 from mindcorpus.sealing import Sealing
 from mindcorpus.settings import Settings
+from mindcorpus.work import Work
 
 FORMATS = ("openai", "huggingface")
 
@@ -89,10 +90,9 @@ def prepare(
         store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir):
         job = _Prepare(request, settings, corpus, report, cancel)
-        crew = Crew(settings.workers)
         with store.stage("formats") as staging:
             folders = {kind: staging.output / kind for kind in formats}
-            manifests = job.run(folders, staging, crew)
+            manifests = job.run(folders, staging)
             report(Progress("publish"))
             cancel.check()
             for kind, folder in folders.items():
@@ -131,21 +131,18 @@ class _Prepare:
     ) -> None:
         self.request = request
         self.settings = settings
-        self.report = report
-        self.cancel = cancel
+        self.work = Work(Crew(settings.workers), report, cancel)
         self.corpus_manifest = Store(settings.data_dir).manifest("corpus")
         self.corpus_sha256 = hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest()
         self.parts = tuple(sorted((corpus / f"{CORPUS}.parquet").iterdir()))
         self.lineage = corpus / f"{CORPUS}.lineage.parquet"
 
-    def run(
-        self, folders: Mapping[str, Path], staging: Staging, crew: Crew
-    ) -> dict[str, dict[str, Any]]:
+    def run(self, folders: Mapping[str, Path], staging: Staging) -> dict[str, dict[str, Any]]:
         """Write each format into its folder, with its manifest; give the manifests."""
         rows = read_rows(self.lineage)
         selection = select(rows, self.request, self.settings.seed)
         split = self._split(selection)
-        self.cancel.check()
+        self.work.cancel.check()
         taken, validation = staging.scratch / "taken.npy", staging.scratch / "validation.npy"
         np.save(taken, selection.taken)
         held_out = np.zeros(len(selection.taken), bool)
@@ -172,7 +169,8 @@ class _Prepare:
                 for seal in seals.values():
                     seal.complete(task)
 
-            results = self._run(crew, tasks, text, finished)
+            items = [self.request.format] * len(tasks)
+            results = self.work.do_all("write", tasks, items, text, finished)
         written = {kind: seal.written(selection.count) for kind, seal in seals.items()}
         manifests = {}
         if folder := folders.get("openai"):
@@ -231,23 +229,6 @@ class _Prepare:
             for name, region in zip(names, regions, strict=True)
         ]
 
-    def _run(
-        self, crew: Crew, tasks: Sequence[Task], total: int, finished: Finished
-    ) -> list[Any]:
-        done = rows = 0
-
-        def heard(_task: int, new_rows: int, new_bytes: int) -> None:
-            nonlocal done, rows
-            rows += new_rows
-            done += new_bytes
-            self.report(Progress("write", self.request.format, rows, done, total))
-
-        results = crew.run(tasks, heard, self.cancel, finished)
-        for result in results:
-            if isinstance(result, MindcorpusError):
-                raise result
-        return results
-
     def _describe(
         self,
         kind: str,
@@ -264,7 +245,7 @@ class _Prepare:
             *([proof["note"]] if proof and proof["note"] else []),
             *self._source_warnings(selection),
         ]
-        manifest = {
+        manifest: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "kind": kind,
             "tool": {"name": "mindcorpus", "version": __version__},
@@ -298,7 +279,7 @@ class _Prepare:
         ]
 
     def _settings(self, kind: str) -> dict[str, Any]:
-        """What shapes a format, beside the corpus."""
+        """Give what shapes a format, beside the corpus."""
         request, settings = self.request, self.settings
         shared = {
             "exclude": sorted(request.exclude),

@@ -96,7 +96,7 @@ def arrow_name(shard: int, shards: int) -> str:
 
 
 def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
-    """Write the JSON files by which `datasets` knows the folder; `digest` is of all that shapes it."""
+    """Write the JSON by which `datasets` knows the folder; `digest` is of all that shapes it."""
     features: dict[str, Any] = {
         name: {"dtype": "string", "_type": "Value"} for name in SCHEMA.names if name != "tags"
     }
@@ -105,7 +105,7 @@ def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
     files = [{"filename": arrow_name(shard, shards)} for shard in range(shards)]
     written = [write_text(folder / "dataset_dict.json", json.dumps({"splits": list(SPLITS)}))]
     for split in SPLITS:
-        state = {
+        state: dict[str, Any] = {
             "_data_files": files,
             "_fingerprint": hashlib.sha256(f"{digest} {split}".encode()).hexdigest()[:16],
             "_format_columns": None,
@@ -126,6 +126,6 @@ def load_problem(folder: Path, rows: Mapping[str, int]) -> str:
     try:
         loaded = datasets.load_from_disk(str(folder))
         found = {split: loaded[split].num_rows for split in SPLITS}
-    except Exception as error:  # whatever it raises, the folder does not load
+    except Exception as error:  # noqa: BLE001 - whatever it raises, the folder does not load
         return f"datasets.load_from_disk fails: {type(error).__name__}"
     return "" if found == rows else f"datasets.load_from_disk gives {found}, not {dict(rows)}"

@@ -28,7 +28,7 @@ _NUMBERS = ("response_words", "input_json", "response_json", "input_csv", "respo
 
 @dataclass(frozen=True)
 class Rows:
-    """What is known of each corpus row without its text; all arrays have shape (rows,) or (rows, 2)."""
+    """What is known of each corpus row without its text; arrays have shape (rows,) or (rows, 2)."""
 
     names: tuple[str, ...]
     source: Codes
@@ -174,9 +174,9 @@ def _account(rows: Rows, taken: Flags, reasons: Mapping[str, Flags]) -> dict[str
         read = int(left.sum())
         dropped: dict[str, int] = {}
         left &= ~taken
-        for reason, flags in reasons.items():
-            count = int((left & flags).sum())
-            left &= ~flags
+        for reason, holds in reasons.items():
+            count = int((left & holds).sum())
+            left &= ~holds
             if count:
                 dropped[reason] = count
         kept = read - sum(dropped.values())

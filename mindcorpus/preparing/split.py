@@ -64,7 +64,7 @@ def split_rows(
 def _groups(
     keys: Keys,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the distinct keys: each row's group, each group's size, each group's first row."""
+    """Give each row's group (rows with one key), each group's size and first row."""
     order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
     ordered = keys[order]
     new = np.ones(len(keys), bool)
@@ -131,8 +131,8 @@ def _proof(
     if abs(placed - share * count) > TOLERANCE * count:
         largest = int(sizes.max())
         note = (
-            f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: records of one input "
-            f"stay together, and the largest such group has {largest:,} of {count:,} rows."
+            f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: records of one "
+            f"input stay together, and the largest such group has {largest:,} of {count:,} rows."
         )
     by_source = {
         names[code]: {

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 import pytest
 
-
 from mindcorpus.errors import CancelledError, SettingsError
 from mindcorpus.preparing import chat_rules
 from mindcorpus.preparing.chat_rules import RULES, CheckReport, check_chat_file

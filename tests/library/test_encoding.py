@@ -51,9 +51,7 @@ class Encoded:
 
 
 def expected(source: str, type_: str, rows: list[Any]) -> list[dict[str, Any]]:
-    return [
-        dict(zip(COLUMNS, (*three, source, type_, tags), strict=True)) for *three, tags in rows
-    ]
+    return [dict(zip(COLUMNS, (*three, source, type_, tags), strict=True)) for *three, tags in rows]
 
 
 @settings(deadline=None)

@@ -1,0 +1,54 @@
+"""What a job works with: its crew, who hears of its progress, and who may stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mindcorpus.crew import Crew, Finished, Task
+from mindcorpus.errors import MindcorpusError
+from mindcorpus.progress import Cancellation, Progress, Reporter, Stage
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job's means; the steps of a job share them."""
+
+    crew: Crew
+    report: Reporter
+    cancel: Cancellation
+
+    def try_all(
+        self,
+        stage: Stage,
+        tasks: Sequence[Task],
+        items: Sequence[str],
+        total: int,
+        finished: Finished = lambda _task: None,
+    ) -> list[Any]:
+        """Run tasks, reporting under each one's item; errors stand among the results."""
+        done = rows = 0
+
+        def heard(task: int, new_rows: int, new_bytes: int) -> None:
+            nonlocal done, rows
+            rows += new_rows
+            done += new_bytes
+            self.report(Progress(stage, items[task], rows, done, total))
+
+        return self.crew.run(tasks, heard, self.cancel, finished)
+
+    def do_all(
+        self,
+        stage: Stage,
+        tasks: Sequence[Task],
+        items: Sequence[str],
+        total: int,
+        finished: Finished = lambda _task: None,
+    ) -> list[Any]:
+        """Run tasks as `try_all` does, and raise the first error among the results."""
+        results = self.try_all(stage, tasks, items, total, finished)
+        for result in results:
+            if isinstance(result, MindcorpusError):
+                raise result
+        return results

@@ -1,0 +1,326 @@
+"""Adapters of one row to one record; threads of posts and comments are in test_threads.py."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from raw_files import adapt, dropped, kept, words_of
+
+from mindcorpus.adapters import Adapter, Columns, Kept, LastMark, Messages, TagColumn, look_up
+from mindcorpus.reading import Drop, Row
+
+CANARY = "Kanarienvogel"
+
+
+def one(adapter: Adapter, row: Any) -> Kept | Drop:
+    (outcome,) = adapt(adapter, row)
+    return outcome
+
+
+def reason(adapter: Adapter, row: Any) -> str:
+    outcome = one(adapter, row)
+    assert isinstance(outcome, Drop)
+    return outcome.reason
+
+
+# Columns
+
+
+def test_columns_by_name() -> None:
+    adapter = Columns(input="q", response="a", rejected_response="r")
+    assert one(adapter, {"q": " one\r\n", "a": "\ttwo", "r": "three ", "other": 4}) == Kept(
+        0, " one\r\n", "\ttwo", "three "
+    )
+    assert one(Columns(input="q"), {"q": "one", "a": "two"}) == Kept(0, "one", "")
+
+
+@pytest.mark.parametrize("blank", ["", " \r\n\t", "\xa0\u3000", None])
+def test_a_blank_side_is_a_drop_and_a_blank_rejected_side_is_none(blank: str | None) -> None:
+    adapter = Columns(input="q", response="a", rejected_response="r")
+    assert reason(adapter, {"q": blank, "a": "a", "r": "r"}) == "blank-input"
+    assert reason(adapter, {"q": "q", "a": blank, "r": "r"}) == "blank-response"
+    assert one(adapter, {"q": "q", "a": "a", "r": blank}) == Kept(0, "q", "a", "")
+    assert one(Columns(input="q"), {"q": "q", "a": blank}) == Kept(0, "q", "")
+
+
+def test_the_input_falls_back_unless_the_other_column_says_nothing() -> None:
+    adapter = Columns(
+        input="q", response="a", input_fallback="i", input_fallback_unless="You are a helper"
+    )
+    assert one(adapter, {"q": "q", "a": "a", "i": "i"}) == Kept(0, "q", "a")
+    assert one(adapter, {"q": " ", "a": "a", "i": "What is it?"}) == Kept(0, "What is it?", "a")
+    assert reason(adapter, {"q": " ", "a": "a", "i": "\n You are a helper, …"}) == "blank-input"
+    assert reason(adapter, {"q": " ", "a": "a", "i": " "}) == "blank-input"
+    assert reason(adapter, {"q": " ", "a": "a"}) == "missing-column"
+    assert one(Columns(input="q", input_fallback="i"), {"q": "", "i": "You are"})[1] == "You are"
+
+
+def test_a_run_on_response_is_cut_and_counted() -> None:
+    adapter = Columns(input="q", response="a", cut_response_at=re.compile(r"\n\d+,You are"))
+    assert one(adapter, {"q": "q", "a": "good\n12,You are …\n13,You are"}) == Kept(
+        0, "q", "good", changed="run-on-cut"
+    )
+    assert one(adapter, {"q": "q", "a": "good, You are"}) == Kept(0, "q", "good, You are")
+    assert reason(adapter, {"q": "q", "a": "\n12,You are …"}) == "blank-response"
+
+
+def test_a_response_with_data_in_it_is_dropped() -> None:
+    adapter = Columns(input="q", response="a", drop_if_response_holds="data:image/")
+    assert reason(adapter, {"q": "q", "a": '<img src="data:image/png'}) == "embedded-data"
+    assert one(adapter, {"q": "data:image/", "a": "a"}) == Kept(0, "data:image/", "a")
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, ["x"], {"x": "y"}])
+def test_what_is_not_text_is_a_drop_that_names_the_type(value: Any) -> None:
+    outcome = one(Columns(input="q", response="a"), {"q": value, "a": "a"})
+    assert outcome == Drop(0, "wrong-type", f"'q' is {type(value).__name__}, not text")
+
+
+def test_a_missing_column_is_a_drop_that_names_those_there_are() -> None:
+    outcome = one(Columns(input="q", response="a"), {"question": CANARY, "a": CANARY})
+    assert outcome == Drop(0, "missing-column", "there is no 'q'; the row has 'question', 'a'")
+    assert one(Columns(input="q"), {})[2] == "there is no 'q'; the row has no columns"
+
+
+def test_a_table_without_a_header_does_not_tell_its_first_row() -> None:
+    row = {f"{CANARY} said to me": "x", f"{CANARY}!": "y", "label": "1", CANARY * 9: ""}
+    assert one(Columns(input="q"), row)[2] == "there is no 'q'; the row has …, …, 'label', …"
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", ["x"], [{"q": "x"}]])
+def test_a_row_that_is_not_an_object_is_a_drop(value: Any) -> None:
+    for adapter in (Columns(input="q"), Messages(messages="m"), LastMark(text="t")):
+        assert reason(adapter, value) == "wrong-type"
+
+
+def test_columns_within_columns() -> None:
+    row = {"a": {"b": {"c": "deep"}, "n": None}, "a.b": "flat", "x": "text"}
+    assert look_up(row, "a.b") == "flat"
+    assert look_up(row, "a.b.c") == "deep"
+    assert look_up(row, "x.y") is look_up(row, "a.z") is look_up(row, "z") is None
+    assert reason(Columns(input="a.n"), row) == "blank-input"
+    assert reason(Columns(input="z.n"), row) == "missing-column"
+
+
+# Tags
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "tags"),
+    [
+        (TagColumn("t"), {"t": "x"}, ("x",)),
+        (TagColumn("t"), {"t": 3}, ("3",)),
+        (TagColumn("t"), {"t": ""}, ()),
+        (TagColumn("t"), {"t": None}, ()),
+        (TagColumn("t"), {"t": ["x"]}, ()),
+        (TagColumn("t"), {}, ()),
+        (TagColumn("t.u"), {"t": {"u": "x"}}, ("x",)),
+        (TagColumn("t", prefix="p:"), {"t": "x"}, ("p:x",)),
+        (TagColumn("t", prefix="p:"), {"t": ""}, ()),
+        (TagColumn("t", until="/"), {"t": "x/y/z"}, ("x",)),
+        (TagColumn("t", until="/"), {"t": "x"}, ("x",)),
+        (TagColumn("t", prefix="p:", until="/"), {"t": "/y"}, ()),
+        (TagColumn("t", values={"x": ("1", "2")}), {"t": "x"}, ("1", "2")),
+        (TagColumn("t", values={"1": ("one",)}), {"t": 1}, ("one",)),
+        (TagColumn("t", values={"x": ("1", "2")}), {"t": "y"}, ()),
+        (TagColumn("t", prefix="p:", until="/", values={"x": ("1",)}), {"t": "x/y"}, ("p:1",)),
+        (TagColumn("t", values={"x": ("1",)}, strict=True), {"t": "x"}, ("1",)),
+    ],
+)
+def test_tags_come_from_a_column(column: TagColumn, row: Any, tags: tuple[str, ...]) -> None:
+    assert one(Columns(input="q", tag_columns=(column,)), {"q": "q", **row}) == Kept(
+        0, "q", "", tags=tags
+    )
+
+
+def test_tags_of_several_columns_stand_in_their_order() -> None:
+    columns = (TagColumn("b"), TagColumn("a"), TagColumn("b"))
+    outcome = one(Columns(input="q", tag_columns=columns), {"q": "q", "a": "A", "b": "B"})
+    assert outcome == Kept(0, "q", "", tags=("B", "A", "B"))
+
+
+@pytest.mark.parametrize("row", [{"t": CANARY}, {"t": ""}, {"t": None}, {"t": ["x"]}, {}])
+def test_a_strict_column_drops_what_it_does_not_know(row: Any) -> None:
+    column = TagColumn("t", values={"x": ("1",)}, strict=True)
+    outcome = one(Columns(input="q", tag_columns=(column,)), {"q": "q", **row})
+    assert outcome == Drop(0, "unknown-label", "'t' has no value that is known")
+
+
+# Messages
+
+
+def chat(*turns: tuple[str, str | None]) -> dict[str, Any]:
+    return {"m": [{"role": role, "content": content} for role, content in turns]}
+
+
+MESSAGES = Messages(messages="m")
+
+
+@pytest.mark.parametrize(
+    ("turns", "input_", "response", "changed"),
+    [
+        ([("system", "s"), ("user", "q\n"), ("assistant", " a")], "q\n", " a", ""),
+        ([("user", "q"), ("assistant", "a"), ("user", "more")], "q", "a", "later-turns-left-out"),
+        (
+            [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")],
+            "User: q1\n\nAssistant: a1\n\nUser: q2",
+            "a2",
+            "",
+        ),
+        ([("user", "q1"), ("user", "q2"), ("assistant", "a")], "User: q1\n\nUser: q2", "a", ""),
+        ([("user", "q"), ("tool", "t"), ("assistant", "a"), ("system", "s")], "q", "a", ""),
+    ],
+)
+def test_a_chat_becomes_what_came_before_its_last_answer(
+    turns: list[tuple[str, str]], input_: str, response: str, changed: str
+) -> None:
+    assert one(MESSAGES, chat(*turns)) == Kept(0, input_, response, changed=changed)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (chat(), "blank-response"),
+        (chat(("user", "q")), "blank-response"),
+        (chat(("user", "q"), ("assistant", None)), "blank-response"),
+        (chat(("user", "q"), ("assistant", "a"), ("assistant", " \n")), "blank-response"),
+        (chat(("assistant", "a"), ("user", "q")), "blank-input"),
+        (chat(("system", "q"), ("assistant", "a")), "blank-input"),
+        (chat(("user", " "), ("assistant", "a")), "blank-input"),
+        ({"m": None}, "missing-column"),
+        ({"messages": []}, "missing-column"),
+        ({"m": CANARY}, "wrong-type"),
+        ({"m": [CANARY]}, "wrong-type"),
+        ({"m": [{"role": "user", "content": [CANARY]}]}, "wrong-type"),
+        ({"m": [{"role": 1, "content": CANARY}]}, "wrong-type"),
+        ({"m": [{"content": CANARY}]}, "wrong-type"),
+    ],
+)
+def test_a_chat_that_gives_no_record_is_a_drop(row: Any, why: str) -> None:
+    assert reason(MESSAGES, row) == why
+
+
+# The last mark
+
+
+def naive_last_mark(text: str, max_chars: int) -> tuple[str, str] | None:
+    """Go through text and brackets in turn; slow, but plain."""
+    pieces = re.split("(<<|>>)", text)
+    found = None
+    for at in range(1, len(pieces) - 2, 2):
+        if (pieces[at], pieces[at + 2]) == ("<<", ">>") and pieces[at + 1].strip():
+            before = "".join(pieces[:at:2])
+            if found is None or max_chars == 0 or len(before) <= max_chars:
+                found = before, pieces[at + 1].strip()
+    return found
+
+
+transcripts = st.lists(
+    st.sampled_from(["<<", ">>", "<<K>>", " ", "a", "You press ", "\n", "é", "<<15%>>"]),
+    max_size=30,
+).map("".join)
+limits = st.integers(0, 40)
+
+
+@settings(max_examples=1000)
+@given(text=transcripts, max_chars=limits)
+@example(text="ab<<y>><<x>>", max_chars=3)  # the limit falls between brackets
+@example(text="abc<<y>>d<<x>>", max_chars=3)
+@example(text="abc<<y>>d<<x>>", max_chars=4)
+@example(text="<<y>>", max_chars=3)
+def test_the_mark_is_the_last_that_fits_as_a_plain_reading_finds_it(
+    text: str, max_chars: int
+) -> None:
+    outcome = one(LastMark(text="t", max_chars=max_chars), {"t": text})
+    expected = naive_last_mark(text, max_chars)
+    if expected is None:
+        assert outcome[1] == "no-mark"
+    elif not expected[0].strip():
+        assert outcome[1] == "blank-input"
+    else:
+        assert outcome == Kept(0, *expected)
+
+
+@settings(max_examples=500)
+@given(text=st.text("<>ab \n", max_size=40), max_chars=limits)
+@example(text="a < b <<<c<<x>>", max_chars=0)
+def test_any_brackets_give_one_outcome_made_of_the_text(text: str, max_chars: int) -> None:
+    outcome = one(LastMark(text="t", max_chars=max_chars), {"t": text})
+    if isinstance(outcome, Kept):
+        starts = [
+            at
+            for at in range(len(text))
+            if text.startswith("<<", at)
+            and outcome.input == text[:at].replace("<<", "").replace(">>", "")
+        ]
+        assert any(text[at + 2 :].lstrip().startswith(outcome.response) for at in starts)
+        assert outcome.response
+        assert ">>" not in outcome.response
+    else:
+        assert outcome.reason in ("no-mark", "blank-input")
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_the_limit_counts_the_input_as_it_is_kept(extra: int) -> None:
+    history = "You see K. You press <<K>>.\n" * 500
+    text = history + "x" * extra + "<<last>>"
+    size = len(history) - 4 * 500
+    outcome = one(LastMark(text="t", max_chars=size), {"t": text})
+    assert outcome[2] == ("K" if extra else "last")
+
+
+@pytest.mark.parametrize("text", ["<<" * 200_000, "a<<" * 200_000 + ">>", "<<a" * 100_000 + "<<>>"])
+@pytest.mark.parametrize("max_chars", [0, 8000])
+def test_brackets_that_never_close_do_not_take_for_ever(text: str, max_chars: int) -> None:
+    assert reason(LastMark(text="t", max_chars=max_chars), {"t": text}) == "no-mark"
+
+
+def test_a_limit_below_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 for no limit"):
+        LastMark(text="t", max_chars=-1)
+
+
+# What holds for all
+
+any_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(CANARY),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["q", "a", "role", "content", "x"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+ADAPTERS: list[Adapter] = [
+    Columns(
+        input="q",
+        response="a",
+        rejected_response="x",
+        input_fallback="a.q",
+        cut_response_at=re.compile("x"),
+        tag_columns=(TagColumn("x", until="/", values={"1": ("one",)}, strict=True),),
+    ),
+    Columns(input="q.a", tag_columns=(TagColumn("x", prefix="p:"), TagColumn("q.q"))),
+    Messages(messages="q"),
+    LastMark(text="q"),
+]
+
+
+@settings(max_examples=300)
+@given(rows=st.lists(any_values, max_size=5), chats=st.lists(st.lists(any_values), max_size=2))
+def test_every_row_has_one_outcome_in_its_order_and_no_drop_holds_its_text(
+    rows: list[Any], chats: list[Any]
+) -> None:
+    rows = [*rows, *({"q": chat, "a": CANARY} for chat in chats)]
+    unread = Drop(len(rows), "broken-json", "at character 7")
+    for adapter in ADAPTERS:
+        given_rows = [*(Row(number, row) for number, row in enumerate(rows)), unread]
+        outcomes = list(adapter(given_rows))
+        assert [outcome.number for outcome in outcomes] == list(range(len(rows) + 1))
+        assert outcomes[-1] is unread
+        assert len(kept(outcomes)) + len(dropped(outcomes)) == len(outcomes)
+        assert CANARY not in words_of(outcomes)
+        assert not adapter.whole_file
