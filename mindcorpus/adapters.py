@@ -322,15 +322,16 @@ def _without_marks(text: str) -> str:
     if text.isascii():
         raw = text.encode()
         # Where brackets come in pairs only, as nearly always, all of them may go in one pass.
-        if _paired(raw, b"<") and _paired(raw, b">"):
+        if _paired(raw):
             return raw.translate(None, b"<>").decode("ascii")
     return text.replace("<<", "").replace(">>", "")
 
 
-def _paired(raw: bytes, bracket: bytes) -> bool:
-    """Whether a character stands in pairs only, neither alone nor in longer runs."""
-    found = np.frombuffer(raw, np.uint8) == ord(bracket)
-    twice = found[1:] & found[:-1]
-    if (twice[1:] & twice[:-1]).any():
+def _paired(raw: bytes) -> bool:
+    """Whether brackets stand in pairs of a kind only; a run of more than two counts as not."""
+    found = np.frombuffer(raw, np.uint8)
+    brackets = found | 2 == ord(">")  # the two differ in that bit alone
+    twins = (found[1:] == found[:-1]) & brackets[1:]
+    if (twins[1:] & twins[:-1]).any():
         return False
-    return bool(2 * np.count_nonzero(twice) == np.count_nonzero(found))
+    return bool(2 * np.count_nonzero(twins) == np.count_nonzero(brackets))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, Unpack
 
 from mindcorpus.artifacts import Store
 from mindcorpus.merging import MergeResult, merge
@@ -66,23 +66,35 @@ def get_merged_dataset_path(data_dir: Folder | None = None) -> Path:
     return Store(_settings(data_dir).data_dir).path("corpus")
 
 
-def prepare_for_openai(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
-    """Prepare OpenAI chat JSON lines; the choices are those of `prepare_all_formats`."""
-    return _prepare("openai", data_dir, **choices)["openai"]
+class Choices(TypedDict, total=False):
+    """What the functions that prepare may be told; `PrepareRequest` explains the first four."""
+
+    exclude: Iterable[str]
+    types: Iterable[str]
+    caps: Mapping[str, int]
+    force: bool
+    settings: Settings
+    report: Reporter
+    cancel: Cancellation
 
 
-def prepare_for_huggingface(data_dir: Folder | None = None, **choices: Any) -> PrepareResult:
-    """Prepare the Hugging Face folder; the choices are those of `prepare_all_formats`."""
-    return _prepare("huggingface", data_dir, **choices)["huggingface"]
+def prepare_for_openai(data_dir: Folder | None = None, **choices: Unpack[Choices]) -> PrepareResult:
+    """Prepare OpenAI chat JSON lines from the corpus; `formats.prepare` explains the errors."""
+    return _prepare("openai", data_dir, choices)["openai"]
 
 
-def prepare_all_formats(data_dir: Folder | None = None, **choices: Any) -> dict[str, PrepareResult]:
-    """Prepare every format from the corpus; gives the results by format.
+def prepare_for_huggingface(
+    data_dir: Folder | None = None, **choices: Unpack[Choices]
+) -> PrepareResult:
+    """Prepare the Hugging Face folder from the corpus; `formats.prepare` explains the errors."""
+    return _prepare("huggingface", data_dir, choices)["huggingface"]
 
-    Choices: `exclude` (sources), `types`, `caps` (source -> number), `force`, `settings`,
-    `report`, `cancel`. `mindcorpus.preparing.formats.prepare` explains the errors.
-    """
-    return _prepare("all", data_dir, **choices)
+
+def prepare_all_formats(
+    data_dir: Folder | None = None, **choices: Unpack[Choices]
+) -> dict[str, PrepareResult]:
+    """Prepare every format from the corpus; gives the results by format."""
+    return _prepare("all", data_dir, choices)
 
 
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
@@ -91,19 +103,21 @@ def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
 
 
 def _prepare(
-    format_: Any,
-    data_dir: Folder | None,
-    *,
-    exclude: Iterable[str] = (),
-    types: Iterable[str] = (),
-    caps: Mapping[str, int] | None = None,
-    force: bool = False,
-    settings: Settings | None = None,
-    report: Reporter = silent,
-    cancel: Cancellation | None = None,
+    format_: Literal["openai", "huggingface", "all"], data_dir: Folder | None, choices: Choices
 ) -> dict[str, PrepareResult]:
-    request = PrepareRequest(format_, tuple(exclude), tuple(types), dict(caps or {}), force)
-    return prepare(request, _settings(data_dir, settings), report, cancel)
+    request = PrepareRequest(
+        format=format_,
+        exclude=tuple(choices.get("exclude", ())),
+        types=tuple(choices.get("types", ())),
+        caps=dict(choices.get("caps", {})),
+        force=choices.get("force", False),
+    )
+    return prepare(
+        request,
+        _settings(data_dir, choices.get("settings")),
+        choices.get("report", silent),
+        choices.get("cancel"),
+    )
 
 
 def _settings(data_dir: Folder | None, settings: Settings | None = None) -> Settings:

@@ -217,8 +217,10 @@ def work(line: Connection) -> None:
     # Ctrl-C reaches the whole terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # What the parent made stays shared: the collector would write into every page of it.
+    # What the parent made stays shared: the collector would write into every page of it. And it
+    # would go through all rows of a batch again and again, which hold no cycles.
     gc.freeze()
+    gc.disable()
     _keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         beat = _Beat(lambda rows, size: line.send(("progress", (rows, size))))

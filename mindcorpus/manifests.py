@@ -66,6 +66,21 @@ def describe(outputs: Iterable[Written], folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def require_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `CorruptArtifactError` unless all files of an artifact are there, each of its size.
+
+    That costs nothing; `find_damage` reads them.
+    """
+    for output in manifest["outputs"]:
+        path = folder / output["path"]
+        if not path.is_file() or path.stat().st_size != output["bytes"]:
+            raise CorruptArtifactError(
+                f"{output['path']} is not there, or not of the size its manifest says",
+                file=str(path),
+                hint=_AGAIN,
+            )
+
+
 def find_damage(folder: Path, tick: Callable[[int, int], None]) -> list[dict[str, str]]:
     """Recompute an artifact's checksums and sums; give what is wrong as {path, problem}."""
     manifest = read_manifest(folder)

@@ -62,7 +62,7 @@ _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 #: read on. Eight times as much is twice the memory, and no faster.
 BATCH_BYTES = 1024 * 1024
 _BATCH_ROWS = 50_000
-_INDEX_ROWS = 50_000
+_INDEX_ROWS = 10_000
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _NOT_EFFECTIVE = {"0", "0.0", "false", "no", "ineffective", "not effective", "no
 _DELETED = {"[deleted]", "[removed]"}
 
 
-@dataclass
+@dataclass(slots=True)
 class _Comment:
     number: int
     item: int
@@ -41,7 +41,7 @@ class _Comment:
     decoded: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class _Thread:
     text: str
     subreddit: str

@@ -18,7 +18,15 @@ from mindcorpus.cards import WARNING, format_card
 from mindcorpus.crew import Crew, Task
 from mindcorpus.errors import storage_errors
 from mindcorpus.hashing import Region, Written, lay_out
-from mindcorpus.manifests import MANIFEST, SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.manifests import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    describe,
+    read_manifest,
+    require_files,
+    write_manifest,
+    write_text,
+)
 from mindcorpus.preparing.chat_rules import CheckReport, Finding, combine
 from mindcorpus.preparing.huggingface import (
     CSV_HEADER,
@@ -79,8 +87,9 @@ def prepare(
 ) -> dict[str, PrepareResult]:
     """Make training formats of the corpus and publish each; what was there stays until then.
 
-    Raises `NoCorpusError`, `ExistsError` where a format may not be replaced, `SettingsError` for
-    names the corpus does not hold, `StorageError` and `CancelledError`.
+    Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ExistsError`
+    where a format may not be replaced, `SettingsError` for names the corpus does not hold,
+    `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
     formats = FORMATS if request.format == "all" else (request.format,)
@@ -132,9 +141,11 @@ class _Prepare:
         self.request = request
         self.settings = settings
         self.work = Work(Crew(settings.workers), report, cancel)
-        self.corpus_manifest = Store(settings.data_dir).manifest("corpus")
+        self.corpus_manifest = read_manifest(corpus)
+        require_files(corpus, self.corpus_manifest)
         self.corpus_sha256 = hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest()
-        self.parts = tuple(sorted((corpus / f"{CORPUS}.parquet").iterdir()))
+        names = (output["path"] for output in self.corpus_manifest["outputs"])
+        self.parts = tuple(corpus / name for name in names if name.startswith(f"{CORPUS}.parquet/"))
         self.lineage = corpus / f"{CORPUS}.lineage.parquet"
 
     def run(self, folders: Mapping[str, Path], staging: Staging) -> dict[str, dict[str, Any]]:

@@ -199,16 +199,27 @@ def mixture_warnings(selection: Selection) -> list[str]:
     kept = {name: counts["kept"] for name, counts in selection.sources.items()}
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
-    mend = f"Prepare with --cap {top}={others:,}".replace(",", "") + f" or --exclude {top}."
     if others and kept[top] > _DOMINANT * total:
+        mend = f"Prepare with --cap {top}={others} or --exclude {top}."
         warnings.append(f"{top} is {kept[top] / total:.0%} of the rows. {mend}")
-    short = selection.taken & (rows.response_words == 1)
-    if short.sum() > _DOMINANT * total:
-        giver = rows.names[int(np.bincount(rows.source[short]).argmax())]
-        rest = max(1, total - kept[giver])
-        mend = f"Prepare with --cap {giver}={rest} or --exclude {giver}."
+    short = rows.source[selection.taken & (rows.response_words == 1)]
+    if len(short) > _DOMINANT * total:
+        givers = np.bincount(short)
+        giver = rows.names[int(givers.argmax())]
+        mend = _mend_short(giver, total - kept[giver], len(short) - int(givers.max()))
         warnings.append(
-            f"{short.sum() / total:.0%} of the answers are one word, most of them from {giver}; "
+            f"{len(short) / total:.0%} of the answers are one word, most of them from {giver}; "
             f"a model learns to answer so. {mend}"
         )
     return warnings
+
+
+def _mend_short(giver: str, others: int, short: int) -> str:
+    """Say what brings one-word answers down to half; `short` of the others' are one word too."""
+    # Should the sample be one-word answers alone, they and the others' are still half of all.
+    cap = others - 2 * short
+    if cap > 0:
+        return f"Prepare with --cap {giver}={cap} or --exclude {giver}."
+    if others and cap == 0:
+        return f"Prepare with --exclude {giver}."
+    return "Merge sources with longer answers as well."

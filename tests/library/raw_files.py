@@ -27,14 +27,19 @@ needs_hub = pytest.mark.skipif(
 def read(path: Path, format_: str = "") -> list[Row | Drop]:
     """Read a whole file; rows are numbered within it, and `tick` heard of each of them."""
     found: list[Row | Drop] = []
+    heard = 0
+
+    def tick(rows: int, size: int) -> None:
+        nonlocal heard
+        assert size >= 0
+        heard += rows
+
     for shard in plan_shards(path, path.name, format_ or SUFFIXES[path.suffix]):
-        ticks: list[tuple[int, int]] = []
         first = len(found)
-        for row in read_rows(shard, lambda rows, size, to=ticks: to.append((rows, size))):  # type: ignore[misc]
+        for row in read_rows(shard, tick):
             assert row.number == len(found) - first
             found.append(row._replace(number=len(found)))
-        assert sum(rows for rows, _ in ticks) == len(found) - first
-        assert all(size >= 0 for _, size in ticks)
+        assert heard == len(found)
     return found
 
 

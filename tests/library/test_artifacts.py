@@ -53,7 +53,7 @@ def test_the_paths_users_know_lead_to_the_artifacts(sample: Made) -> None:
             assert not os.readlink(path).startswith("/")
             assert path.exists()
     visible = {name for names in LINKS.values() for name in names}
-    assert entries(sample.data_dir) == {*visible, "artifacts", "staging", "sources.lock"}
+    assert entries(sample.data_dir) == {*visible, "artifacts", "staging"}
     assert entries(sample.data_dir / "staging") == set()
     assert len(entries(sample.data_dir / "artifacts")) == 2 * len(KINDS)
 

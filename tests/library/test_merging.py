@@ -187,7 +187,7 @@ def test_batches_and_shards_change_no_byte_of_json_and_csv(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if batch:
-        monkeypatch.setattr(parts, "_BATCH_BYTES", batch)
+        monkeypatch.setattr(parts, "BATCH_BYTES", batch)
     if shard:
         monkeypatch.setattr(reading, "SHARD_BYTES", shard)
     result = merge_sample(tmp_path, workers=workers)

@@ -1,0 +1,375 @@
+"""The documentation is true: tables equal the code, examples run, links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pyarrow as pa
+import pytest
+from command_line import environment
+from documents import PAGES, ROOT, anchors, blocks, links, read, section, table, tables
+
+import mindcorpus
+from mindcorpus import MergeResult, PrepareResult, Settings, errors, threads
+from mindcorpus.adapters import TagColumn
+from mindcorpus.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
+from mindcorpus.cli import EXIT_CODES, cli
+from mindcorpus.lineage import SCHEMA as LINEAGE
+from mindcorpus.preparing.chat_rules import RULES
+from mindcorpus.preparing.huggingface import SCHEMA as HUGGINGFACE
+from mindcorpus.progress import STAGES
+from mindcorpus.records import COLUMNS
+from mindcorpus.requests import MergeRequest, PrepareRequest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+NOTHING = "–"
+PACKAGE = ROOT / "mindcorpus"
+
+
+def first_cells(rows: list[list[str]]) -> list[str]:
+    return [row[0] for row in rows]
+
+
+# All pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page.read_text("utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text("utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_shell_examples_are_commands_that_exist(page: Path) -> None:
+    targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+    for line in filter(None, "\n".join(blocks(page.read_text("utf-8"), "sh")).splitlines()):
+        command, *arguments = shlex.split(line, comments=True)
+        if command == "make":
+            assert arguments[0] in targets, line
+        elif command.rpartition("/")[2] == "mindcorpus":
+            cli.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+        else:
+            pytest.fail(f"what is {line!r}?")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python-api.md"])
+def test_python_examples_print_what_they_say(page: str, tmp_path: Path) -> None:
+    script = "\n".join(blocks(read(page), "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(HF_HUB_OFFLINE="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"^ *# -> (.*)$", script, re.MULTILINE)
+
+
+# docs/sources.md
+
+SOURCES = read("docs/sources.md")
+
+
+def default_of(value: Any) -> str:
+    if value in (None, "", (), {}):
+        return NOTHING
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, str]:
+    return {
+        name: "required" if field.is_required() else default_of(field.get_default())
+        for name, field in model.model_fields.items()
+    }
+
+
+def options_of(adapter: Any) -> dict[str, str]:
+    return {
+        option.name: "required" if option.default is MISSING else default_of(option.default)
+        for option in fields(adapter)
+    }
+
+
+def test_the_seven_are_described_as_the_catalogue_has_them() -> None:
+    seven = list(load_catalog())
+    assert table(SOURCES, "The seven") == [
+        [
+            source.name,
+            source.repository or source.url or source.path,
+            source.licence.id,
+            source.licence.commercial,
+            source.type,
+        ]
+        for source in seven
+    ]
+    for source in seven:
+        text = section(SOURCES, source.name)
+        assert all(Path(file.path).name in text for file in source.files)
+        assert all(f"`{tag}`" in text for tag in source.tags)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [("`[[source]]`", Source), ("`[[source.files]]`", File), ("`[source.licence]`", Licence)],
+)
+def test_every_key_of_an_entry_is_explained(heading: str, model: type[BaseModel]) -> None:
+    documented = {key: default for key, default, _ in table(SOURCES, heading)}
+    assert documented == keys_of(model)
+
+
+@pytest.mark.parametrize("name", [*ADAPTERS, "A tag column"])
+def test_every_option_of_an_adapter_is_explained(name: str) -> None:
+    adapter = ADAPTERS.get(name, TagColumn)
+    heading = f"`{name}`" if name in ADAPTERS else name
+    documented = {key: default for key, default, _ in table(SOURCES, heading)}
+    assert documented == options_of(adapter)
+
+
+def test_the_columns_that_threads_knows_are_listed_in_their_order() -> None:
+    documented = {
+        key: tuple(re.findall(r"\w+", names)) for key, _, names in table(SOURCES, "`threads`")
+    }
+    assert documented == threads._NAMES
+
+
+def test_the_catalogue_examples_are_right_and_show_every_home() -> None:
+    examples = blocks(SOURCES, "toml")
+    found = [source for text in examples for source in read_entries(text, "docs/sources.md")]
+    homes = {
+        home for source in found for home in ("repository", "url", "path") if getattr(source, home)
+    }
+    assert homes == {"repository", "url", "path"}
+    assert {bool(source.files) for source in found if source.repository} == {True, False}
+    # The same in one file, as a user may write it.
+    assert tomllib.loads("\n".join(examples))
+
+
+# docs/formats.md
+
+FORMATS = read("docs/formats.md")
+
+
+def test_the_columns_of_a_record_are_listed() -> None:
+    assert first_cells(table(FORMATS, "A record")) == list(COLUMNS)
+    assert first_cells(table(FORMATS, "Hugging Face")) == HUGGINGFACE.names
+
+
+def test_the_columns_of_the_lineage_are_listed() -> None:
+    def shown(type_: Any) -> str:
+        if pa.types.is_dictionary(type_):
+            type_ = type_.value_type
+        return str(type_).replace("fixed_size_binary[16]", "binary(16)")
+
+    documented = [row[:2] for row in table(FORMATS, "Lineage")]
+    assert documented == [[field.name, shown(field.type)] for field in LINEAGE]
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
+
+
+def reasons_in(source: str) -> set[str]:
+    """Find what is given as a reason to `Drop` and `_Wrong`, and what `_unusable` returns."""
+    found: set[str] = set()
+    places = {"Drop": 1, "_Wrong": 0}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            place = places.get(node.func.id, len(node.args))
+            found.update(
+                value for given in node.args[place : place + 1] for value in constants(given)
+            )
+        elif isinstance(node, ast.FunctionDef) and node.name == "_unusable":
+            returned = [each for each in ast.walk(node) if isinstance(each, ast.Return)]
+            found.update(value for each in returned for value in constants(each))
+    return {value for value in found if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value)}
+
+
+def test_every_reason_for_a_drop_is_explained() -> None:
+    modules = ("adapters", "parts", "reading", "threads")
+    found = {"duplicate"}
+    for name in modules:
+        found |= reasons_in((PACKAGE / f"{name}.py").read_text("utf-8"))
+    assert sorted(first_cells(table(FORMATS, "Why a row is dropped"))) == sorted(found)
+
+
+def test_everything_that_is_changed_is_explained() -> None:
+    code = "".join((PACKAGE / f"{name}.py").read_text("utf-8") for name in ("adapters", "threads"))
+    found = set(re.findall(r'changed = "([a-z-]+)"', code))
+    assert set(first_cells(table(FORMATS, "What is changed"))) == found
+
+
+def test_every_reason_to_skip_a_record_is_explained() -> None:
+    code = (PACKAGE / "preparing/selection.py").read_text("utf-8")
+    found = {value for value in constants(ast.parse(code)) if re.fullmatch(r"[a-z]+-[a-z]+", value)}
+    assert set(first_cells(table(FORMATS, "The manifest", 2))) == found
+
+
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, Any]]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("docs"), workers=1)
+    corpus = mindcorpus.merge_all_datasets(sample=True, settings=settings)
+    formats = mindcorpus.prepare_all_formats(settings=settings)
+    return {"corpus": corpus.manifest, **{kind: each.manifest for kind, each in formats.items()}}
+
+
+def test_every_key_of_the_manifests_is_explained(
+    manifests: Mapping[str, Mapping[str, Any]],
+) -> None:
+    of_corpus, of_format, _ = tables(section(FORMATS, "The manifest"))
+    assert first_cells(of_corpus) == list(manifests["corpus"])
+    for kind in ("openai", "huggingface"):
+        assert first_cells(of_format) == list(manifests[kind])
+    split = table(FORMATS, "Hugging Face", 1)
+    assert first_cells(split) == list(manifests["huggingface"]["split"])
+
+
+def test_every_key_of_the_statistics_is_explained(
+    manifests: Mapping[str, Mapping[str, Any]],
+) -> None:
+    assert first_cells(table(FORMATS, "Statistics")) == list(manifests["corpus"]["statistics"])
+
+
+def test_every_finding_of_the_chat_check_is_explained() -> None:
+    documented = [
+        [code, severity, meaning.rstrip(".").lower()]
+        for code, severity, meaning in table(FORMATS, "What the chat check finds")
+    ]
+    assert documented == [
+        [code, rule.severity, rule.meaning.lower()] for code, rule in RULES.items()
+    ]
+
+
+# docs/cli.md
+
+CLI = read("docs/cli.md")
+
+
+def options_table(command: click.Command) -> list[list[str]]:
+    rows = []
+    for option in command.params:
+        if isinstance(option, click.Option):
+            names = [f"`{name}`" for name in option.opts]
+            if option.metavar and not option.is_flag:
+                names[0] = f"`{option.opts[0]} {option.metavar}`"
+            label = names[0].strip("`") if len(names) == 1 else ", ".join(names)
+            rows.append([label, " ".join((option.help or "").split())])
+    return rows
+
+
+@pytest.mark.parametrize("command", list(cli.commands))
+def test_every_command_and_option_is_documented(command: str) -> None:
+    assert table(CLI, command) == options_table(cli.commands[command])
+
+
+def test_the_exit_codes_are_those_of_the_help() -> None:
+    lines = [line.split(None, 1) for line in EXIT_CODES.splitlines() if line.startswith("  ")]
+    assert table(CLI, "Exit codes") == lines
+
+
+def test_every_error_code_is_documented() -> None:
+    def below(kind: type[errors.MindcorpusError]) -> Iterator[type[errors.MindcorpusError]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from below(child)
+
+    documented = {code: int(exit_code) for code, exit_code, _ in table(CLI, "Exit codes", 1)}
+    assert documented == {kind.code: kind.exit_code for kind in below(errors.MindcorpusError)}
+
+
+# docs/settings.md
+
+
+def test_every_setting_is_documented() -> None:
+    def default(name: str) -> str:
+        field = Settings.model_fields[name]
+        return "one a core" if field.default_factory else default_of(field.default)
+
+    assert tables(read("docs/settings.md"))[0] == [
+        [f"MINDCORPUS_{name.upper()}", default(name), field.description]
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_every_variable_that_the_code_reads_is_documented() -> None:
+    code = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    named = " ".join(first_cells(tables(read("docs/settings.md"))[1]))
+    for variable in set(re.findall(r'environ\.get\(\s*"(\w+)"', code)):
+        assert variable in named
+
+
+# docs/python-api.md
+
+API = read("docs/python-api.md")
+
+
+@pytest.mark.parametrize(
+    ("heading", "number", "kind"),
+    [
+        ("Choosing", 0, MergeRequest),
+        ("Choosing", 1, PrepareRequest),
+        ("What comes back", 0, MergeResult),
+        ("What comes back", 1, PrepareResult),
+    ],
+)
+def test_every_field_of_requests_and_results_is_explained(
+    heading: str, number: int, kind: Any
+) -> None:
+    assert first_cells(table(API, heading, number)) == [field.name for field in fields(kind)]
+
+
+def test_every_public_name_is_listed() -> None:
+    listed = " ".join(first_cells(table(API, "Below these functions")))
+    assert set(re.findall(r"\w+", listed)) == set(mindcorpus.__all__)
+
+
+def test_every_stage_is_named() -> None:
+    text = section(API, "Progress, cancellation, errors")
+    assert "The stages are " + ", ".join(f"`{stage}`" for stage in STAGES[:-1]) in text
+
+
+# The others
+
+
+def test_the_architecture_names_every_module() -> None:
+    listed = re.findall(r"`([\w/]+\.py|catalog/|sample/)`", read("docs/architecture.md"))
+    modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+    assert modules - set(listed) == {
+        "__init__.py",
+        "catalog/__init__.py",
+        "commands/__init__.py",
+        "preparing/__init__.py",
+    }
+    assert {name for name in listed if name.endswith(".py")} <= modules
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    newest = re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)
+    assert newest
+    assert newest[1] == mindcorpus.__version__
+
+
+def test_the_changelog_says_one_sentence_a_line() -> None:
+    for line in read("CHANGELOG.md").splitlines():
+        assert not line.startswith("- ") or line.endswith("."), line
+        assert not re.search(r"^- .*[.!?] [A-Z]", line), line

@@ -1,0 +1,205 @@
+"""Which records a format takes: counted by reason, capped evenly, warned about with a remedy."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from corpora import merge_own, own_rows, read_json
+from hypothesis import example, given
+from hypothesis import settings as runs
+from hypothesis import strategies as st
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.preparing.selection import Selection, mixture_warnings, read_rows, select
+from mindcorpus.requests import PrepareRequest
+
+if TYPE_CHECKING:
+    from made_sample import Made
+
+pytest_plugins = ("made_sample",)
+
+TAGGED = '[[source.options.tag_columns]]\ncolumn = "t"\n'
+
+
+def choose(data_dir: Path, seed: int = 42, **request: Any) -> Selection:
+    lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
+    return select(read_rows(lineage), PrepareRequest(**request), seed)
+
+
+def taken(data_dir: Path, selection: Selection) -> list[dict[str, Any]]:
+    records = read_json(data_dir / "merged_mental_health_dataset.json")
+    return [record for record, mine in zip(records, selection.taken, strict=True) if mine]
+
+
+# On the sample
+
+
+def test_all_records_with_a_response_are_taken(sample: Made) -> None:
+    selection = choose(sample.data_dir)
+    records = read_json(sample.merged.json_path)
+    assert taken(sample.data_dir, selection) == [record for record in records if record["response"]]
+    assert selection.count == 377
+    assert selection.skipped == {"no-response": 112}
+
+
+@pytest.mark.parametrize(
+    ("request_", "skipped"),
+    [
+        ({"exclude": ("TRACE",)}, {"excluded-source": 44, "no-response": 112}),
+        ({"exclude": ("TRACE", "Depression-Reddit-Cleaned")}, {"excluded-source": 156}),
+        ({"types": ("counseling",)}, {"other-type": 327}),
+        ({"types": ("counseling", "clinical")}, {"other-type": 283}),
+        ({"caps": {"Psych-101": 20}}, {"no-response": 112, "over-cap": 51}),
+        ({"caps": {"Psych-101": 71, "TRACE": 1}}, {"no-response": 112, "over-cap": 43}),
+        ({"caps": {"TRACE": 0}}, {"no-response": 112, "over-cap": 44}),
+        (
+            {"exclude": ("TRACE",), "types": ("counseling",), "caps": {"MentalChat16K": 10}},
+            {"excluded-source": 44, "other-type": 283, "over-cap": 61},
+        ),
+    ],
+)
+def test_what_is_left_out_is_counted_once_by_its_first_reason(
+    request_: dict[str, Any], skipped: dict[str, int], sample: Made
+) -> None:
+    selection = choose(sample.data_dir, **request_)
+    assert selection.skipped == skipped
+    assert selection.count == 489 - sum(skipped.values())
+    records = taken(sample.data_dir, selection)
+    counts = Counter(record["source"] for record in records)
+    assert {
+        name: entry["kept"] for name, entry in selection.sources.items() if entry["kept"]
+    } == counts
+    for name, entry in selection.sources.items():
+        assert entry["read"] == entry["kept"] + sum(entry["dropped"].values())
+        assert entry["read"] == sample.merged.statistics["by_source"][name]
+    assert not counts.keys() & set(request_.get("exclude", ()))
+    for name, cap in request_.get("caps", {}).items():
+        assert counts[name] <= cap
+    if types := request_.get("types"):
+        assert {record["type"] for record in records} == set(types)
+
+
+@pytest.mark.parametrize(
+    "request_", [{"exclude": ("Nobody",)}, {"caps": {"Nobody": 1}}, {"types": ("nothing",)}]
+)
+def test_unknown_names_are_refused_with_those_that_are_known(
+    request_: dict[str, Any], sample: Made
+) -> None:
+    with pytest.raises(SettingsError, match=r"the corpus holds no (source|type) '\w+'") as caught:
+        choose(sample.data_dir, **request_)
+    assert "TRACE" in caught.value.hint or "clinical" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "request_", [{"types": ("classification",)}, {"types": ("clinical",), "exclude": ("TRACE",)}]
+)
+def test_to_leave_nothing_is_refused(request_: dict[str, Any], sample: Made) -> None:
+    with pytest.raises(SettingsError, match="no record is left"):
+        choose(sample.data_dir, **request_)
+
+
+def test_a_cap_is_a_sample_of_its_seed(sample: Made) -> None:
+    def texts(seed: int) -> list[str]:
+        records = taken(sample.data_dir, choose(sample.data_dir, seed, caps={"Psych-101": 30}))
+        return [record["input"] for record in records if record["source"] == "Psych-101"]
+
+    assert texts(1) == texts(1)
+    assert texts(1) != texts(2)
+    assert len(texts(1)) == len(texts(2)) == 30
+
+
+def test_a_larger_cap_keeps_what_a_smaller_one_took(sample: Made) -> None:
+    small, large = (choose(sample.data_dir, caps={"Psych-101": cap}).taken for cap in (20, 40))
+    assert not (small & ~large).any()
+
+
+# On corpora of any make-up
+
+
+@runs(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 15), min_size=1, max_size=6),
+    cap=st.integers(1, 60),
+    seed=st.integers(0, 2**64),
+)
+def test_a_cap_is_even_over_tag_sets(
+    sizes: list[int], cap: int, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("cap")
+    rows = [
+        {"q": f"question {tag} {number}", "a": "answer", "t": f"tag-{tag}"}
+        for tag, size in enumerate(sizes)
+        for number in range(size)
+    ]
+    merge_own(folder, own_rows(folder, "mine", rows, options=TAGGED))
+    counts = Counter(
+        record["tags"][0] for record in taken(folder, choose(folder, seed, caps={"mine": cap}))
+    )
+    assert counts.total() == min(cap, sum(sizes))
+    # Whoever has fewer than the most has given all, or is one short by the remainder.
+    most = max(counts.values())
+    for tag, size in enumerate(sizes):
+        assert counts[f"tag-{tag}"] >= min(size, most - 1)
+
+
+def dominated(selection: Selection, what: str) -> list[str]:
+    return [warning for warning in mixture_warnings(selection) if what in warning]
+
+
+counts = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4)
+
+
+@runs(max_examples=40, deadline=None)
+@given(sources=counts.filter(lambda found: sum(map(sum, found)) > 0))
+@example(sources=[(60, 0), (10, 30)])
+@example(sources=[(5, 0), (4, 1)])
+@example(sources=[(3, 0)])
+@example(sources=[(0, 9), (0, 2)])
+def test_a_warning_names_an_option_that_mends_it(
+    sources: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each source is so many one-word answers, and so many longer ones."""
+    folder = tmp_path_factory.mktemp("mixture")
+    files = [
+        own_rows(
+            folder,
+            f"source-{at}",
+            [
+                {"q": f"{at} {number}", "a": "yes" if number < short else "oh yes"}
+                for number in range(short + long)
+            ],
+        )
+        for at, (short, long) in enumerate(sources)
+        if short + long
+    ]
+    merge_own(folder, *files)
+    selection = choose(folder)
+    total = sum(map(sum, sources))
+    expected = {
+        "of the rows": len(files) > 1 and max(map(sum, sources)) * 2 > total,
+        "are one word": sum(short for short, _ in sources) * 2 > total,
+    }
+    for what, due in expected.items():
+        warnings = dominated(selection, what)
+        assert bool(warnings) == due
+        for warning in warnings:
+            for name, cap in re.findall(r"--cap ([\w-]+)=(\d+)", warning):
+                assert int(cap) > 0
+                assert not dominated(choose(folder, caps={name: int(cap)}), what)
+            if what == "are one word":
+                for name in re.findall(r"--exclude (source-\d+)", warning):
+                    assert not dominated(choose(folder, exclude=(name,)), what)
+
+
+def test_the_share_that_is_told_is_right(tmp_path: Path) -> None:
+    files = [
+        own_rows(tmp_path, name, [{"q": f"{name} {n}", "a": answer} for n in range(count)])
+        for name, count, answer in (("large", 3, "a few words"), ("small", 1, "yes"))
+    ]
+    merge_own(tmp_path, *files)
+    (warning,) = mixture_warnings(choose(tmp_path))
+    assert warning == "large is 75% of the rows. Prepare with --cap large=1 or --exclude large."
