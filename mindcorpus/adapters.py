@@ -66,6 +66,8 @@ class TagColumn:
         value = look_up(row, self.column)
         if value is None or value == "" or isinstance(value, (dict, list)):
             return None if self.strict else ()
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # as tables write a whole number in a column that has gaps
         text = str(value).partition(self.until)[0] if self.until else str(value)
         if self.values is None:
             return (self.prefix + text,) if text else ()

@@ -105,6 +105,11 @@ def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
 def _prepare(
     format_: Literal["openai", "huggingface", "all"], data_dir: Folder | None, choices: Choices
 ) -> dict[str, PrepareResult]:
+    # Nobody checks a TypedDict at run time; a misspelt choice must not pass for none.
+    if unknown := sorted(set(choices) - set(Choices.__annotations__)):
+        raise TypeError(
+            f"unknown choice {unknown[0]!r}; there are {', '.join(Choices.__annotations__)}"
+        )
     request = PrepareRequest(
         format=format_,
         exclude=tuple(choices.get("exclude", ())),

@@ -23,8 +23,9 @@ from mindcorpus.errors import DataError
 #: together, large enough that starting one costs nothing. The bytes of every artifact's parts
 #: depend on it, so it is no setting.
 SHARD_BYTES = 32 * 1024 * 1024
-#: The longest raw record that is read, in bytes; a longer one is dropped and counted, so that
-#: memory stays bounded whatever a file holds.
+#: The longest raw record that is read, in bytes, so that memory stays bounded whatever a file
+#: holds. A longer line is dropped and counted; in an array or CSV, where the next record cannot be
+#: found without it, it ends the reading.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _BATCH_BYTES = 8 * 1024 * 1024
@@ -199,7 +200,8 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
             )
         text.at += 1
         seen = 0
-        while (character := text.skip(" \t\r\n,")) != "]":
+        character = text.skip(" \t\r\n")
+        while character != "]":
             if not character:
                 raise _broken(shard, number, "the file ends before the array does: it is cut off")
             try:
@@ -229,6 +231,12 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
             now = raw.tell()
             tick(1, now - seen)
             seen = now
+            character = text.skip(" \t\r\n")
+            if character == ",":
+                text.at += 1
+                character = text.skip(" \t\r\n").replace("]", ",")
+            elif character not in ("", "]"):
+                raise _broken(shard, number, "not JSON: a comma is missing between two records")
         text.at += 1
         if text.skip(" \t\r\n"):
             raise _broken(shard, number, "the file goes on behind the end of its array")

@@ -101,12 +101,15 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunResult:
         for part in job.run.parts:
             parquet = pq.ParquetFile(part)
             for group in range(parquet.num_row_groups):
+                metadata = parquet.metadata.row_group(group)
+                each = metadata.total_byte_size / max(1, metadata.num_rows)
                 for table in _slices(parquet, group):
                     rows = slice(first, first + table.num_rows)
                     first += table.num_rows
                     chosen = np.asarray(taken[rows])
                     held_out = validation[rows][chosen]
-                    tick(table.num_rows, table.nbytes)
+                    # Counted as `plan_runs` counts, so that what is done adds up to the total.
+                    tick(table.num_rows, int(each * table.num_rows))
                     if not chosen.all():
                         table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
                     for write in writers:

@@ -152,7 +152,7 @@ def test_a_misspelt_choice_is_no_choice(
     call: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises((TypeError, SettingsError)):
+    with pytest.raises(TypeError):
         call()
     assert list(tmp_path.iterdir()) == []
 
@@ -183,7 +183,7 @@ def check_progress(events: list[Progress]) -> None:
         assert [event.rows for event in mine] == sorted(event.rows for event in mine)
         assert all(event.item for event in mine)
         # A bar must not run over its end, nor stop far from it.
-        assert mine[-1].done <= mine[-1].total * 1.01
+        assert mine[-1].done <= mine[-1].total
         assert mine[-1].done >= mine[-1].total * 0.9
 
 

@@ -344,7 +344,7 @@ def test_every_public_name_is_listed() -> None:
 
 
 def test_every_stage_is_named() -> None:
-    text = section(API, "Progress, cancellation, errors")
+    text = " ".join(section(API, "Progress, cancellation, errors").split())
     assert "The stages are " + ", ".join(f"`{stage}`" for stage in STAGES[:-1]) in text
 
 

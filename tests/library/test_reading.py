@@ -266,3 +266,10 @@ def test_an_empty_file_is_an_error(format_: str) -> None:
 
 def test_one_object_alone_is_one_line() -> None:
     assert only(read_bytes(b'{"a": 1}', "json")) == Row(0, {"a": 1})
+
+
+@pytest.mark.parametrize("text", ["[1 2]", "[1,]", "[,]", "[1,,2]", "[1", "[1,"])
+def test_an_array_needs_its_commas_and_no_more(text: str) -> None:
+    assert "not JSON" in fails(text.encode(), "json").title or "cut off" in fails(
+        text.encode(), "json"
+    ).title
