@@ -19,7 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mindcorpus.errors import ArtifactError, ExistsError, NoCorpusError, storage_errors
+from mindcorpus.errors import (
+    ArtifactError,
+    CorruptArtifactError,
+    ExistsError,
+    NoCorpusError,
+    storage_errors,
+)
 from mindcorpus.manifests import MANIFEST, read_manifest
 
 CORPUS = "merged_mental_health_dataset"
@@ -101,7 +107,17 @@ class Store:
 
     def manifest(self, kind: str) -> dict[str, Any]:
         """Read the manifest of a kind; raises `NoCorpusError` or `CorruptArtifactError`."""
-        return read_manifest(self.folder(kind))
+        return self._current(kind)[1]
+
+    def _current(self, kind: str) -> tuple[Path, dict[str, Any]]:
+        """Give the current folder of a kind and its manifest, also while it is being replaced."""
+        while True:
+            folder = self.folder(kind)
+            try:
+                return folder, read_manifest(folder)
+            except CorruptArtifactError:
+                if folder.exists():
+                    raise
 
     def status(self) -> dict[str, Any]:
         """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings."""
@@ -109,9 +125,8 @@ class Store:
         for kind in KINDS:
             entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
             if entry["exists"]:
-                folder = self.folder(kind)
-                manifest = read_manifest(folder)
-                built = (folder / MANIFEST).stat().st_mtime
+                _, manifest = self._current(kind)
+                built = (self._artifacts / kind / MANIFEST).stat().st_mtime
                 entry |= {
                     "rows": manifest["rows"],
                     "bytes": sum(output["bytes"] for output in manifest["outputs"]),

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -146,7 +147,10 @@ class _Member:
     def __init__(self, others: Sequence[_Member]) -> None:
         ours, theirs = socket.socketpair()
         self.line: Connection
-        self.process = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of locks that other threads may hold; see above.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.process = os.fork()
         if self.process == 0:
             # Nothing of the parent's may run here: neither its handlers nor its clean-up.
             try:

@@ -56,7 +56,8 @@ def merge(
     cancel = cancel or Cancellation()
     catalog = _chosen(request)
     store = Store(settings.data_dir)
-    store.refuse_to_overwrite("corpus", force=request.force)
+    with storage_errors(settings.data_dir):
+        store.refuse_to_overwrite("corpus", force=request.force)
     work = Work(Crew(settings.workers), report, cancel)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
         gathered = gather(request, catalog, settings, report, cancel)

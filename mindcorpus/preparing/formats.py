@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +16,7 @@ from mindcorpus import __version__
 from mindcorpus.artifacts import CARD, CORPUS, OPENAI, Staging, Store
 from mindcorpus.cards import WARNING, format_card
 from mindcorpus.crew import Crew, Task
-from mindcorpus.errors import storage_errors
+from mindcorpus.errors import ArtifactError, CorruptArtifactError, storage_errors
 from mindcorpus.hashing import Region, Written, lay_out
 from mindcorpus.manifests import (
     MANIFEST,
@@ -89,15 +89,16 @@ def prepare(
 
     Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ExistsError`
     where a format may not be replaced, `SettingsError` for names the corpus does not hold,
-    `StorageError` and `CancelledError`.
+    `ArtifactError` where a merge replaces the corpus meanwhile, `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
     formats = FORMATS if request.format == "all" else (request.format,)
     store = Store(settings.data_dir)
-    corpus = store.folder("corpus")
-    for kind in formats:
-        store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir):
+        corpus = store.folder("corpus")
+        for kind in formats:
+            store.refuse_to_overwrite(kind, force=request.force)
+    with storage_errors(settings.data_dir), _unless_replaced(corpus):
         job = _Prepare(request, settings, corpus, report, cancel)
         with store.stage("formats") as staging:
             folders = {kind: staging.output / kind for kind in formats}
@@ -107,6 +108,19 @@ def prepare(
             for kind, folder in folders.items():
                 store.publish(kind, folder, staging)
     return {kind: _result(kind, manifests[kind], store) for kind in formats}
+
+
+@contextmanager
+def _unless_replaced(corpus: Path) -> Iterator[None]:
+    """Tell a corpus that a merge replaced meanwhile from one that is damaged."""
+    try:
+        yield
+    except (FileNotFoundError, CorruptArtifactError) as error:
+        if corpus.exists():
+            raise
+        raise ArtifactError(
+            "the corpus was replaced while formats were made of it", hint="Prepare them again."
+        ) from error
 
 
 def _result(kind: str, manifest: dict[str, Any], store: Store) -> PrepareResult:

@@ -52,7 +52,7 @@ def split_rows(
         chosen[picked] = True
         placed += int(sizes[picked].sum())
     if abs(placed - share * count) > TOLERANCE * count and len(sizes) * count <= _SEARCH_BITS:
-        best = _best_fit(sizes[np.lexsort((scores,))], round(share * count))
+        best = _best_fit(sizes[np.lexsort((scores,))], share * count)
         better = np.zeros(len(sizes), bool)
         better[np.lexsort((scores,))[best]] = True
         if abs(int(sizes[better].sum()) - share * count) < abs(placed - share * count):
@@ -89,19 +89,16 @@ def _fill(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
     return np.array(chosen, np.int64)
 
 
-def _best_fit(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
+def _best_fit(sizes: npt.NDArray[np.int64], aim: float) -> npt.NDArray[np.int64]:
     """Choose the groups whose sizes add up nearest to `aim`, exactly (subset sum over bit sets)."""
     reached = [1]
     for size in sizes.tolist():
         reached.append(reached[-1] | reached[-1] << size)
-    sums = reached[-1]
-    total = int(sizes.sum())
-    goal = next(
-        value
-        for gap in range(total + 1)
-        for value in (aim - gap, aim + gap)
-        if 0 <= value <= total and sums >> value & 1
-    )
+    sums, floor = reached[-1], int(aim)
+    goal = (sums & (1 << floor + 1) - 1).bit_length() - 1
+    if above := sums >> floor + 1:
+        next_goal = floor + (above & -above).bit_length()
+        goal = min(goal, next_goal, key=lambda value: abs(value - aim))
     chosen = []
     for at in range(len(sizes) - 1, -1, -1):
         if not reached[at] >> goal & 1:
