@@ -159,6 +159,9 @@ def _parse_line(number: int, line: bytes) -> Row | Drop:
 
 # JSON arrays
 
+_BLANKS = " \t\r\n"
+_DECODER = json.JSONDecoder()
+
 
 class _Text:
     """A window on a file's decoded text: an array of any length is read in bounded memory."""
@@ -189,57 +192,53 @@ class _Text:
 
 
 def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
-    decode = json.JSONDecoder().raw_decode
-    number = 0
+    number = seen = 0
     with shard.path.open("rb") as raw:
         # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
         text = _Text(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
-        if text.skip(" \t\r\n") != "[":
+        if text.skip(_BLANKS) != "[":
             raise DataError(
                 "neither a JSON array nor JSON lines", file=shard.file, hint=_SOURCE_HINT
             )
         text.at += 1
-        seen = 0
-        character = text.skip(" \t\r\n")
+        character = text.skip(_BLANKS)
         while character != "]":
-            if not character:
-                raise _broken(shard, number, "the file ends before the array does: it is cut off")
-            try:
-                value, end = decode(text.text, text.at)
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, json.JSONDecodeError) and not text.ended:
-                    if len(text.text) - text.at > MAX_RECORD_BYTES:
-                        raise _broken(
-                            shard, number, "not JSON, or a record of more than 64 MiB"
-                        ) from None
-                    text.more()
-                    continue
-                raise _broken(
-                    shard, number, "not JSON, or cut off in the middle of a record"
-                ) from None
-            # A number at the window's edge may go on behind it: "1", but also "1." and "1e+".
-            if (
-                len(text.text) - end < 3
-                and not text.ended
-                and not isinstance(value, (dict, list, str))
-            ):
-                text.more()
-                continue
-            text.at = end
-            yield Row(number, value)
+            yield Row(number, _next_value(text, shard, number))
             number += 1
             now = raw.tell()
             tick(1, now - seen)
             seen = now
-            character = text.skip(" \t\r\n")
+            character = text.skip(_BLANKS)
             if character == ",":
                 text.at += 1
-                character = text.skip(" \t\r\n").replace("]", ",")
+                character = text.skip(_BLANKS).replace("]", ",")
             elif character not in ("", "]"):
                 raise _broken(shard, number, "not JSON: a comma is missing between two records")
         text.at += 1
-        if text.skip(" \t\r\n"):
+        if text.skip(_BLANKS):
             raise _broken(shard, number, "the file goes on behind the end of its array")
+
+
+def _next_value(text: _Text, shard: Shard, number: int) -> Any:
+    """Parse the value at the window's place and move behind it, reading on as far as needed."""
+    while True:
+        try:
+            value, end = _DECODER.raw_decode(text.text, text.at)
+        except (ValueError, RecursionError) as error:
+            if not isinstance(error, json.JSONDecodeError) or text.ended:
+                what = "not JSON, or cut off in the middle of a record: the array has no end"
+                raise _broken(shard, number, what) from None
+            if len(text.text) - text.at > MAX_RECORD_BYTES:
+                what = "not JSON, or a record of more than 64 MiB"
+                raise _broken(shard, number, what) from None
+            text.more()
+            continue
+        # A number at the window's edge may go on behind it: "1", but also "1." and "1e+".
+        whole = isinstance(value, dict | list | str) or len(text.text) - end >= 3
+        if whole or text.ended:
+            text.at = end
+            return value
+        text.more()
 
 
 _SOURCE_HINT = "Fetch the file again, mend it, or leave its source out with --exclude."

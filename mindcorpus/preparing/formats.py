@@ -87,9 +87,9 @@ def prepare(
 ) -> dict[str, PrepareResult]:
     """Make training formats of the corpus and publish each; what was there stays until then.
 
-    Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ExistsError`
-    where a format may not be replaced, `SettingsError` for names the corpus does not hold,
-    `ArtifactError` where a merge replaces the corpus meanwhile, `StorageError` and `CancelledError`.
+    Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ArtifactError`
+    where a merge replaces it meanwhile, `ExistsError` where a format may not be replaced,
+    `SettingsError` for names the corpus does not hold, `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
     formats = FORMATS if request.format == "all" else (request.format,)
@@ -116,7 +116,8 @@ def _unless_replaced(corpus: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, CorruptArtifactError) as error:
-        if corpus.exists():
+        # One of the same name may have come since, if the same sources were merged again.
+        if corpus.exists() and not isinstance(error, FileNotFoundError):
             raise
         raise ArtifactError(
             "the corpus was replaced while formats were made of it", hint="Prepare them again."

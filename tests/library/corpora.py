@@ -15,11 +15,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import mindcorpus
+from mindcorpus.artifacts import Store
 from mindcorpus.catalog import load_catalog
 from mindcorpus.merging import MergeResult, merge
 from mindcorpus.progress import Cancellation, Reporter, silent
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
+from mindcorpus.verifying import verify
 
 SAMPLE = Path(mindcorpus.__file__).parent / "sample"
 SHARED = Path(__file__).parents[3] / "shared"
@@ -153,6 +155,22 @@ def digests(folder: Path, *suffixes: str) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and (not suffixes or path.suffix in suffixes)
     }
+
+
+def published(data_dir: Path) -> list[str]:
+    """Check that what is published is whole; give the sources of the corpus."""
+    assert verify(data_dir) == []
+    manifest = Store(data_dir).manifest("corpus")
+    assert len(read_json(data_dir / f"{NAME}.json")) == manifest["rows"]
+    return [entry["name"] for entry in manifest["sources"]]
+
+
+def nothing_left(data_dir: Path) -> None:
+    """Check that no run left anything but its artifacts."""
+    assert list((data_dir / "staging").iterdir()) == []
+    kinds = [path for path in (data_dir / "artifacts").iterdir() if path.is_symlink()]
+    assert len(list((data_dir / "artifacts").iterdir())) == 2 * len(kinds)
+    assert not [path for path in data_dir.iterdir() if path.name.startswith(".")]
 
 
 def copy_of(data_dir: Path, target: Path) -> Path:
