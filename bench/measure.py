@@ -28,15 +28,18 @@ class Measured:
     wall: float
     cpu: float
     peak: int
-    """Peak of the summed `kind` of memory of all processes of the tree."""
+    """Peak of the summed `kind` of memory of all processes of the tree; 0 if nobody looked."""
     peak_unique: int
     """Peak of the summed USS: pages that no other process has, too."""
     kind: str
     """`pss` (shared pages divided among their users, mapped pages of files counted), or `rss`."""
 
 
-def run(command: Sequence[str], folder: Path) -> Measured:
-    """Run a command in a folder to its end and measure it; raises `RunFailedError` if it fails."""
+def run(command: Sequence[str], folder: Path, *, look: bool) -> Measured:
+    """Run a command in a folder to its end and measure it; raises `RunFailedError` if it fails.
+
+    With `look` its memory is measured, which takes it some time: the more processes, the more.
+    """
     with tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
         child = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=subprocess.STDOUT)
@@ -44,7 +47,7 @@ def run(command: Sequence[str], folder: Path) -> Measured:
         memory = _Memory(child.pid)
         # A sample of a large process is slow and holds it up: sample at most a tenth of the time.
         pause = _EVERY
-        while not waiter.done.wait(pause):
+        while not waiter.done.wait(pause if look else None):
             pause = max(_EVERY, 10 * memory.sample())
         waiter.join()
         child.returncode = waiter.exit_code

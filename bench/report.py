@@ -35,20 +35,19 @@ def _version(package: str) -> str:
         return "from the checkout"
 
 
-def ratios(runs: Mapping[str, Sequence[Measured]], of: str, to: str) -> tuple[float, float] | None:
-    """Give the medians over the rounds of one contestant's wall time and memory to another's."""
-    if of not in runs or to not in runs:
-        return None
-    pairs = list(zip(runs[of], runs[to], strict=True))
-    return (
-        median(one.wall / other.wall for one, other in pairs),
-        median(one.peak / other.peak for one, other in pairs),
-    )
+def ratio(runs: Mapping[str, Sequence[Measured]], of: str, to: str) -> float:
+    """Give the median over the rounds of one contestant's wall time to another's."""
+    return median(one.wall / other.wall for one, other in zip(runs[of], runs[to], strict=True))
 
 
-def markdown(size: str, count: Mapping[str, int], runs: Mapping[str, Sequence[Measured]]) -> str:
-    """Give the table: medians over the rounds, wall times with least and most."""
-    kind = next(iter(runs.values()))[0].kind.upper()
+def markdown(
+    size: str,
+    count: Mapping[str, int],
+    runs: Mapping[str, Sequence[Measured]],
+    memory: Mapping[str, Measured],
+) -> str:
+    """Give the table: medians over the rounds with least and most, and the memory of one run."""
+    kind = next(iter(memory.values())).kind.upper()
     lines = [
         f"## {size}: {count['read'] / 1e6:.0f} MB read, {count['written'] / 1e6:.0f} MB written",
         "",
@@ -60,11 +59,11 @@ def markdown(size: str, count: Mapping[str, int], runs: Mapping[str, Sequence[Me
         lines.append(
             f"| {name} | {median(walls):.2f} | {min(walls):.2f} to {max(walls):.2f}"
             f" | {median(run.cpu for run in measured):.2f}"
-            f" | {median(run.peak for run in measured) / 1e6:.0f}"
-            f" | {median(run.peak_unique for run in measured) / 1e6:.0f} |"
+            f" | {memory[name].peak / 1e6:.0f} | {memory[name].peak_unique / 1e6:.0f} |"
         )
     for other in ("pandas", "copy"):
-        found = ratios(runs, "mindcorpus", other)
-        if found:
-            lines.append(f"| mindcorpus / {other} | {found[0]:.3f} | | | {found[1]:.3f} | |")
+        if "mindcorpus" in runs and other in runs:
+            shares = memory["mindcorpus"].peak / memory[other].peak
+            found = ratio(runs, "mindcorpus", other)
+            lines.append(f"| mindcorpus / {other} | {found:.3f} | | | {shares:.3f} | |")
     return "\n".join(lines)

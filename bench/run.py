@@ -56,6 +56,7 @@ class Bench:
         self._out = _DATA / f"out-{name}"
         self._like = _DATA / f"like-{name}"
         self.results: dict[str, list[Measured]] = {}
+        self.memory: dict[str, Measured] = {}
         self.agreement = "not compared"
         """Whether mindcorpus and pandas made the same records, or how they differ."""
 
@@ -76,18 +77,22 @@ class Bench:
                     pass
 
     def play(self, rounds: int, chosen: list[str]) -> None:
-        """Run the contestants alternately; who begins moves on with each round."""
+        """Run the contestants alternately; who begins moves on with each round.
+
+        Round 0 looks at memory and is not timed: looking holds a run up.
+        """
         pairs = {}
-        for number in range(rounds):
+        for number in range(rounds + 1):
             first = number % len(chosen)
             for name in (*chosen[first:], *chosen[:first]):
-                measured = self._run(name)
-                self.results.setdefault(name, []).append(measured)
-                print(
-                    f"round {number + 1}: {name} {measured.wall:.2f} s,"
-                    f" {measured.peak / 1e6:.0f} MB",
-                    file=sys.stderr,
-                )
+                measured = self._run(name, look=number == 0)
+                if number == 0:
+                    self.memory[name] = measured
+                    told = f"{measured.peak / 1e6:.0f} MB"
+                else:
+                    self.results.setdefault(name, []).append(measured)
+                    told = f"{measured.wall:.2f} s"
+                print(f"round {number}: {name} {told}", file=sys.stderr)
                 if name == "mindcorpus" and number == 0:
                     self._remember_sizes()
                 if name != "copy" and number == 0 and self._size <= _LARGEST_COMPARED:
@@ -101,7 +106,7 @@ class Bench:
         """Whether the results of mindcorpus and pandas were compared and differ."""
         return not self.agreement.startswith(("agree", "not"))
 
-    def _run(self, name: str) -> Measured:
+    def _run(self, name: str, *, look: bool) -> Measured:
         self.clean_up()
         self._out.mkdir()
         # Nobody pays for what another left to be written.
@@ -112,7 +117,7 @@ class Bench:
             if not self._like.exists():
                 raise BenchError("the copy needs a run of mindcorpus of this size before it")
             command += ["--like", str(self._like)]
-        return run(command, _ROOT)
+        return run(command, _ROOT, look=look)
 
     def _remember_sizes(self) -> None:
         """Keep what mindcorpus wrote as empty files of the same sizes."""
@@ -154,13 +159,14 @@ def main() -> None:
         parser.exit(1, f"{error}\n")
     finally:
         bench.clean_up()
-    print(markdown(given.size, bench.bytes(), bench.results))
+    print(markdown(given.size, bench.bytes(), bench.results, bench.memory))
     print(f"\nMerged records of mindcorpus and pandas: {bench.agreement}.\n\n{machine()}")
     written = {
         "size": given.size,
         "bytes": bench.bytes(),
         "machine": machine(),
         "agreement": bench.agreement,
+        "memory": {name: asdict(run) for name, run in bench.memory.items()},
         "runs": {name: [asdict(run) for run in runs] for name, runs in bench.results.items()},
     }
     path = _DATA / f"results-{given.size}.json"

@@ -121,7 +121,7 @@ def test_a_run_is_measured_with_its_children(tmp_path: Path) -> None:
     parent = (
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     )
-    measured = run([sys.executable, "-c", parent], tmp_path)
+    measured = run([sys.executable, "-c", parent], tmp_path, look=True)
     assert measured.peak > 60_000_000
     assert measured.wall > 1
     assert measured.cpu > 0
@@ -129,7 +129,9 @@ def test_a_run_is_measured_with_its_children(tmp_path: Path) -> None:
 
 def test_a_failed_run_says_what_it_printed(tmp_path: Path) -> None:
     with pytest.raises(RunFailedError, match=r"(?s)exit code 3.*last words"):
-        run([sys.executable, "-c", "print('last words'); raise SystemExit(3)"], tmp_path)
+        run(
+            [sys.executable, "-c", "print('last words'); raise SystemExit(3)"], tmp_path, look=False
+        )
 
 
 def test_ratios_are_medians_over_the_rounds() -> None:
@@ -137,6 +139,7 @@ def test_ratios_are_medians_over_the_rounds() -> None:
         return [Measured(wall, wall, 100, 50, "pss") for wall in walls]
 
     runs = {"mindcorpus": rounds(1, 2, 9), "pandas": rounds(10, 10, 10)}
-    table = markdown("20MB", {"read": 20_000_000, "written": 90_000_000}, runs)
+    memory = {name: found[0] for name, found in runs.items()}
+    table = markdown("20MB", {"read": 20_000_000, "written": 90_000_000}, runs, memory)
     assert "| mindcorpus / pandas | 0.200 | | | 1.000 | |" in table
     assert "| mindcorpus | 2.00 | 1.00 to 9.00 |" in table

@@ -187,7 +187,7 @@ def test_a_merge_may_die_at_any_call_of_publishing(data_dir: Path) -> None:
     def work(report: Callable[[Progress], None]) -> object:
         return merge_sample(data_dir, 1, report, sources=("Psych-101",), force=True)
 
-    seen = set()
+    seen: set[str] = set()
     for number in range(1000):
         if not killed_at(number, work):
             break

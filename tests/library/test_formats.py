@@ -256,7 +256,7 @@ def test_how_the_work_is_cut_changes_no_row(
 
 
 def test_choices_hold_for_both_and_are_in_the_manifests(copied: Path) -> None:
-    choices = {
+    choices: dict[str, Any] = {
         "exclude": ("TRACE",),
         "types": ("clinical", "psychology"),
         "caps": {"Psych-101": 12},

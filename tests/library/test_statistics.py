@@ -123,7 +123,7 @@ def merge_lists(folder: Path, lists: list[list[tuple[str, str]]], workers: int =
     return merge_own(folder / "data", *files, workers=workers)
 
 
-@runs(max_examples=30, deadline=None)
+@runs(max_examples=15, deadline=None)
 @given(lists=st.lists(rows, min_size=1, max_size=4))
 def test_statistics_of_any_sources_with_the_overlap_exactly(
     lists: list[list[tuple[str, str]]], tmp_path_factory: pytest.TempPathFactory

@@ -38,7 +38,7 @@ from mindcorpus import MindcorpusError, Settings, Store, merge_all_datasets, pre
 from mindcorpus.verifying import verify
 
 disk, raw = map(Path, sys.argv[1:3])
-levels = (0, 4, 200, 900, 2000, 4000, 7000, 10000, 14000, 20000)
+levels = (0, 200, 2000, 4000, 8000, 14000, 20000)
 paths = json.loads((raw / "paths.json").read_text())
 small, data_dir = Settings(data_dir=disk / "data", workers=1), disk / "data"
 merge_all_datasets(settings=small, sample=True, sources=["TRACE"])
@@ -147,7 +147,7 @@ def test_a_full_disk_is_a_storage_error_and_the_old_artifacts_stay(
     # Each was met in both: merges and prepares, with one worker and with two.
     for workers in range(2):
         for what in range(2):
-            assert set(codes[workers * 20 + what : (workers + 1) * 20 : 2]) == {"storage", "done"}
+            assert set(codes[workers * 14 + what : (workers + 1) * 14 : 2]) == {"storage", "done"}
 
 
 def test_a_read_only_disk_is_a_storage_error(namespace: list[str], tmp_path: Path) -> None:
