@@ -78,7 +78,8 @@ class Store:
 
     def exists(self, kind: str) -> bool:
         """Whether an artifact of a kind was published."""
-        return (self._artifacts / kind / MANIFEST).is_file()
+        with storage_errors(self.data_dir):
+            return (self._artifacts / kind / MANIFEST).is_file()
 
     def corpus_exists(self) -> bool:
         """Whether a corpus was published."""

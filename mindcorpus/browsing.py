@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from mindcorpus.artifacts import CORPUS, Store
 from mindcorpus.errors import SettingsError
+from mindcorpus.parquet_files import ParquetFile
 from mindcorpus.records import COLUMNS
 
 
@@ -66,7 +66,7 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
     Raises `NoCorpusError`, and `SettingsError` for a row that the corpus does not have.
     """
     folder = Store(data_dir).folder("corpus")
-    parquet = pq.ParquetFile(folder / f"{CORPUS}.lineage.parquet")
+    parquet = ParquetFile(folder / f"{CORPUS}.lineage.parquet")
     names = [
         "source",
         "type",
@@ -78,8 +78,8 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
         "changed",
         "corpus_row",
     ]
-    for group in range(parquet.num_row_groups):
-        table = parquet.read_row_group(group, columns=names)
+    for group in range(len(parquet.rows)):
+        table = parquet.read_group(group, names)
         found: list[dict[str, Any]] = table.filter(pc.equal(table["corpus_row"], row)).to_pylist()
         if found:
             return found[0]
@@ -91,10 +91,10 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
 class _RowGroup:
     """One row group of one Parquet part; of its texts only what is asked for is read."""
 
-    def __init__(self, parquet: Any, number: int) -> None:
+    def __init__(self, parquet: ParquetFile, number: int) -> None:
         self._parquet = parquet
         self._number = number
-        self._rows = parquet.metadata.row_group(number).num_rows
+        self._rows = parquet.rows[number]
 
     def matching(
         self, source: str | None, type_: str | None, tag: str | None, words: list[str]
@@ -121,11 +121,11 @@ class _RowGroup:
         return found
 
     def _column(self, name: str) -> Any:
-        return self._parquet.read_row_group(self._number, columns=[name]).column(0)
+        return self._parquet.read_group(self._number, [name]).column(0)
 
     def records(self, rows: Any) -> list[dict[str, Any]]:
         """Read whole records."""
-        table = self._parquet.read_row_group(self._number, columns=list(COLUMNS))
+        table = self._parquet.read_group(self._number, COLUMNS)
         records: list[dict[str, Any]] = table.take(rows).to_pylist()
         return records
 
@@ -133,7 +133,7 @@ class _RowGroup:
 def _row_groups(folder: Path) -> Iterator[tuple[_RowGroup, int]]:
     first = 0
     for part in sorted((folder / f"{CORPUS}.parquet").iterdir()):
-        parquet = pq.ParquetFile(part)
-        for number in range(parquet.num_row_groups):
+        parquet = ParquetFile(part)
+        for number, rows in enumerate(parquet.rows):
             yield _RowGroup(parquet, number), first
-            first += parquet.metadata.row_group(number).num_rows
+            first += rows

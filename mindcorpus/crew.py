@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import pickle
 import signal
 import socket
 import time
@@ -235,10 +236,19 @@ def work(line: Connection) -> None:
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:  # noqa: BLE001 - the parent raises it, as if it had happened there
-                error.add_note("in a worker process")
-                answer = "failed", error
+                answer = "failed", _portable(error)
             beat.flush()
             line.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """Give an exception that survives the way to the parent: itself, or one that names its type."""
+    error.add_note("in a worker process")
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made a moment ago, right here
+    except Exception:  # noqa: BLE001 - whatever pickle meets, the parent must hear of the error
+        return RuntimeError(f"{type(error).__name__} in a worker process")
+    return error
 
 
 def _keep_memory() -> None:

@@ -217,5 +217,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         reason = error.strerror or "input/output error"
         named = error.filename if isinstance(error.filename, str) else str(path)
         raise StorageError(
-            f"cannot write: {reason.lower()}", file=named, hint=_STORAGE_HINTS[error.errno]
+            f"cannot use the data folder: {reason.lower()}",
+            file=named,
+            hint=_STORAGE_HINTS[error.errno],
         ) from error

@@ -74,8 +74,9 @@ def merge(
         )
         report(Progress("publish"))
         cancel.check()
-        store.publish("corpus", staging.output, staging)
+        # Before the corpus: killed between the two, the next merge makes what was asked for.
         _lock(gathered.lock, harvest.inputs.values(), lock_path, new_only=False)
+        store.publish("corpus", staging.output, staging)
     notes = [f"{name}: {note}" for name in harvest.inputs if (note := catalog[name].note)]
     return MergeResult(
         manifest=manifest,

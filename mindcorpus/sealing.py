@@ -8,6 +8,7 @@ nor a cache that grows with the corpus.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -32,7 +33,7 @@ class Sealing:
         self._complete = [threading.Event() for _ in regions]
         self._stop = threading.Event()
         self._hash = hashlib.sha256()
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
@@ -54,7 +55,7 @@ class Sealing:
         self._complete[number].set()
 
     def written(self, rows: int) -> Written:
-        """Wait for the end, and give what the file holds; raises the `OSError` that was met."""
+        """Wait for the end, and give what the file holds; raises what the thread met."""
         self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -67,7 +68,7 @@ class Sealing:
                 self._hash_all(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - raised again where the result is asked for
             self._failure = error
 
     def _hash_all(self, descriptor: int) -> None:
@@ -81,6 +82,8 @@ class Sealing:
                 at = start
                 while at < end and not self._stop.is_set():
                     count = os.preadv(descriptor, [view[: end - at]], at)
+                    if not count:
+                        raise OSError(errno.EIO, "the file was cut short", str(self._path))
                     self._hash.update(view[:count])
                     at += count
                 # Twice each: the first time starts the writing, the second lets the pages go.

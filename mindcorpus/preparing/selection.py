@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from mindcorpus.columns import as_numbers, flags
 from mindcorpus.errors import SettingsError
+from mindcorpus.parquet_files import ParquetFile
 from mindcorpus.requests import PrepareRequest
 
 Flags = npt.NDArray[np.bool_]
@@ -80,11 +80,11 @@ def read_rows(lineage: Path) -> Rows:
     """Read what the lineage file knows of the corpus' rows, in corpus order."""
     known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
     found: dict[str, list[Any]] = {name: [] for name in (*_WORDS, *_NUMBERS, "input_key")}
-    parquet = pq.ParquetFile(lineage)
-    for group in range(parquet.num_row_groups):
-        table = parquet.read_row_group(group, columns=[*found, "status"], use_threads=False)
+    parquet = ParquetFile(lineage)
+    for group in range(len(parquet.rows)):
+        table = parquet.read_group(group, [*found, "status"])
         status = table.column("status").combine_chunks()
-        kept = status.dictionary.to_pylist().index("kept")
+        kept = {word: code for code, word in enumerate(status.dictionary.to_pylist())}.get("kept")
         table = table.filter(flags(as_numbers(status.indices, np.int32) == kept))
         for name in _WORDS:
             column = table.column(name).combine_chunks()

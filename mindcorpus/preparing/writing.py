@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mindcorpus.columns import flags
 from mindcorpus.hashing import HashedFile, Region, Written
+from mindcorpus.parquet_files import ParquetFile
 from mindcorpus.parts import BATCH_BYTES
 from mindcorpus.preparing.chat_rules import ChatCheck, Checked
 from mindcorpus.preparing.huggingface import ArrowFile, CsvRows
@@ -69,15 +69,15 @@ def plan_runs(parts: Sequence[Path]) -> tuple[list[Run], int]:
     group: list[Path] = []
     held = start = rows = total = 0
     for part in parts:
-        metadata = pq.read_metadata(part)
-        size = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+        parquet = ParquetFile(part)
+        size = parquet.text_bytes
         if group and held + size > _RUN_BYTES:
             runs.append(Run(tuple(group), start, rows))
             group, held, start = [], 0, rows
         group.append(part)
         held += size
         total += size
-        rows += metadata.num_rows
+        rows += sum(parquet.rows)
     runs.append(Run(tuple(group), start, rows))
     return runs, total
 
@@ -99,10 +99,9 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunResult:
     with ExitStack() as stack:
         writers, made = _writers(job, check, stack)
         for part in job.run.parts:
-            parquet = pq.ParquetFile(part)
-            for group in range(parquet.num_row_groups):
-                metadata = parquet.metadata.row_group(group)
-                each = metadata.total_byte_size / max(1, metadata.num_rows)
+            parquet = ParquetFile(part)
+            each = parquet.text_bytes / max(1, sum(parquet.rows))
+            for group in range(len(parquet.rows)):
                 for table in _slices(parquet, group):
                     rows = slice(first, first + table.num_rows)
                     first += table.num_rows
@@ -117,10 +116,9 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunResult:
     return RunResult(tuple(file.written for file in made), check.result())
 
 
-def _slices(parquet: Any, group: int) -> Iterator[Any]:
+def _slices(parquet: ParquetFile, group: int) -> Iterator[Any]:
     """Give a row group in slices of about a batch's bytes, as its rows become Python objects."""
-    columns = ["input", "response", "source", "tags"]
-    table = parquet.read_row_group(group, columns=columns, use_threads=False)
+    table = parquet.read_group(group, ["input", "response", "source", "tags"])
     rows = max(1, table.num_rows * BATCH_BYTES // max(1, table.nbytes))
     for first in range(0, table.num_rows, rows):
         yield table.slice(first, rows)

@@ -270,6 +270,7 @@ def test_one_object_alone_is_one_line() -> None:
 
 @pytest.mark.parametrize("text", ["[1 2]", "[1,]", "[,]", "[1,,2]", "[1", "[1,"])
 def test_an_array_needs_its_commas_and_no_more(text: str) -> None:
-    assert "not JSON" in fails(text.encode(), "json").title or "cut off" in fails(
-        text.encode(), "json"
-    ).title
+    assert (
+        "not JSON" in fails(text.encode(), "json").title
+        or "cut off" in fails(text.encode(), "json").title
+    )

@@ -154,7 +154,7 @@ def test_a_read_only_disk_is_a_storage_error(namespace: list[str], tmp_path: Pat
     told = on_a_disk(namespace, READ_ONLY, 20, tmp_path)
     assert len(told) == 3
     for code, title, hint, damage in told:
-        assert (code, title) == ("storage", "cannot write: read-only file system")
+        assert (code, title) == ("storage", "cannot use the data folder: read-only file system")
         assert "--data-dir" in hint
         assert damage == []
 
@@ -216,7 +216,10 @@ def test_a_folder_that_may_not_be_written_is_a_storage_error(
     changes |= {path: mode for path in (data_dir / "artifacts", data_dir / "staging") if corpus}
     with modes({**changes, data_dir: mode}):
         error = in_a_child(work)
-    assert (error["code"], error["title"]) == ("storage", "cannot write: permission denied")
+    assert (error["code"], error["title"]) == (
+        "storage",
+        "cannot use the data folder: permission denied",
+    )
     assert "permissions" in error["hint"]
     assert not corpus or published(data_dir) == ["TRACE"]
 
