@@ -42,6 +42,8 @@ def write_account(
         {"source": name, "code": error.code, "reason": error.title, "hint": error.hint}
         for name, error in harvest.failures.items()
     ]
+    statistics["missing"] = missing
+    statistics["absent"] = list(absent)
     licences = [catalog[name].licence for name in harvest.inputs]
     manifest = {
         "schema_version": SCHEMA_VERSION,

@@ -64,9 +64,16 @@ class TagColumn:
     def tags(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Give the row's tags; None where the value should be known and is not."""
         value = look_up(row, self.column)
+        if isinstance(value, list) and value and not self.strict:
+            return tuple(tag for item in value for tag in self._of(item) or ())
+        return self._of(value)
+
+    def _of(self, value: Any) -> tuple[str, ...] | None:
         if value is None or value == "" or isinstance(value, (dict, list)):
             return None if self.strict else ()
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, bool):
+            value = str(value).lower()  # as JSON writes it
+        elif isinstance(value, float) and value.is_integer():
             value = int(value)  # as tables write a whole number in a column that has gaps
         text = str(value).partition(self.until)[0] if self.until else str(value)
         if self.values is None:
@@ -235,6 +242,8 @@ class Messages(_RowAdapter):
 
     def _turns(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         messages = look_up(row, self.messages)
+        if messages is None and self.messages in row:
+            raise _Wrong("wrong-type", f"{self.messages!r} is null, not a list")
         if messages is None:
             raise _Wrong(
                 "missing-column", f"there is no {self.messages!r}; the row has {names_of(row)}"

@@ -121,8 +121,15 @@ class Store:
                     raise
 
     def status(self) -> dict[str, Any]:
-        """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings."""
+        """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings.
+
+        Of a format also whether it is `outdated`: made from another corpus than the one there is.
+        """
         found: dict[str, Any] = {}
+        corpus = b""
+        if self.corpus_exists():
+            corpus = (self.folder("corpus") / MANIFEST).read_bytes()
+        digest = hashlib.sha256(corpus).hexdigest()
         for kind in KINDS:
             entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
             if entry["exists"]:
@@ -134,6 +141,8 @@ class Store:
                     "built": datetime.fromtimestamp(built, UTC).isoformat(timespec="seconds"),
                     "warnings": manifest["warnings"],
                 }
+                if kind != "corpus":
+                    entry["outdated"] = manifest["corpus_sha256"] != digest
             found[kind] = entry
         return found
 
@@ -204,14 +213,15 @@ class Store:
             if _PUBLISHED.fullmatch(folder.name) and folder.name not in current:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, kind: str, output: Path, staging: Staging) -> Path:
+    def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
 
         Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
         """
         with storage_errors(self.data_dir), _locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
-            self._refuse_foreign(kind)
+            # Once more, now that nobody else publishes: another run may have been faster.
+            self.refuse_to_overwrite(kind, force=force)
             _sync_all(output)
             link = self._artifacts / kind
             old = self._artifacts / os.readlink(link) if link.is_symlink() else None

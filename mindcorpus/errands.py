@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from huggingface_hub import is_offline_mode
@@ -25,8 +25,6 @@ from mindcorpus.sources_lock import LockedFile
 
 T = TypeVar("T")
 
-_PIECE = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Errand:
@@ -41,18 +39,20 @@ class Errand:
         self,
         work: Callable[[Exchange], T],
         asked: Asked,
-        tell: Callable[[int], None] = lambda _received: None,
+        tell: Callable[[int, str], None] | None = None,
     ) -> T:
         """Do work that asks the hub, as often as the settings allow, and give its result.
 
-        `tell` receives the bytes so far. Raises a `FetchError`, `StorageError` or `CancelledError`.
+        `tell` receives the bytes so far and what is waited for; without it, waiting alone is told.
+        Raises a `FetchError`, `StorageError` or `CancelledError`.
         """
         if offline():
             raise HubUnavailableError(
                 "HF_HUB_OFFLINE is set, and the cache does not hold all that is needed",
                 source=asked.source,
                 file=asked.file,
-                hint="Unset it for one run, with the same sources.lock and cache folder.",
+                hint="Unset it for one run; offline, a merge needs the sources.lock that such a run"
+                " writes, and the same cache folder.",
             )
         try:
             with storage_errors(self.settings.cache_dir or Path("the Hugging Face cache")):
@@ -61,7 +61,7 @@ class Errand:
                     tries=self.settings.fetch_tries,
                     timeout=self.settings.fetch_timeout,
                     cancel=self.cancel,
-                    tell=tell,
+                    tell=tell or self._tell_note,
                 )
         except PassingError as error:
             raise given_up(error, asked, self.settings.fetch_tries) from None
@@ -69,9 +69,13 @@ class Errand:
             # Not chained: the client's words may hold signed addresses.
             raise refused(error, asked) from None
 
-    def tell(self, done: int, total: int | None) -> None:
-        """Report how many bytes are here."""
-        self.report(Progress("fetch", item=self.source.name, done=done, total=total))
+    def tell(self, done: int, total: int | None, note: str = "") -> None:
+        """Report how many bytes are here, and what is waited for."""
+        self.report(Progress("fetch", item=self.source.name, done=done, total=total, note=note))
+
+    def _tell_note(self, _received: int, note: str) -> None:
+        if note:
+            self.tell(0, None, note)
 
     def as_locked(self, file: FetchedFile, known: LockedFile | None) -> FetchedFile:
         """Hold a file that was just read against the lock; raises `WrongBytesError`."""
@@ -106,27 +110,27 @@ def _sensible(work: Callable[[Exchange], T], exchange: Exchange) -> T:
         raise
 
 
-def digests(local: Path) -> tuple[int, str, str]:
-    """Give a file's size, its sha256, and its id as git has it."""
-    size = local.stat().st_size
-    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    with local.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            sha256.update(piece)
-            blob.update(piece)
-    return size, sha256.hexdigest(), blob.hexdigest()
-
-
 def endpoint() -> str:
     """Give the hub's address as the environment has it now; the library looks at import only."""
     address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    if not re.match(r"https?://[^/]", address):
+    if not re.match(r"https?://[^/]", address) or not shown(address):
+        # It is not repeated, since it may hold a password.
         raise SettingsError(
-            f"HF_ENDPOINT is not a web address: {address!r}",
+            "HF_ENDPOINT is not a web address",
             field="HF_ENDPOINT",
             hint="Set it to an address such as https://huggingface.co, or unset it.",
         )
     return address
+
+
+def shown(address: str) -> str:
+    """Give a web address without what may be secret: user, password, query; "" if it is none."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # wrong if a password holds a slash
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def offline() -> bool:

@@ -8,7 +8,8 @@
     │   ├── RateLimitedError     hub-rate-limited      the hub asks for a pause, too often
     │   ├── AccessDeniedError    access-denied         gated or private
     │   ├── NotFoundError        source-not-found      no such repository, revision, file or folder
-    │   └── WrongBytesError      wrong-bytes           a file is not what the hub or the lock says
+    │   ├── WrongBytesError      wrong-bytes           a file is not what the hub or the lock says
+    │   └── SourcesError         sources-failed        several sources failed
     ├── DataError                bad-data              a source's file cannot be read on
     ├── ArtifactError            artifact              what is stored, or where
     │   ├── ExistsError          already-exists        nothing is overwritten unasked
@@ -136,6 +137,20 @@ class WrongBytesError(FetchError):
     """A file's bytes are not those the hub or the lock names."""
 
     code = "wrong-bytes"
+
+
+PUBLISH_WITHOUT = "Or publish without what failed: --allow-missing."
+
+
+class SourcesError(FetchError):
+    """Several sources failed; `failures` holds the error of each."""
+
+    code = "sources-failed"
+
+    def __init__(self, failures: tuple[MindcorpusError, ...]) -> None:
+        names = ", ".join(failure.source or "?" for failure in failures)
+        super().__init__(f"{len(failures)} sources failed: {names}", hint=PUBLISH_WITHOUT)
+        self.failures = failures
 
 
 class DataError(MindcorpusError):

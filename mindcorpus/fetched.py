@@ -19,7 +19,8 @@ class FetchedFile:
     """One file of a source.
 
     `path` is its path within the source, `local` where it lies. `sha256` is the digest of what was
-    read, or "" while nobody has read it; `expected` is what it must be, or "" if nobody said.
+    read, or "" while nobody has read it; `expected` is what it must be, and `expected_git` what its
+    id as a git blob must be, each "" if nobody said. A user's own file has neither.
     """
 
     path: str
@@ -27,16 +28,21 @@ class FetchedFile:
     size: int
     sha256: str = ""
     expected: str = ""
+    expected_git: str = ""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A source's files; `origin` is the hub's owner/name, the URL, or "local"."""
+    """A source's files; `origin` is the hub's owner/name, the URL, or "local".
+
+    `split` is the split that they are, or "" if the source names its files.
+    """
 
     source: str
     origin: str
     revision: str | None
     files: tuple[FetchedFile, ...]
+    split: str = ""
 
 
 def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fetched:
@@ -116,22 +122,16 @@ def _readable(folder: Path) -> list[Path]:
 def verify(
     file: FetchedFile, source: str, tick: Callable[[int], object] | None = None
 ) -> FetchedFile:
-    """Read a file and give it with its size and sha256; `tick` is told of every piece's bytes.
+    """Read a file once and give it with its sha256; `tick` receives the size of each piece.
 
     Does nothing for a file whose sha256 is known. Raises `WrongBytesError` if it is not what is
-    expected, and removes it from the cache so that the next run fetches it again; raises
-    `NotFoundError` if it is gone.
+    expected, and leaves it there, since others may be reading it: `remove_damaged` is for later.
+    Raises `NotFoundError` if it is gone.
     """
     if file.sha256:
         return file
-    digest, size = hashlib.sha256(), 0
     try:
-        with file.local.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                digest.update(piece)
-                size += len(piece)
-                if tick is not None:
-                    tick(len(piece))
+        size, sha256, blob = digests(file.local, tick)
     except OSError as error:
         raise NotFoundError(
             f"cannot be read: {(error.strerror or 'input/output error').lower()}",
@@ -139,12 +139,9 @@ def verify(
             file=str(file.local),
             hint="Check that the file is still there and may be read.",
         ) from None
-    sha256 = digest.hexdigest()
-    if file.expected and sha256 != file.expected:
-        # The cache names a large file by what the hub said it holds.
-        if file.local.resolve().name == sha256:
+    if not _is_expected(file, sha256, blob):
+        if _as_announced(file, sha256, blob):
             raise changed(source, file.path)
-        discard(file.local)
         raise WrongBytesError(
             "the file in the cache is not what was fetched; it has been removed",
             source=source,
@@ -152,6 +149,45 @@ def verify(
             hint="Run the same command again: it fetches the file anew.",
         )
     return replace(file, size=size, sha256=sha256)
+
+
+def remove_damaged(file: FetchedFile) -> None:
+    """Remove a file from the cache if it is damaged there, so that the next run fetches it again.
+
+    Nothing else is removed: no user's file, and none that is what the hub announced. To be called
+    when nobody reads the file any more.
+    """
+    if not (file.expected or file.expected_git):
+        return
+    try:
+        _, sha256, blob = digests(file.local)
+    except FileNotFoundError:
+        return
+    if not _is_expected(file, sha256, blob) and not _as_announced(file, sha256, blob):
+        discard(file.local)
+
+
+def _is_expected(file: FetchedFile, sha256: str, blob: str) -> bool:
+    return file.expected in ("", sha256) and file.expected_git in ("", blob)
+
+
+def _as_announced(file: FetchedFile, sha256: str, blob: str) -> bool:
+    # The cache names a file by what the hub said it holds.
+    return file.local.resolve().name in (sha256, blob)
+
+
+def digests(local: Path, tick: Callable[[int], object] | None = None) -> tuple[int, str, str]:
+    """Give a file's size, its sha256, and its id as git has it; `tick` receives sizes of pieces."""
+    length, size = local.stat().st_size, 0
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % length, usedforsecurity=False)
+    with local.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            sha256.update(piece)
+            blob.update(piece)
+            size += len(piece)
+            if tick is not None:
+                tick(len(piece))
+    return size, sha256.hexdigest(), blob.hexdigest()
 
 
 def changed(source: str, file: str) -> WrongBytesError:

@@ -92,10 +92,13 @@ def _fetch(
 
 
 def _in_sample(source: Source) -> Path | None:
+    """Give where the sample holds a source of the project; a user's own are read as ever."""
     if source.repository is not None:
         home = SAMPLE / "datasets" / source.repository
+    elif source.path is not None and not Path(source.path).is_absolute():
+        home = SAMPLE / source.path
     else:
-        home = SAMPLE / (source.path or source.name)
+        return None
     return home if home.exists() else None
 
 
@@ -104,4 +107,9 @@ def lock_of(fetched: Fetched) -> LockedSource | None:
     if fetched.origin in ("local", "sample"):
         return None
     files = {file.path: LockedFile(size=file.size, sha256=file.sha256) for file in fetched.files}
-    return LockedSource(repository=fetched.origin, revision=fetched.revision or "", files=files)
+    return LockedSource(
+        repository=fetched.origin,
+        revision=fetched.revision or "",
+        split=fetched.split,
+        files=files,
+    )

@@ -49,15 +49,15 @@ class Harvest:
         items: list[str] = []
         files: list[_Shards] = []
         for fetched in self._gathered.fetched:
-            source = self._catalog[fetched.source]
             try:
-                for file in fetched.files:
-                    made = self._tasks(source, fetched, file, len(tasks))
-                    files.append(made[0])
-                    tasks += made[1]
-                    items += [source.name] * len(made[1])
+                planned, made = self._plan(fetched, len(tasks))
             except DataError as error:
-                self._fail(source.name, error)
+                # All of a source or nothing: half of one would look like a whole one.
+                self._fail(fetched.source, error)
+                continue
+            files += planned
+            tasks += made
+            items += [fetched.source] * len(made)
         size = sum(file.file.size for file in files)
         results = work.try_all("read", tasks, items, size)
         for source_files in _by_source(files):
@@ -70,6 +70,16 @@ class Harvest:
             for origin, part in found:
                 self.origins.append(origin)
                 self.parts.append(part)
+
+    def _plan(self, fetched: Fetched, first: int) -> tuple[list[_Shards], list[Task]]:
+        source = self._catalog[fetched.source]
+        planned: list[_Shards] = []
+        tasks: list[Task] = []
+        for file in fetched.files:
+            shards, made = self._tasks(source, fetched, file, first + len(tasks))
+            planned.append(shards)
+            tasks += made
+        return planned, tasks
 
     def _tasks(
         self, source: Source, fetched: Fetched, file: FetchedFile, first: int

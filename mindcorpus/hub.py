@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,9 +12,9 @@ from huggingface_hub.hf_api import DatasetInfo, RepoFile
 from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.catalog import Source
-from mindcorpus.errands import Errand, digests, endpoint, offline
+from mindcorpus.errands import Errand, endpoint, offline, shown
 from mindcorpus.errors import SettingsError
-from mindcorpus.fetched import Fetched, FetchedFile, discard, fetch_local, verify
+from mindcorpus.fetched import Fetched, FetchedFile, digests, discard, fetch_local, verify
 from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.refusals import Asked, missing_file
 from mindcorpus.retries import Exchange
@@ -26,6 +26,7 @@ from mindcorpus.urls import fetch_url
 __all__ = ["Fetched", "FetchedFile", "fetch", "fetch_local", "verify"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_GIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,11 +46,11 @@ def fetch(
     files have no sha256 yet, `verify` checks them. What is downloaded is checked here.
     Raises a `FetchError`, or `SettingsError` for a lock of something else.
     """
-    origin = source.repository or source.url
+    origin = source.repository or (source.url and shown(source.url))
     assert origin is not None, "a source with a path is for fetch_local"
-    if locked is not None and locked.repository != origin:
+    if locked is not None and shown(locked.repository) != origin:
         raise SettingsError(
-            f"sources.lock names {locked.repository}, the catalogue {origin}",
+            f"sources.lock names {shown(locked.repository)}, the catalogue {origin}",
             source=source.name,
             hint=f"Accept the catalogue's with --upgrade {source.name}.",
         )
@@ -59,9 +60,10 @@ def fetch(
     commit = revision or (locked.revision if locked else source.revision)
     if not _COMMIT.fullmatch(commit):
         commit = _resolve(errand, origin, commit)
-    known = locked.files if locked is not None and locked.revision == commit else {}
-    files = _Commit(errand, origin, commit).fetch(known)
-    return Fetched(source.name, origin, commit, files)
+    if locked is not None and locked.revision != commit:
+        locked = None
+    files = _Commit(errand, origin, commit).fetch(locked)
+    return Fetched(source.name, origin, commit, files, "" if source.files else source.split)
 
 
 def _resolve(errand: Errand, repository: str, revision: str) -> str:
@@ -85,10 +87,15 @@ class _Commit:
     repository: str
     commit: str
 
-    def fetch(self, known: Mapping[str, LockedFile]) -> tuple[FetchedFile, ...]:
+    def fetch(self, locked: LockedSource | None) -> tuple[FetchedFile, ...]:
         """Give the source's files, from the cache or downloaded, as the lock knows them."""
         errand = self.errand
-        paths = [file.path for file in errand.source.files] or list(known) or self.split()
+        known = locked.files if locked else {}
+        paths = [file.path for file in errand.source.files]
+        if not paths:
+            # The lock speaks only of the split that was merged.
+            same = locked is not None and locked.split == errand.source.split
+            paths = list(known) if same else self.split()
         found = {path: self.cached(path, known.get(path)) for path in paths}
         missing = [path for path, file in found.items() if file is None]
         done = sum(file.size for file in found.values() if file is not None)
@@ -125,10 +132,12 @@ class _Commit:
         if not isinstance(seen, str):
             return None
         local = Path(seen)
-        # The cache names a large file by its sha256, so it can be checked without a lock as well.
+        # The cache names a large file by its sha256 and a small one by its id in git, so that they
+        # can be checked without a lock as well.
         name = local.resolve().name
         expected = known.sha256 if known else name if _SHA256.fullmatch(name) else ""
-        return FetchedFile(path, local, local.stat().st_size, expected=expected)
+        git = name if _GIT.fullmatch(name) else ""
+        return FetchedFile(path, local, local.stat().st_size, expected=expected, expected_git=git)
 
     def facts(self, paths: Sequence[str]) -> dict[str, RepoFile]:
         """Ask what the hub says of files, their sizes and digests; in the order of `paths`."""
@@ -165,13 +174,13 @@ class _Commit:
                 raise exchange.failed("wrong bytes came", garbled=True)
             return FetchedFile(fact.path, Path(path), size, sha256)
 
-        def tell(received: int) -> None:
-            errand.tell(done + min(received, fact.size), total)
+        def tell(received: int, note: str = "") -> None:
+            errand.tell(done + min(received, fact.size), total, note)
 
         tell(0)
         return errand.ask(work, self.asked(fact.path), tell)
 
     def asked(self, file: str | None = None) -> Asked:
         """Name what is asked, for an error."""
-        page = f"{endpoint()}/datasets/{self.repository}"
+        page = f"{shown(endpoint())}/datasets/{self.repository}"
         return Asked(self.errand.source.name, page, self.commit, file)

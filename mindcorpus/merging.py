@@ -12,7 +12,7 @@ from mindcorpus.artifacts import CORPUS, Store
 from mindcorpus.assembly import assemble
 from mindcorpus.catalog import Catalog, load_catalog
 from mindcorpus.crew import Crew
-from mindcorpus.errors import SettingsError, storage_errors
+from mindcorpus.errors import PUBLISH_WITHOUT, SettingsError, SourcesError, storage_errors
 from mindcorpus.fetched import Fetched
 from mindcorpus.gathering import LOCK, gather, lock_of
 from mindcorpus.harvest import Harvest
@@ -64,7 +64,7 @@ def merge(
         lock_path = settings.data_dir / LOCK
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
-        _lock(gathered.lock, gathered.fetched, lock_path, new_only=True)
+        _lock(gathered.fetched, lock_path, new_only=True)
         harvest = Harvest(catalog, gathered, staging)
         harvest.read(work)
         _refuse(harvest, allow_missing=request.allow_missing)
@@ -74,9 +74,8 @@ def merge(
         )
         report(Progress("publish"))
         cancel.check()
-        # Before the corpus: killed between the two, the next merge makes what was asked for.
-        _lock(gathered.lock, harvest.inputs.values(), lock_path, new_only=False)
-        store.publish("corpus", staging.output, staging)
+        store.publish("corpus", staging.output, staging, force=request.force)
+        _lock(harvest.inputs.values(), lock_path, new_only=False)
     notes = [f"{name}: {note}" for name in harvest.inputs if (note := catalog[name].note)]
     return MergeResult(
         manifest=manifest,
@@ -100,7 +99,9 @@ def _chosen(request: MergeRequest) -> Catalog:
     )
 
 
-def _lock(lock: SourcesLock, fetched: Iterable[Fetched], path: Path, *, new_only: bool) -> None:
+def _lock(fetched: Iterable[Fetched], path: Path, *, new_only: bool) -> None:
+    # Read anew: another merge may have locked other sources meanwhile.
+    lock = SourcesLock.read(path)
     entries = {
         each.source: entry
         for each in fetched
@@ -116,9 +117,8 @@ def _refuse(harvest: Harvest, *, allow_missing: bool) -> None:
     if harvest.failures and not allow_missing:
         first, *others = harvest.failures.values()
         if others:
-            also = "; ".join(str(error) for error in others)
-            first.hint = f"{first.hint} Also failed: {also}."
-        first.hint = f"{first.hint} Or publish without it: --allow-missing.".strip()
+            raise SourcesError((first, *others))
+        first.hint = f"{first.hint} {PUBLISH_WITHOUT}".strip()
         raise first
     if not harvest.parts:
         raise SettingsError(

@@ -18,7 +18,8 @@ class Progress:
     """One moment of a job: which stage, on what, and how far.
 
     `done` and `total` count bytes; `rows` counts rows; `total` is None while it is not known.
-    `item` names the source being fetched or read, or the output being written.
+    `item` names the source being fetched or read, or the output being written. `note` says what
+    is waited for, such as the next try of a request; it is "" as soon as the work goes on.
     """
 
     stage: Stage
@@ -26,6 +27,7 @@ class Progress:
     rows: int = 0
     done: int = 0
     total: int | None = None
+    note: str = ""
 
 
 Reporter = Callable[[Progress], None]

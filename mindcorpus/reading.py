@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,13 +68,15 @@ def plan_shards(path: Path, file: str, format_: str) -> list[Shard]:
 
     Raises `DataError` for an empty file and for Parquet that cannot be opened.
     """
-    size = path.stat().st_size
+    with _readable(file):
+        size = path.stat().st_size
     if size == 0:
         raise DataError(
             "the file is empty", file=file, hint="Fetch it again, or exclude its source."
         )
-    if format_ == "json" and not _is_array(path):
-        format_ = "jsonl"
+    with _readable(file):
+        if format_ == "json" and not _is_array(path):
+            format_ = "jsonl"
     if format_ == "jsonl":
         return [
             Shard(path, file, format_, start, min(start + SHARD_BYTES, size))
@@ -89,7 +92,21 @@ def read_rows(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
 
     Raises `DataError` where the file cannot be read on.
     """
-    return _READERS[shard.format](shard, tick)
+    with _readable(shard.file):
+        yield from _READERS[shard.format](shard, tick)
+
+
+@contextmanager
+def _readable(file: str) -> Iterator[None]:
+    """Blame a source's file, and it alone, for the system's errors on reading it."""
+    try:
+        yield
+    except OSError as error:
+        # Not `strerror`: pyarrow's holds a path of the machine.
+        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+        raise DataError(
+            f"the file cannot be read: {reason}", file=file, hint=_SOURCE_HINT
+        ) from None
 
 
 def _is_array(path: Path) -> bool:
@@ -252,8 +269,7 @@ def _broken(shard: Shard, number: int, title: str) -> DataError:
 
 
 def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
-    csv.field_size_limit(MAX_RECORD_BYTES)
-    with shard.path.open("rb", buffering=_CHUNK) as raw:
+    with _field_limit(), shard.path.open("rb", buffering=_CHUNK) as raw:
         if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError("the file is UTF-16, not UTF-8", file=shard.file, hint=_SOURCE_HINT)
         raw.seek(0)
@@ -286,6 +302,16 @@ def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
                 row=number + 1,
                 hint=_SOURCE_HINT,
             ) from None
+
+
+@contextmanager
+def _field_limit() -> Iterator[None]:
+    """Let the csv module read long fields; its limit holds for the whole process, so for now only."""
+    before = csv.field_size_limit(MAX_RECORD_BYTES)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _header(cells: list[str], shard: Shard) -> list[str]:

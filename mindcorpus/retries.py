@@ -8,6 +8,7 @@ others, and cannot be stopped. So within `persist` its HTTP client tells every p
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import warnings
@@ -66,6 +67,8 @@ class Exchange:
     failures: int = 0
     received: int = 0
     """Bytes of bodies so far, for progress."""
+    note: str = ""
+    """What is waited for, for progress."""
 
     @property
     def spent(self) -> bool:
@@ -77,11 +80,20 @@ class Exchange:
         self.failures += 1
         return PassingError(reason, **details)
 
-    def pause(self, retry_after: float | None = None) -> float:
-        """Give the seconds to the next try: what was asked for, then exponential, full jitter."""
+    def put_off(self, error: PassingError) -> float:
+        """Give the seconds to the next try, and note that it is waited for.
+
+        They are what the hub asked for, and then exponential with full jitter.
+        """
         longest = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(self.failures - 1, 30))
         jitter = random.uniform(0, longest)  # noqa: S311 - nobody gains by guessing it
-        return (retry_after or 0.0) + jitter
+        pause = (error.retry_after or 0.0) + jitter
+        self.note = (
+            f"{error.reason}; trying again in {math.ceil(pause)} s"
+            f" (try {self.failures + 1} of {self.tries})"
+        )
+        log.info("%s", self.note)
+        return pause
 
 
 _EXCHANGE: ContextVar[Exchange | None] = ContextVar("mindcorpus_exchange", default=None)
@@ -94,12 +106,13 @@ def persist(
     tries: int,
     timeout: float,
     cancel: Cancellation,
-    tell: Callable[[int], None],
+    tell: Callable[[int, str], None],
 ) -> T:
     """Do work that asks the hub, as often as it takes, and give its result.
 
     The work runs in a thread of its own, which is left behind when somebody cancels: a blocked
-    read cannot be interrupted. `tell` receives the bytes so far, in the caller's thread.
+    read cannot be interrupted. `tell` receives the bytes so far, and why nothing comes
+    while a next try is waited for, in the caller's thread.
     Raises what the work raises, or its last `PassingError` once the tries are used up.
     """
     exchange = Exchange(tries, timeout, cancel)
@@ -110,18 +123,15 @@ def persist(
         except PassingError as error:
             if exchange.spent or (error.retry_after or 0.0) > PATIENCE:
                 raise
-            pause = exchange.pause(error.retry_after)
-            log.info(
-                "%s; trying again in %.1f s (%d of %d)",
-                error.reason,
-                pause,
-                exchange.failures + 1,
-                tries,
-            )
+            pause = exchange.put_off(error)
+        tell(exchange.received, exchange.note)
         cancel.wait(pause)
+        exchange.note = ""
 
 
-def _apart(work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[int], None]) -> T:
+def _apart(
+    work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[int, str], None]
+) -> T:
     exchange.cancel.check()
     outcome: Future[T] = Future()
 
@@ -135,9 +145,13 @@ def _apart(work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[in
             outcome.set_exception(error)
 
     threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
+    noted = ""
     while not wait([outcome], timeout=_LOOK).done:
         exchange.cancel.check()
-        tell(exchange.received)
+        note = exchange.note
+        if not note or note != noted:  # one report for each pause
+            tell(exchange.received, note)
+        noted = note
     return outcome.result()
 
 
@@ -191,7 +205,8 @@ class _Body(httpx2.SyncByteStream):
             broken = exchange.failed(_reason(error))
             if exchange.spent:
                 raise broken from None
-            exchange.cancel.wait(exchange.pause())
+            exchange.cancel.wait(exchange.put_off(broken))
+            exchange.note = ""
             # The one kind of failure at which the hub's client goes on from where it stopped.
             raise httpx2.RemoteProtocolError(broken.reason) from None
 

@@ -28,10 +28,14 @@ class LockedFile(_Entry):
 
 
 class LockedSource(_Entry):
-    """Where a source's files were had: a hub repository at a commit, or a URL (with no commit)."""
+    """Where a source's files were had: a hub repository at a commit, or a URL (with no commit).
+
+    `split` is the split that they are, or "" if the source names its files.
+    """
 
     repository: str = Field(min_length=1)
     revision: str = Field(pattern=r"^([0-9a-f]{40})?$")
+    split: str = ""
     files: dict[str, LockedFile]
 
     @field_validator("files")

@@ -12,9 +12,9 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.catalog import SUFFIXES, Source
-from mindcorpus.errands import Errand, digests
+from mindcorpus.errands import Errand, shown
 from mindcorpus.errors import CatalogError, storage_errors
-from mindcorpus.fetched import Fetched, FetchedFile
+from mindcorpus.fetched import Fetched, FetchedFile, digests
 from mindcorpus.refusals import Asked
 from mindcorpus.retries import Exchange
 from mindcorpus.sources_lock import LockedSource
@@ -23,9 +23,12 @@ from mindcorpus.sources_lock import LockedSource
 def fetch_url(errand: Errand, url: str, locked: LockedSource | None) -> Fetched:
     """Bring the file to the cache; a locked one that is there needs no request.
 
-    Without a lock it is downloaded anew, since nothing tells whether it is still the same.
+    Without a lock it is downloaded anew, since nothing tells whether it is still the same. Its
+    query, which may be a signature, is used and never told.
     """
     source, cache = errand.source, errand.settings.cache_dir
+    if not shown(url):
+        raise CatalogError("not a web address", source=source.name, field="url")
     path = _name_of(source, url)
     known = locked.files.get(path) if locked else None
     with storage_errors(cache or Path("the Hugging Face cache")):
@@ -41,7 +44,7 @@ def fetch_url(errand: Errand, url: str, locked: LockedSource | None) -> Fetched:
     else:
         file = errand.as_locked(_download(errand, url, path, local), known)
     errand.tell(file.size, file.size)
-    return Fetched(source.name, url, None, (file,))
+    return Fetched(source.name, shown(url), None, (file,))
 
 
 def _download(errand: Errand, url: str, path: str, local: Path) -> FetchedFile:
@@ -57,8 +60,8 @@ def _download(errand: Errand, url: str, path: str, local: Path) -> FetchedFile:
             draft.unlink(missing_ok=True)
         return FetchedFile(path, local, size, sha256)
 
-    asked = Asked(errand.source.name, url, file=path)
-    return errand.ask(work, asked, lambda received: errand.tell(received, None))
+    asked = Asked(errand.source.name, shown(url), file=path)
+    return errand.ask(work, asked, lambda received, note: errand.tell(received, None, note))
 
 
 def _name_of(source: Source, url: str) -> str:

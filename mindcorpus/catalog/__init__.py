@@ -183,7 +183,8 @@ class Catalog:
         ]
         if not chosen:
             raise SettingsError(
-                "no source is left to merge", hint="Look at --source and --exclude."
+                "no source is left to merge",
+                hint="Look at --source, --exclude and --commercial-only.",
             )
         return Catalog(chosen)
 

@@ -106,7 +106,7 @@ def prepare(
             report(Progress("publish"))
             cancel.check()
             for kind, folder in folders.items():
-                store.publish(kind, folder, staging)
+                store.publish(kind, folder, staging, force=request.force)
     return {kind: _result(kind, manifests[kind], store) for kind in formats}
 
 

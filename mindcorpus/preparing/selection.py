@@ -111,6 +111,9 @@ def select(rows: Rows, request: PrepareRequest, seed: int) -> Selection:
     """
     _check_names("source", (*request.exclude, *request.caps), rows.names)
     _check_names("type", request.types, rows.types)
+    for name, cap in request.caps.items():
+        if cap < 0:
+            raise SettingsError(f"the cap of {name} is {cap}", hint="A cap is 0 or more records.")
     excluded = np.isin(rows.source, [rows.names.index(name) for name in request.exclude])
     wanted = np.isin(rows.type, [rows.types.index(name) for name in request.types])
     if not request.types:

@@ -24,7 +24,7 @@ SEVEN = {
     ),
     "mental_health_counseling_conversations": (
         "Amod/mental_health_counseling_conversations",
-        {"combined_dataset.json": "jsonl"},
+        {"combined_dataset.json": "json"},
         ("counseling", Columns),
         ("LicenseRef-RAIL-D", "after-payment"),
     ),

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,6 +34,8 @@ from mindcorpus.errors import (
     SettingsError,
     WrongBytesError,
 )
+from mindcorpus.fetched import remove_damaged
+from mindcorpus.gathering import lock_of
 from mindcorpus.hub import Fetched, FetchedFile, fetch, fetch_local, verify
 from mindcorpus.progress import Cancellation, Progress, silent
 from mindcorpus.settings import Settings
@@ -84,8 +87,10 @@ def get(wanted: Source, settings: Settings, **options: Any) -> Fetched:
 
 
 def lock(fetched: Fetched) -> LockedSource:
-    files = {file.path: LockedFile(size=file.size, sha256=sha(file)) for file in fetched.files}
-    return LockedSource(repository=fetched.origin, revision=fetched.revision or "", files=files)
+    files = tuple(replace(file, sha256=sha(file)) for file in fetched.files)
+    locked = lock_of(replace(fetched, files=files))
+    assert locked is not None
+    return locked
 
 
 def sha(file: FetchedFile) -> str:
@@ -192,7 +197,13 @@ def test_a_file_that_changed_under_the_same_commit_is_an_error(
     cached = get(demo, settings, locked=stale.model_copy(update={"files": files})).files[1]
     with pytest.raises(WrongBytesError, match=r"not the one that sources\.lock names"):
         verify(cached, "Demo")
+    remove_damaged(cached)
     assert cached.local.exists()
+    plain = get(demo, settings, locked=stale).files[0]
+    with pytest.raises(WrongBytesError, match=r"not the one that sources\.lock names"):
+        verify(plain, "Demo")
+    remove_damaged(plain)
+    assert plain.local.exists()
 
 
 def test_a_lock_of_another_repository_is_refused(demo: Source, settings: Settings) -> None:
@@ -211,19 +222,35 @@ def test_a_damaged_cache_is_noticed_removed_and_fetched_again(
     for file in damaged.files:
         with pytest.raises(WrongBytesError, match="in the cache"):
             verify(file, "Demo")
+        assert file.local.exists()  # another process may be about to open it
+        remove_damaged(file)
         assert not file.local.exists()
+        remove_damaged(file)
     again = get(demo, settings, locked=locked)
     assert [file.local.read_bytes() for file in again.files] == [PLAIN, LARGE]
 
 
-def test_a_damaged_cache_is_noticed_without_a_lock_for_large_files(
-    demo: Source, settings: Settings
-) -> None:
+def test_a_damaged_cache_is_noticed_without_a_lock(demo: Source, settings: Settings) -> None:
     first = get(demo, settings)
-    first.files[1].local.resolve().write_bytes(b"x")
-    cached = get(demo, settings, revision=first.revision)
-    with pytest.raises(WrongBytesError):
-        verify(cached.files[1], "Demo")
+    for file in first.files:
+        file.local.resolve().write_bytes(file.local.read_bytes()[:100])
+    for file in get(demo, settings).files:
+        with pytest.raises(WrongBytesError, match="in the cache"):
+            verify(file, "Demo")
+        remove_damaged(file)
+    for file in get(demo, settings).files:
+        assert verify(file, "Demo").sha256 in [file.sha256 for file in first.files]
+
+
+def test_what_is_not_damaged_or_not_the_caches_is_never_removed(
+    demo: Source, settings: Settings, tmp_path: Path
+) -> None:
+    get(demo, settings)
+    local = fetch_local(source(path="raw"), local_files(tmp_path / "raw", "a.csv"))
+    for file in (*get(demo, settings).files, *local.files):
+        assert verify(file, "Demo").sha256
+        remove_damaged(file)
+        assert file.local.exists()
 
 
 def test_a_run_of_another_tool_is_enough_offline(
@@ -247,7 +274,9 @@ def test_offline_without_enough_in_the_cache_says_so(
     hub: HubServer, demo: Source, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert "HF_HUB_OFFLINE" in str(refusal(demo, settings, HubUnavailableError))
+    error = refusal(demo, settings, HubUnavailableError)
+    assert "HF_HUB_OFFLINE" in error.title
+    assert "sources.lock" in error.hint
     assert hub.requests == []
 
 
@@ -329,6 +358,29 @@ def test_bytes_that_came_wrong_are_fetched_again(
     hub.fail("corrupted", match=match)
     fetched = get(demo, settings)
     assert [file.local.read_bytes() for file in fetched.files] == [PLAIN, LARGE]
+
+
+@pytest.mark.parametrize("match", ASKED.values(), ids=ASKED)
+def test_waiting_is_told_with_its_reason(
+    hub: HubServer, demo: Source, settings: Settings, match: str
+) -> None:
+    hub.fail("rate-limited", match=match, seconds=1)
+    told: list[Progress] = []
+    get(demo, settings, report=told.append)
+    (note,) = [progress.note for progress in told if progress.note]
+    assert note == "the hub answered 429 TOO MANY REQUESTS; trying again in 2 s (try 2 of 3)"
+    assert told[-1].note == ""
+
+
+def test_waiting_within_a_body_is_told_once(
+    hub: HubServer, demo: Source, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries.random, "uniform", lambda _low, _high: 0.5)
+    hub.fail("truncated", match="GET /cdn/", at=100)
+    told: list[Progress] = []
+    get(demo, settings, report=told.append)
+    (note,) = [progress.note for progress in told if progress.note]
+    assert note.endswith("trying again in 1 s (try 2 of 3)")
 
 
 # -- what does not pass ------------------------------------------------------------------------
@@ -430,9 +482,35 @@ def test_no_such_file(hub: HubServer, demo: Source, settings: Settings) -> None:
 def test_an_endpoint_that_is_no_address(
     demo: Source, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "huggingface.co")
-    with pytest.raises(SettingsError, match="HF_ENDPOINT"):
-        get(demo, settings)
+    for address in ("huggingface.co", "user:s3cret@hub", "http://user:s3/cret@hub"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(SettingsError, match="HF_ENDPOINT") as caught:
+            get(demo, settings)
+        assert "s3" not in told_by(caught.value)
+
+
+def told_by(error: MindcorpusError) -> str:
+    return "".join(traceback.format_exception(error)) + error.hint
+
+
+@pytest.mark.parametrize("kind", ["gated", "private", "missing", "unavailable", "rate-limited"])
+def test_a_password_in_the_endpoint_is_never_told(
+    kind: str,
+    hub: HubServer,
+    demo: Source,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("//", "//user:s3cret@"))
+    get(demo, settings)
+    publish(hub, "owner/demo", {"data.jsonl": b"{}\n"})
+    for match in ("/api/", "HEAD .*/resolve/"):
+        hub.reset()
+        hub.fail(kind, match=match, times=None)
+        with pytest.raises(MindcorpusError) as caught:
+            get(demo, settings)
+        assert "s3cret" not in told_by(caught.value)
+        assert "user" not in caught.value.title + caught.value.hint
 
 
 # -- tokens ------------------------------------------------------------------------------------
@@ -543,6 +621,25 @@ def test_the_files_of_a_split_are_those_of_the_card(hub: HubServer, settings: Se
     assert hub.requests == []
 
 
+def test_a_changed_split_or_list_of_files_is_not_hidden_by_the_lock(
+    hub: HubServer, settings: Settings
+) -> None:
+    publish(hub, "owner/demo", {f"data/{split}.jsonl": PLAIN for split in ("train", "test")})
+    train = get(source(), settings)
+    test = get(source(split="test"), settings, locked=lock(train))
+    assert (test.revision, test.split) == (train.revision, "test")
+    assert [file.path for file in test.files] == ["data/test.jsonl"]
+    both = source("data/test.jsonl", "data/train.jsonl")
+    named = get(both, settings, locked=lock(test))
+    assert [file.path for file in named.files] == ["data/test.jsonl", "data/train.jsonl"]
+    assert named.split == ""
+    again = get(source(), settings, locked=lock(named))
+    assert [file.path for file in again.files] == ["data/train.jsonl"]
+    hub.reset()
+    get(source(), settings, locked=lock(again))
+    assert hub.requests == []
+
+
 def test_the_files_of_a_split_follow_from_their_names(hub: HubServer, settings: Settings) -> None:
     publish(hub, "owner/demo", {f"data/{split}.jsonl": PLAIN for split in ("train", "test")})
     assert [file.path for file in get(source(), settings).files] == ["data/train.jsonl"]
@@ -594,6 +691,40 @@ def test_a_url_is_one_file_held_to_its_lock(
     with pytest.raises(WrongBytesError):
         verify(get(wanted, settings, locked=old).files[0], "Demo")
     assert "--upgrade Demo" in refusal(wanted, settings, WrongBytesError, locked=old).hint
+
+
+def test_the_signature_of_a_url_is_never_told(
+    hub: HubServer, demo: Source, settings: Settings
+) -> None:
+    plain = f"{hub.url}/datasets/owner/demo/resolve/main/data.jsonl"
+    signed = plain.replace("//", "//user:s3cret@") + "?token=s3cret"
+    first = get(source(url=signed), settings)
+    locked = lock(first)
+    assert first.origin == locked.repository == plain
+    hub.reset()
+    assert get(source(url=signed), settings, locked=locked).files[0].size == len(PLAIN)
+    assert hub.requests == []
+    anew = get(source(url=f"{plain}?token=another"), settings, locked=locked)
+    assert anew.files[0].sha256 == first.files[0].sha256
+    other = refusal(
+        source(url=signed),
+        settings,
+        SettingsError,
+        locked=LockedSource(
+            repository="https://example.org/a.csv?token=s3cret", revision="", files={}
+        ),
+    )
+    errors = [other]
+    for kind in ("gated", "missing", "unavailable", "rate-limited", "truncated"):
+        hub.reset()
+        hub.fail(kind, times=None)
+        with pytest.raises(MindcorpusError) as caught:
+            get(source(url=signed), settings)
+        errors.append(caught.value)
+    with pytest.raises(CatalogError) as wrong:
+        get(source(url="http://user:s3/cret@host/a.csv"), settings)
+    for error in (*errors, wrong.value):
+        assert "s3" not in told_by(error)
 
 
 def test_a_url_that_fails(hub: HubServer, demo: Source, settings: Settings) -> None:

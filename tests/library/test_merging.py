@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from hypothesis import strategies as st
 from plain_reading import accounts, fold, merged, read_native
 
 from mindcorpus import parts, reading
+from mindcorpus.errors import SourcesError
 from mindcorpus.merging import merge
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
@@ -256,3 +258,22 @@ def test_any_text_comes_back_as_it_was_or_is_dropped_and_counted(
         Counter(source["dropped"]) + Counter(duplicate=source["duplicates"].get("mine", 0))
         == reasons
     )
+
+
+def test_a_source_with_one_bad_file_is_missing_as_a_whole(tmp_path: Path) -> None:
+    home = tmp_path / "MentalChat16K"
+    shutil.copytree(SAMPLE / "datasets" / "ShenLab" / "MentalChat16K", home)
+    (home / "Synthetic_Data_10K.csv").write_bytes(b"")
+    request = MergeRequest(sample=True, paths={"MentalChat16K": str(home)}, allow_missing=True)
+    result = merge(request, Settings(data_dir=tmp_path / "data", workers=2))
+    assert [entry["source"] for entry in result.missing] == ["MentalChat16K"]
+    assert "MentalChat16K" not in {entry["name"] for entry in result.manifest["sources"]}
+    assert result.statistics["missing"] == result.manifest["missing"]
+
+
+def test_every_failure_is_told_with_what_to_do(tmp_path: Path) -> None:
+    paths = {"TRACE": str(tmp_path / "no"), "Psych-101": str(tmp_path / "none")}
+    with pytest.raises(SourcesError) as caught:
+        merge(MergeRequest(sample=True, paths=paths), Settings(data_dir=tmp_path / "data"))
+    assert [failure.source for failure in caught.value.failures] == ["Psych-101", "TRACE"]
+    assert all(failure.hint for failure in caught.value.failures)

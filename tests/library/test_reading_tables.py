@@ -62,9 +62,9 @@ def test_a_table_reads_back_exactly(
     table: list[tuple[str, str]], end: str, bom: bool, every: bool
 ) -> None:
     text = io.StringIO(newline="")
-    writer = csv.writer(
-        text, lineterminator=end, quoting=csv.QUOTE_ALL if every else csv.QUOTE_MINIMAL
-    )
+    # Before Python 3.13 the writer leaves a lone CR bare where lines end in LF.
+    quoting = csv.QUOTE_ALL if every or end == "\n" else csv.QUOTE_MINIMAL
+    writer = csv.writer(text, lineterminator=end, quoting=quoting)
     writer.writerows([("q", "a"), *table])
     data = text.getvalue().encode("utf-8-sig" if bom else "utf-8")
     assert values(read_bytes(data, "csv")) == [{"q": one, "a": two} for one, two in table]
@@ -228,7 +228,7 @@ def test_two_parquet_columns_of_one_name_are_an_error() -> None:
 
 def test_a_file_that_may_not_be_read_keeps_the_systems_error(tmp_path: Path) -> None:
     path = tmp_path / "gone.parquet"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="cannot be read: no such file"):
         list(reading.read_rows(Shard(path, path.name, "parquet", 0, 1), unheard))
 
 

@@ -16,7 +16,13 @@ paths = st.text(
 ).filter(lambda path: path != "..")
 files = st.dictionaries(paths, st.builds(LockedFile, size=st.integers(0), sha256=hexes), max_size=3)
 revisions = st.text("0123456789abcdef", min_size=40, max_size=40) | st.just("")
-locked = st.builds(LockedSource, repository=paths, revision=revisions, files=files)
+locked = st.builds(
+    LockedSource,
+    repository=paths,
+    revision=revisions,
+    split=st.just("") | paths,
+    files=files,
+)
 locks = st.builds(SourcesLock, sources=st.dictionaries(paths, locked, max_size=3))
 
 
@@ -50,6 +56,11 @@ def test_the_file_is_readable_and_its_bytes_depend_on_the_lock_alone(tmp_path: P
     assert text.endswith("}\n")
     assert list(json.loads(text)["sources"]) == ["a", "b"]
     assert '\n  "version": 1\n' in text
+
+
+def test_a_lock_without_splits_can_still_be_read(tmp_path: Path) -> None:
+    (tmp_path / "sources.lock").write_text(json.dumps({"sources": {"a": entry()}}))
+    assert SourcesLock.read(tmp_path / "sources.lock").sources["a"].split == ""
 
 
 def test_sources_are_added_and_replaced(tmp_path: Path) -> None:
