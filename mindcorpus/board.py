@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -40,6 +41,10 @@ class _Line:
 
     def take(self, event: Progress) -> bool:
         """Go on to an event; False if it does not go on from here, but starts anew."""
+        if event.note and event.item == self.event.item and event.done < self.event.done:
+            # Waiting between two files: what is here already stays here.
+            self.event = replace(self.event, note=event.note)
+            return True
         if event.done < self.event.done:
             return False
         self.event = event
@@ -120,12 +125,15 @@ class LiveBoard:
 
     def _render(self) -> RenderableType:
         table = self._grid()
+        said: list[str] = []
         with self._lock:
             for line in self._lines.values():
                 table.add_row(self._spinner, *line.cells(), *self._bar(line.event))
+                if line.event.note:
+                    said.append(noted(line.event))
         if self._cancel.asked:
-            return Group(table, Text("Stopping; Ctrl-C again ends it at once.", "yellow"))
-        return table
+            said.append("Stopping; Ctrl-C again ends it at once.")
+        return Group(table, *(Text(text, "yellow") for text in said))
 
     @property
     def _wide(self) -> bool:
@@ -176,14 +184,21 @@ class PlainBoard:
         """Take note of an event, and say it if the last line is old enough."""
         with self._lock:
             line = self._line
+            waits = bool(event.note) and (line is None or line.event.note != event.note)
             if line is None or line.event.stage != event.stage or not line.take(event):
                 self._line = line = _Line(event)
             now = time.monotonic()
-            if now < self._next:
-                return
-            self._next = now + PLAIN_PAUSE
-            said = [cell for cell in line.cells() if cell]
-            self._console.print("  ".join(said))
+            if waits:
+                # A pause may outlast many lines: why there is none is said at once.
+                self._console.print(noted(event))
+            elif now >= self._next:
+                self._next = now + PLAIN_PAUSE
+                self._console.print("  ".join(cell for cell in line.cells() if cell))
+
+
+def noted(event: Progress) -> str:
+    """Say what a piece of work waits for."""
+    return f"{event.item}: {event.note}" if event.item else event.note
 
 
 def _clock(seconds: float) -> str:

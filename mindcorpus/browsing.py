@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from mindcorpus.artifacts import CORPUS, Store
 from mindcorpus.errors import SettingsError
+from mindcorpus.manifests import read_manifest
 from mindcorpus.parquet_files import ParquetFile
 from mindcorpus.records import COLUMNS
 
@@ -41,9 +42,10 @@ def browse(
 
     `search` finds words in input, response or rejected response, whatever their case: a text
     matches if it holds all of them. `offset` and `limit` count matching records. Raises
-    `NoCorpusError`.
+    `NoCorpusError`, and `SettingsError` for a source, type or tag that the corpus does not have.
     """
     folder = Store(data_dir).folder("corpus")
+    _refuse_unknown(folder, {"source": source, "type": type, "tag": tag})
     words = (search or "").split()
     records: list[dict[str, Any]] = []
     matched = 0
@@ -86,6 +88,24 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
     raise SettingsError(
         f"the corpus has no row {row}", hint="Rows count from 0; `mindcorpus browse` shows them."
     )
+
+
+def _refuse_unknown(folder: Path, filters: Mapping[str, str | None]) -> None:
+    """Raise `SettingsError` for a filter that nothing in the corpus can pass."""
+    if all(value is None for value in filters.values()):
+        return
+    statistics = read_manifest(folder)["statistics"]
+    for name, value in filters.items():
+        known = statistics[f"by_{name}"]
+        if value is not None and value not in known:
+            raise SettingsError(
+                f"the corpus has no {name} {value!r}",
+                field=name,
+                # Tags may be thousands.
+                hint="`mindcorpus stats` lists the tags."
+                if name == "tag"
+                else f"There are {', '.join(known)}.",
+            )
 
 
 class _RowGroup:

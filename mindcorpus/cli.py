@@ -24,7 +24,7 @@ from mindcorpus.commands.options import (
     merge_options,
     prepare_options,
 )
-from mindcorpus.errors import CancelledError, MindcorpusError, storage_errors
+from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
 
 EXIT_CODES = """\b
 Exit codes:
@@ -207,6 +207,7 @@ def run(command: click.Command, name: str) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        _refuse_other_than_utf8(sys.argv[1:])
         with storage_errors(Path("standard output")):
             code = command.main(prog_name=name, standalone_mode=False)
             sys.stdout.flush()
@@ -229,13 +230,30 @@ def run(command: click.Command, name: str) -> NoReturn:
     sys.exit(code or 0)
 
 
+def _refuse_other_than_utf8(arguments: list[str]) -> None:
+    """Raise a usage error for an argument whose bytes were no text: no file or search takes it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"argument {argument!a} is not UTF-8") from None
+
+
 def _fail(error: MindcorpusError) -> int:
-    """Tell an error and what to do about it, in a line each; give its exit code."""
+    """Tell an error and what to do about it, in a line each; give its exit code.
+
+    Where several sources failed, each is told, and then what can be done about them all.
+    """
     from mindcorpus.tables import harmless
 
     # Stopping as asked is no error.
     sign = "" if isinstance(error, CancelledError) else "error: "
-    for name, text in ((sign, str(error)), ("hint: ", error.hint)):
+    lines = [
+        line
+        for failure in (error.failures if isinstance(error, SourcesError) else ())
+        for line in ((sign, str(failure)), ("hint: ", failure.hint))
+    ]
+    for name, text in (*(lines or [(sign, str(error))]), ("hint: ", error.hint)):
         if text:
             # A message may name files and columns, which are data: no line ends, no controls.
             click.echo(name + harmless(" ".join(text.split())), err=True)

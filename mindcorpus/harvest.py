@@ -9,8 +9,8 @@ from typing import Any
 from mindcorpus.artifacts import Staging
 from mindcorpus.catalog import SUFFIXES, Catalog, Source
 from mindcorpus.crew import Task
-from mindcorpus.errors import DataError, MindcorpusError
-from mindcorpus.fetched import Fetched, FetchedFile, verify
+from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError
+from mindcorpus.fetched import Fetched, FetchedFile, remove_damaged, verify
 from mindcorpus.gathering import Gathered
 from mindcorpus.lineage import PartOrigin
 from mindcorpus.parts import Part, PartJob, build_part
@@ -60,6 +60,10 @@ class Harvest:
             items += [fetched.source] * len(made)
         size = sum(file.file.size for file in files)
         results = work.try_all("read", tasks, items, size)
+        for file in files:
+            # Only now: while others ran, one of them might have been about to open it.
+            if file.check is not None and isinstance(results[file.check], WrongBytesError):
+                remove_damaged(file.file)
         for source_files in _by_source(files):
             try:
                 found = _parts(source_files, results)

@@ -306,7 +306,7 @@ def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
 
 @contextmanager
 def _field_limit() -> Iterator[None]:
-    """Let the csv module read long fields; its limit holds for the whole process, so for now only."""
+    """Let the csv module read long fields, for now: its limit holds for the whole process."""
     before = csv.field_size_limit(MAX_RECORD_BYTES)
     try:
         yield

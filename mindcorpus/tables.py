@@ -11,6 +11,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rich.console import RenderableType
+
     from mindcorpus.preparing.chat_rules import Finding
 
 _BAR = 20  # columns of a full bar: a table of them fits into 80
@@ -121,6 +123,35 @@ def findings_table(findings: Iterable[Finding], counts: Mapping[str, int]) -> Ta
         for code, finding in first.items()
     ]
     return table(("Severity", "Code", "Times", "First", "What"), sorted(rows))
+
+
+def told(warnings: Sequence[str], notes: Sequence[str] = ()) -> list[RenderableType]:
+    """List warnings and notes, each under its heading, if there are any."""
+    parts: list[RenderableType] = []
+    if warnings:
+        parts += [heading("Warnings"), bullets("!", warnings, "yellow")]
+    if notes:
+        parts += [heading("Notes"), bullets("-", notes)]
+    return parts
+
+
+def missing_sources(missing: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """List the sources that failed and were left out as asked, and why."""
+    if not missing:
+        return []
+    lines = [
+        f"{entry['source']}: {entry['reason']}. {entry.get('hint', '')}".rstrip()
+        for entry in missing
+    ]
+    return [heading("Missing"), bullets("!", lines, "red")]
+
+
+def absent_sources(absent: Sequence[str]) -> list[RenderableType]:
+    """List the sources without a public home whose files nobody gave."""
+    if not absent:
+        return []
+    lines = [f"{name}: its files were not there; see mindcorpus sources" for name in absent]
+    return [heading("Absent"), bullets("-", lines)]
 
 
 def _place(finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,20 @@ from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.preparing.chat_rules import check_chat_file
 from mindcorpus.settings import Settings
 from mindcorpus.tables import (
+    absent_sources,
     accounts,
-    bullets,
     distribution,
     findings_table,
     heading,
+    missing_sources,
     moment,
     table,
+    told,
 )
 from mindcorpus.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -76,11 +79,30 @@ def tell_status(data_dir: Path | None, *, as_json: bool) -> None:
             [_status_row(kind, entry) for kind, entry in found.items()],
         )
     )
+    if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
+        terminal.show(Text(f"\n{outdated(old, settings)}", "yellow"))
     warnings = dict.fromkeys(
         warning for entry in found.values() for warning in entry.get("warnings", ())
     )
     if warnings:
-        terminal.show(heading("Warnings"), bullets("!", warnings, "yellow"))
+        terminal.show(*told(tuple(warnings)))
+
+
+def outdated(kinds: Sequence[str], settings: Settings) -> str:
+    """Name the formats that were made from an earlier corpus, and how to make them anew."""
+    one = f" {kinds[0]}" if len(kinds) == 1 else ""
+    return (
+        f"Outdated, made from an earlier corpus: {', '.join(kinds)}. "
+        f"Next: mindcorpus prepare{one} --force{data_dir_option(settings)}"
+    )
+
+
+def data_dir_option(settings: Settings) -> str:
+    """Give the option that names the data folder, where it must be given."""
+    default = Path(Settings.model_fields["data_dir"].default)
+    if settings.data_dir == default:
+        return ""
+    return f" --data-dir {shlex.quote(str(settings.data_dir))}"
 
 
 def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -115,6 +137,12 @@ def show_statistics(
         print_json(statistics)
     elif html is None:
         terminal.show(*_statistics_parts(statistics, terminal.full))
+        for part in (
+            *told(manifest["warnings"]),
+            *missing_sources(statistics.get("missing", ())),
+            *absent_sources(statistics.get("absent", ())),
+        ):
+            terminal.show(part)
 
 
 def _statistics_parts(statistics: Mapping[str, Any], full: str) -> list[RenderableType]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,8 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from mindcorpus.artifacts import Store
-from mindcorpus.catalog import load_catalog
+from mindcorpus.catalog import Source, load_catalog
+from mindcorpus.commands.looking import data_dir_option, outdated
 from mindcorpus.console import Terminal
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.merging import MergeResult, merge
@@ -24,8 +24,10 @@ from mindcorpus.tables import (
     distribution,
     findings_table,
     heading,
+    missing_sources,
     moment,
     table,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -72,12 +74,15 @@ def make_corpus(
         upgrade=upgrade,
     )
     # What is wrong with the request is said before anything is asked.
-    chosen = (
+    asked = (
         load_catalog([Path(file) for file in catalogs])
         .with_options(request.options)
-        .choose(request.sources, exclude, commercial_only=commercial_only)
+        .choose(request.sources, exclude)
     )
     terminal = Terminal()
+    if commercial_only and (left := [source for source in asked if not source.commercial]):
+        terminal.say("Left out by --commercial-only:", bullets("-", map(_why_left_out, left)))
+    chosen = asked.choose(commercial_only=commercial_only)
     request = replace(request, force=_agreed(terminal, settings, ("corpus",), force=force))
     what = "the sample of " if sample else ""
     terminal.say(
@@ -125,10 +130,14 @@ def make_formats(
     for name, result in results.items():
         terminal.show(*_format_parts(name, result))
     warnings = dict.fromkeys(warning for each in results.values() for warning in each.warnings)
-    terminal.show(*_told(tuple(warnings)), heading("Next"))
-    terminal.show(
-        *(Text(_NEXT[name].format(path=str(each.path))) for name, each in results.items())
-    )
+    terminal.show(*told(tuple(warnings)), heading("Next"))
+    terminal.show(*(Text(_use(name, each)) for name, each in results.items()))
+
+
+def _why_left_out(source: Source) -> str:
+    licence = source.licence
+    use = licence.commercial.replace("-", " ")
+    return f"{source.name}: {licence.id}, commercial use: {use}. {licence.terms}"
 
 
 def _agreed(terminal: Terminal, settings: Settings, kinds: Sequence[str], *, force: bool) -> bool:
@@ -164,14 +173,14 @@ def _corpus_parts(result: MergeResult, settings: Settings, full: str) -> list[Re
     ]
     if (more := len(statistics["by_tag"]) - _TAGS) > 0:
         parts.append(Text(f"and {more:,} more: mindcorpus stats", "dim"))
-    parts += _told(result.warnings, result.notes)
-    parts += _missing(result.missing)
+    parts += told(result.warnings, result.notes)
+    parts += missing_sources(result.missing)
     outputs = result.manifest["outputs"]
     paths = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
     parts += [
         heading("Files"),
         table(("Path", "Size"), [(path, _bytes(path, outputs)) for path in paths]),
-        Text(f"\nNext: mindcorpus prepare{_where(settings)}"),
+        Text(f"\n{_next(settings)}"),
     ]
     return parts
 
@@ -195,22 +204,6 @@ def _format_parts(name: str, result: PrepareResult) -> list[RenderableType]:
     return parts
 
 
-def _told(warnings: Sequence[str], notes: Sequence[str] = ()) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    if warnings:
-        parts += [heading("Warnings"), bullets("!", warnings, "yellow")]
-    if notes:
-        parts += [heading("Notes"), bullets("-", notes)]
-    return parts
-
-
-def _missing(missing: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    if not missing:
-        return []
-    lines = [f"{entry['source']}: {entry['reason']}. {entry['hint']}" for entry in missing]
-    return [heading("Missing"), bullets("!", lines, "red")]
-
-
 def _bytes(path: Path, outputs: Sequence[Mapping[str, Any]]) -> str:
     """Add up what the manifest says of a file, or of a folder's files."""
     inside = (path.name, f"{path.name}/")
@@ -223,9 +216,22 @@ def _bytes(path: Path, outputs: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _where(settings: Settings) -> str:
-    """Give the option that names the data folder, where it must be given."""
-    default = Path(Settings.model_fields["data_dir"].default)
-    if settings.data_dir == default:
-        return ""
-    return f" --data-dir {shlex.quote(str(settings.data_dir))}"
+def _next(settings: Settings) -> str:
+    """Say what to do with a new corpus: make formats of it, or those anew that are not of it."""
+    try:
+        found = Store(settings.data_dir).status()
+    except CorruptArtifactError:  # of a format: the corpus is new and whole
+        found = {}
+    if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
+        return outdated(old, settings)
+    return f"Next: mindcorpus prepare{data_dir_option(settings)}"
+
+
+def _use(name: str, result: PrepareResult) -> str:
+    """Say what can be done with a format, or why nothing can be done with it yet."""
+    errors = dict.fromkeys(
+        finding.reason for finding in result.findings if finding.severity == "error"
+    )
+    if errors:
+        return f"{name}: would be refused, mend it first: {'; '.join(errors)}"
+    return _NEXT[name].format(path=str(result.path))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_Value = TypeVar("_Value")
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -35,6 +36,17 @@ class _Cap(_Pair):
         if not number.isdecimal():
             self.fail(f"{number!r} is not a whole number", param, ctx)
         return name, int(number)
+
+
+def _each_once(
+    ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, _Value]]
+) -> Sequence[tuple[str, _Value]]:
+    """Refuse a NAME that is given twice: one of its values would be lost without a word."""
+    names = [name for name, _ in pairs]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name} is given more than once", ctx, param)
+    return pairs
 
 
 def _together(*options: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
@@ -99,6 +111,7 @@ merge_options = _together(
         "paths",
         multiple=True,
         type=_Pair(),
+        callback=_each_once,
         metavar="NAME=PATH",
         help="Read a source from your own file or folder (repeatable).",
     ),
@@ -107,6 +120,7 @@ merge_options = _together(
         "revisions",
         multiple=True,
         type=_Pair(),
+        callback=_each_once,
         metavar="NAME=REVISION",
         help="Read a source at a commit, tag or branch (repeatable).",
     ),
@@ -115,6 +129,7 @@ merge_options = _together(
         "options",
         multiple=True,
         type=_Pair(),
+        callback=_each_once,
         metavar="NAME.KEY=VALUE",
         help="Change an option of a source's catalogue entry (repeatable).",
     ),
@@ -143,6 +158,7 @@ prepare_options = _together(
         "caps",
         multiple=True,
         type=_Cap(),
+        callback=_each_once,
         metavar="NAME=N",
         help="Take at most N records of a source, a sample of them (repeatable).",
     ),

@@ -93,6 +93,8 @@ def _show_page(terminal: Terminal, page: Page, *, back: bool) -> None:
 
 def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:
     if not page.records:
+        if page.matched:
+            return [Text(f"Only {page.matched:,} match; --offset begins after them.")]
         return [Text("No record is as asked for.")]
     parts: list[RenderableType] = []
     for record in page.records:

@@ -14,6 +14,7 @@ from command_line import run
 
 from mindcorpus import errors
 from mindcorpus.cli import EXIT_CODES, cli
+from mindcorpus.gathering import SAMPLE
 
 CORPUS = "datasets/merged_mental_health_dataset"
 CHAT = "datasets/mental_health_openai.jsonl"
@@ -90,6 +91,12 @@ def test_every_exit_code_is_documented() -> None:
         ["prepare", "parquet"],
         ["prepare", "--cap", "TRACE=many"],
         ["prepare", "--cap", "TRACE=-1"],
+        ["prepare", "--cap", "TRACE=1", "--cap", "TRACE=2"],
+        ["merge", "--path", "TRACE=a", "--path", "TRACE=b"],
+        ["merge", "--revision", "TRACE=a", "--revision", "TRACE=b"],
+        ["merge", "--option", "TRACE.a=1", "--option", "TRACE.a=2"],
+        ["status", "--data-dir", "\udcff"],
+        ["browse", "--search", "\udcff"],
         ["check"],
         ["browse", "--limit", "0"],
         ["browse", "--row", "-1"],
@@ -118,6 +125,11 @@ def test_wrong_settings_end_with_3(arguments: list[str], tmp_path: Path) -> None
     assert ran.err.startswith("error: ")
     assert len(ran.err.splitlines()) <= 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_given_twice_is_named(tmp_path: Path) -> None:
+    ran = run("prepare", "--cap", "Psych-101=1", "--cap", "Psych-101=2", cwd=tmp_path)
+    assert "Psych-101 is given more than once" in ran.err
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
@@ -171,6 +183,36 @@ def test_merge_accounts_for_every_row_in_plain_text(copy: Path) -> None:
     assert f"{CORPUS}.json" in ran.out
 
 
+def test_commercial_only_says_what_it_leaves_out_and_why(tmp_path: Path) -> None:
+    ran = run("merge", "--sample", "--commercial-only", cwd=tmp_path)
+    assert ran.code == 0
+    assert "- TRACE: CC-BY-NC-4.0, commercial use: no. " in ran.err
+    assert "LicenseRef-RAIL-D, commercial use: after payment. " in ran.err
+    assert "Psych-101:" not in ran.err
+    ran = run("merge", "-f", "--sample", "--commercial-only", "--source", "TRACE", cwd=tmp_path)
+    assert ran.code == 3
+    assert "TRACE: CC-BY-NC-4.0" in ran.err
+
+
+def test_a_merge_names_the_formats_that_are_now_outdated(copy: Path) -> None:
+    assert "Outdated" not in run("status", cwd=copy).out
+    ran = run("merge", "--sample", "--exclude", "TRACE", "--force", cwd=copy)
+    said = "Outdated, made from an earlier corpus: openai, huggingface."
+    assert f"{said} Next: mindcorpus prepare --force\n" in ran.out
+    assert said in run("status", cwd=copy).out
+    assert run("prepare", "openai", "--force", cwd=copy).code == 0
+    said = "earlier corpus: huggingface. Next: mindcorpus prepare huggingface --force\n"
+    assert said in run("status", cwd=copy).out
+
+
+def test_what_would_be_refused_is_not_offered_for_upload(copy: Path) -> None:
+    caps = [f"--exclude={source['name']}" for source in run("sources", "--json", cwd=copy).json]
+    ran = run("prepare", "openai", *caps[1:], "--cap", "Human-Like-DPO=3", "-f", cwd=copy)
+    assert ran.code == 0, ran.err
+    assert "openai: would be refused, mend it first: 3 of at least 10 examples\n" in ran.out
+    assert "upload" not in ran.out
+
+
 @pytest.mark.parametrize("arguments", [["merge", "--sample"], ["prepare"], ["prepare", "openai"]])
 def test_nothing_is_replaced_unasked(arguments: list[str], copy: Path) -> None:
     before = sorted(path.name for path in (copy / "datasets/artifacts").iterdir())
@@ -221,6 +263,31 @@ def test_statistics_are_those_of_the_manifest(made: Path) -> None:
     assert f"{manifest['rows']:,} records" in run("stats", cwd=made).out
 
 
+def test_statistics_name_the_warnings_and_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    given = ("--path", "Psych-101=empty.jsonl", "--allow-missing")
+    assert run("merge", "--sample", *given, cwd=tmp_path).code == 0
+    statistics = run("stats", "--json", cwd=tmp_path).json
+    said = run("stats", cwd=tmp_path).out
+    warnings, missing = said.partition("\nWarnings\n")[2].split("\nMissing\n")
+    assert "TRACE (CC BY-NC 4.0)" in warnings
+    assert f"Psych-101: {statistics['missing'][0]['reason']}" in missing
+
+
+def test_statistics_name_the_absent_sources(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        '[[source]]\nname = "Mine"\npath = "mine.jsonl"\ntype = "test"\nabsent = "Add it."\n'
+        'files = [{path = "mine.jsonl"}]\n'
+        'licence = {id = "MIT", terms = "MIT.", commercial = "yes"}\n'
+        'options = {input = "q", response = "a"}\n'
+    )
+    trace = f"TRACE={SAMPLE / 'datasets/PomboLabs/TRACE'}"
+    given = ("--catalog", "mine.toml", "--source", "Mine", "--source", "TRACE", "--path", trace)
+    ran = run("merge", *given, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert "\nAbsent\n- Mine:" in run("stats", cwd=tmp_path).out
+
+
 def test_charts_are_written_whole_and_not_replaced_unasked(made: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert run("stats", "--html", page, cwd=made).code == 0
@@ -259,6 +326,24 @@ def test_browse_prints_one_page_and_says_where_the_next_begins(made: Path) -> No
     found = run("browse", "--tag", "depression", "--json", cwd=made).json
     assert all("depression" in record["tags"] for record in found["records"])
     assert "No record" in run("browse", "--source", "TRACE", "--tag", "depression", cwd=made).out
+
+
+@pytest.mark.parametrize(
+    ("option", "known"), [("source", "TRACE"), ("type", "counseling"), ("tag", "mindcorpus stats")]
+)
+def test_browse_names_what_there_is_for_what_there_is_not(
+    option: str, known: str, made: Path
+) -> None:
+    ran = run("browse", f"--{option}", "nobody", cwd=made)
+    assert (ran.code, ran.out) == (3, "")
+    assert f"no {option} 'nobody'" in ran.err
+    assert known in ran.err
+
+
+def test_browse_beyond_the_end_says_how_many_match(made: Path) -> None:
+    matched = run("browse", "--source", "TRACE", "--json", cwd=made).json["matched"]
+    ran = run("browse", "--source", "TRACE", "--offset", 10**6, cwd=made)
+    assert (ran.code, ran.out.partition(";")[0]) == (0, f"Only {matched} match")
 
 
 def test_one_record_comes_with_its_lineage(made: Path) -> None:

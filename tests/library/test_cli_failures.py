@@ -34,6 +34,19 @@ def test_a_source_that_cannot_be_fetched_ends_with_4(tmp_path: Path) -> None:
     assert "--allow-missing" in ran.err
 
 
+def test_each_of_several_failures_is_told_and_once_what_helps_them_all(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    given = ("--source", "TRACE", "--source", "Psych-101", "--path", "TRACE=nowhere.jsonl")
+    ran = run("merge", *given, cwd=tmp_path, HF_ENDPOINT=address, MINDCORPUS_FETCH_TRIES="1")
+    assert ran.code == 4
+    told = [line for line in ran.err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert [line.partition(":")[0] for line in told] == ["error", "hint"] * 2 + ["hint"]
+    assert "Psych-101" in told[0]
+    assert "TRACE" in told[2]
+    assert ran.err.count("--allow-missing") == 1
+
+
 def test_a_broken_file_ends_with_5_and_none_of_its_text(tmp_path: Path) -> None:
     (tmp_path / "broken.jsonl").write_text('{"messages": [{"role": "user", "content": "secret"\n')
     ran = run("merge", "--source", "TRACE", "--path", "TRACE=broken.jsonl", cwd=tmp_path)

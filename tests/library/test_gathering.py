@@ -270,13 +270,16 @@ def test_a_second_run_needs_no_network_at_all(
     assert get(settings, force=True).manifest == first.manifest
 
 
+@pytest.mark.parametrize("locked", [True, False])
 def test_wrong_bytes_in_the_cache_are_noticed_and_fetched_again(
-    hub: HubServer, settings: Settings
+    locked: bool, hub: HubServer, settings: Settings
 ) -> None:
     raw = get(settings, sources=("TRACE",)).json_path.read_bytes()
     assert settings.cache_dir
     (blob,) = (path for path in settings.cache_dir.rglob("blobs/*") if path.stat().st_size > 10_000)
     os.truncate(blob, 5000)
+    if not locked:
+        (settings.data_dir / "sources.lock").unlink()
     with pytest.raises(WrongBytesError, match="removed"):
         get(settings, sources=("TRACE",), force=True)
     assert get(settings, sources=("TRACE",), force=True).json_path.read_bytes() == raw

@@ -375,7 +375,7 @@ def test_waiting_is_told_with_its_reason(
 def test_waiting_within_a_body_is_told_once(
     hub: HubServer, demo: Source, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries.random, "uniform", lambda _low, _high: 0.5)
+    monkeypatch.setattr("random.uniform", lambda _low, _high: 0.5)
     hub.fail("truncated", match="GET /cdn/", at=100)
     told: list[Progress] = []
     get(demo, settings, report=told.append)
@@ -490,7 +490,7 @@ def test_an_endpoint_that_is_no_address(
 
 
 def told_by(error: MindcorpusError) -> str:
-    return "".join(traceback.format_exception(error)) + error.hint
+    return f"{error} {error.hint} {error.__cause__}"
 
 
 @pytest.mark.parametrize("kind", ["gated", "private", "missing", "unavailable", "rate-limited"])
@@ -688,8 +688,10 @@ def test_a_url_is_one_file_held_to_its_lock(
     old = lock(first)
     publish(hub, "owner/demo", {"data.jsonl": b"{}\n"})
     assert get(wanted, settings).files[0].size == 3
+    cached = get(wanted, settings, locked=old).files[0]
     with pytest.raises(WrongBytesError):
-        verify(get(wanted, settings, locked=old).files[0], "Demo")
+        verify(cached, "Demo")
+    remove_damaged(cached)
     assert "--upgrade Demo" in refusal(wanted, settings, WrongBytesError, locked=old).hint
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -63,7 +63,7 @@ def test_a_table_reads_back_exactly(
 ) -> None:
     text = io.StringIO(newline="")
     # Before Python 3.13 the writer leaves a lone CR bare where lines end in LF.
-    quoting = csv.QUOTE_ALL if every or end == "\n" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if every or end == "\n" else csv.QUOTE_MINIMAL
     writer = csv.writer(text, lineterminator=end, quoting=quoting)
     writer.writerows([("q", "a"), *table])
     data = text.getvalue().encode("utf-8-sig" if bom else "utf-8")
