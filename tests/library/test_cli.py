@@ -206,8 +206,8 @@ def test_a_merge_names_the_formats_that_are_now_outdated(copy: Path) -> None:
 
 
 def test_what_would_be_refused_is_not_offered_for_upload(copy: Path) -> None:
-    caps = [f"--exclude={source['name']}" for source in run("sources", "--json", cwd=copy).json]
-    ran = run("prepare", "openai", *caps[1:], "--cap", "Human-Like-DPO=3", "-f", cwd=copy)
+    others = [f"--exclude={source['name']}" for source in run("sources", "--json", cwd=copy).json]
+    ran = run("prepare", "openai", *others[1:], "--cap", "Human-Like-DPO-Dataset=3", "-f", cwd=copy)
     assert ran.code == 0, ran.err
     assert "openai: would be refused, mend it first: 3 of at least 10 examples\n" in ran.out
     assert "upload" not in ran.out
