@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 
 from mindcorpus.columns import repeated
-from mindcorpus.encoding import CSV_END, csv_cell, csv_cell_size
+from mindcorpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_escaped
 from mindcorpus.hashing import HashedFile, Written
 from mindcorpus.manifests import write_text
 from mindcorpus.preparing.selection import Numbers, Rows
@@ -61,9 +61,8 @@ class CsvRows:
             if key not in self._ends:
                 cells = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
                 self._ends[key] = b",".join(cells) + CSV_END
-            yield b",".join(
-                (self._instruction, csv_cell(input_), csv_cell(response), self._ends[key])
-            )
+            cells = csv_escaped(input_), b'","', csv_escaped(response)
+            yield b"".join((self._instruction, b',"', *cells, b'",', self._ends[key]))
 
 
 class ArrowFile:
