@@ -59,8 +59,8 @@ class CsvRows:
         for input_, response, source, tags in zip(*texts, *names, strict=True):
             key = source, tuple(tags)
             if key not in self._ends:
-                cells = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
-                self._ends[key] = b",".join(cells) + CSV_END
+                ends = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
+                self._ends[key] = b",".join(ends) + CSV_END
             cells = csv_escaped(input_), b'","', csv_escaped(response)
             yield b"".join((self._instruction, b',"', *cells, b'",', self._ends[key]))
 
