@@ -21,7 +21,7 @@ from corpora import (
 )
 
 from mindcorpus import reading
-from mindcorpus.errors import DataError, NotFoundError, SettingsError
+from mindcorpus.errors import DataError, NotFoundError, SettingsError, SourcesError
 from mindcorpus.merging import MergeResult, merge
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
@@ -232,10 +232,10 @@ def test_all_failures_are_told_at_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_empty(tmp_path / f"{name}.jsonl")
     files = tuple(own_source(tmp_path, name, f"{name}.jsonl") for name in ("one", "two"))
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(SourcesError, match="2 sources failed: one, two") as caught:
         merge_own(tmp_path / "data", *files)
-    assert caught.value.source == "one"
-    assert "two" in caught.value.hint
+    assert [type(failure) for failure in caught.value.failures] == [DataError, DataError]
+    assert all(failure.hint for failure in caught.value.failures)
 
 
 def test_a_source_of_which_nothing_is_kept_fails_with_the_first_reason(tmp_path: Path) -> None:
