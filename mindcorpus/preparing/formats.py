@@ -37,9 +37,10 @@ from mindcorpus.preparing.huggingface import (
 )
 from mindcorpus.preparing.openai import ChatLines
 from mindcorpus.preparing.selection import (
+    Choice,
     Numbers,
     Selection,
-    mixture_warnings,
+    describe_choice,
     read_rows,
     select,
 )
@@ -142,6 +143,19 @@ def _result(kind: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
     )
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """Who writes what where: no array, so that workers inherit little."""
+
+    choice: Choice
+    proof: dict[str, Any]
+    tasks: list[Task]
+    regions: dict[str, list[Region]]
+    """Of the file of each format that all tasks write together, each its own."""
+    text: int
+    """Bytes of text the tasks will read."""
+
+
 class _Prepare:
     """One prepare; what its formats share."""
 
@@ -165,29 +179,10 @@ class _Prepare:
 
     def run(self, folders: Mapping[str, Path], staging: Staging) -> dict[str, dict[str, Any]]:
         """Write each format into its folder, with its manifest; give the manifests."""
-        rows = read_rows(self.lineage)
-        selection = select(rows, self.request, self.settings.seed)
-        split = self._split(selection)
-        self.work.cancel.check()
-        taken, validation = staging.scratch / "taken.npy", staging.scratch / "validation.npy"
-        np.save(taken, selection.taken)
-        held_out = np.zeros(len(selection.taken), bool)
-        held_out[selection.taken] = split.validation
-        np.save(validation, held_out)
-
-        runs, text = plan_runs(self.parts)
-        chats = self._chat_targets(folders.get("openai"), selection, runs)
-        tables = self._folder_targets(folders.get("huggingface"), selection, runs)
-        tasks = [
-            Task(write_run, RunJob(run, taken, validation, chat, table))
-            for run, chat, table in zip_longest(runs, chats, tables)
-        ]
+        plan = self._plan(folders, staging)
         seals: dict[str, Sealing] = {}
         with ExitStack() as stack:
-            for kind, regions in (
-                ("openai", [chat.region for chat in chats]),
-                ("huggingface", [table.table for table in tables]),
-            ):
+            for kind, regions in plan.regions.items():
                 if regions:
                     seals[kind] = stack.enter_context(Sealing(regions[0].path, regions))
 
@@ -195,25 +190,55 @@ class _Prepare:
                 for seal in seals.values():
                     seal.complete(task)
 
-            items = [self.request.format] * len(tasks)
-            results = self.work.do_all("write", tasks, items, text, finished)
-        written = {kind: seal.written(selection.count) for kind, seal in seals.items()}
+            items = [self.request.format] * len(plan.tasks)
+            results = self.work.do_all("write", plan.tasks, items, plan.text, finished)
+        written = {kind: seal.written(plan.choice.count) for kind, seal in seals.items()}
         manifests = {}
         if folder := folders.get("openai"):
             chat = written["openai"]
             checked = combine([result.checked for result in results], "", chat.bytes)
-            manifests["openai"] = self._describe("openai", folder, selection, [chat], checked)
+            manifests["openai"] = self._describe("openai", folder, plan.choice, [chat], checked)
         if folder := folders.get("huggingface"):
             digest = f"{self.corpus_sha256} {sorted(self._settings('huggingface').items())}"
             files = [
                 written["huggingface"],
                 *(file for result in results for file in result.files),
-                *write_layout(folder, len(runs), digest),
+                *write_layout(folder, len(plan.tasks), digest),
             ]
             manifests["huggingface"] = self._describe(
-                "huggingface", folder, selection, files, split=split
+                "huggingface", folder, plan.choice, files, proof=plan.proof
             )
         return manifests
+
+    def _plan(self, folders: Mapping[str, Path], staging: Staging) -> _Plan:
+        """Choose and split the rows, and lay every file out.
+
+        The arrays, tens of bytes a row, are gone when this returns: workers would inherit them.
+        """
+        selection = select(read_rows(self.lineage), self.request, self.settings.seed)
+        split = self._split(selection)
+        self.work.cancel.check()
+        taken, validation = staging.scratch / "taken.npy", staging.scratch / "validation.npy"
+        np.save(taken, selection.taken)
+        held_out = np.zeros(len(selection.taken), bool)
+        held_out[selection.taken] = split.validation
+        np.save(validation, held_out)
+        runs, text = plan_runs(self.parts)
+        chats = self._chat_targets(folders.get("openai"), selection, runs)
+        tables = self._folder_targets(folders.get("huggingface"), selection, runs)
+        return _Plan(
+            choice=describe_choice(selection),
+            proof=split.proof,
+            tasks=[
+                Task(write_run, RunJob(run, taken, validation, chat, table))
+                for run, chat, table in zip_longest(runs, chats, tables)
+            ],
+            regions={
+                "openai": [chat.region for chat in chats],
+                "huggingface": [table.table for table in tables],
+            },
+            text=text,
+        )
 
     def _split(self, selection: Selection) -> Split:
         taken, rows = selection.taken, selection.rows
@@ -259,17 +284,16 @@ class _Prepare:
         self,
         kind: str,
         folder: Path,
-        selection: Selection,
+        choice: Choice,
         outputs: Sequence[Written],
         checked: CheckReport | None = None,
-        split: Split | None = None,
+        proof: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        proof = split.proof if split is not None else None
         sources = {entry["name"]: entry for entry in self.corpus_manifest["sources"]}
         warnings = [
-            *mixture_warnings(selection),
+            *choice.warnings,
             *([proof["note"]] if proof and proof["note"] else []),
-            *self._source_warnings(selection),
+            *self._source_warnings(choice),
         ]
         manifest: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
@@ -277,11 +301,11 @@ class _Prepare:
             "tool": {"name": "mindcorpus", "version": __version__},
             "settings": self._settings(kind),
             "corpus_sha256": self.corpus_sha256,
-            "rows": selection.count,
-            "skipped": selection.skipped,
+            "rows": choice.count,
+            "skipped": choice.skipped,
             "sources": [
                 {**_without_counts(sources[name]), **counts}
-                for name, counts in selection.sources.items()
+                for name, counts in choice.sources.items()
             ],
             "split": proof,
             "findings": [asdict(finding) for finding in checked.findings] if checked else [],
@@ -295,9 +319,9 @@ class _Prepare:
         write_manifest(folder, manifest)
         return manifest
 
-    def _source_warnings(self, selection: Selection) -> list[str]:
+    def _source_warnings(self, choice: Choice) -> list[str]:
         """Pass on what the corpus' manifest says of the sources that are in this format."""
-        taken = {name for name, counts in selection.sources.items() if counts["kept"]}
+        taken = {name for name, counts in choice.sources.items() if counts["kept"]}
         return [
             entry["licence"]["warning"]
             for entry in self.corpus_manifest["sources"]

@@ -76,6 +76,23 @@ class Selection:
         return found
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What is to be told of a selection, without its arrays."""
+
+    count: int
+    skipped: dict[str, int]
+    sources: dict[str, dict[str, Any]]
+    warnings: list[str]
+
+
+def describe_choice(selection: Selection) -> Choice:
+    """Give what a format's manifest tells of a selection."""
+    return Choice(
+        selection.count, selection.skipped, selection.sources, mixture_warnings(selection)
+    )
+
+
 def read_rows(lineage: Path) -> Rows:
     """Read what the lineage file knows of the corpus' rows, in corpus order."""
     known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
