@@ -99,6 +99,13 @@ class Session:
         """Press keys."""
         os.write(self._ours, keys.encode())
 
+    def settle(self) -> None:
+        """Give a program that has shown its prompt the time to wait for the answer.
+
+        CPython loses an interrupt that comes after its last look for one and before it reads.
+        """
+        time.sleep(0.5)
+
     def expect(self, text: str) -> None:
         """Wait until a text has appeared since the last one that was expected."""
         deadline = time.monotonic() + PATIENCE

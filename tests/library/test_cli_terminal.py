@@ -42,6 +42,7 @@ def test_without_a_yes_nothing_is_replaced(answer: str, code: int, said: str, ma
         session.expect("records, built")
         session.expect("Replace it? ")
         session.expect("(n)")
+        session.settle()
         session.type(answer)
         session.expect(said)
         assert session.end() == code
