@@ -26,7 +26,6 @@ class Gathered:
     failures: Mapping[str, MindcorpusError]
     absent: tuple[str, ...]
     """Sources without a public home that nobody gave: no failure, but said."""
-    lock: SourcesLock
 
 
 def gather(
@@ -57,7 +56,7 @@ def gather(
                 failures[source.name] = error
         except FetchError as error:
             failures[source.name] = error
-    return Gathered(tuple(fetched), failures, tuple(absent), lock)
+    return Gathered(tuple(fetched), failures, tuple(absent))
 
 
 def _fetch(

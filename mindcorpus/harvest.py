@@ -90,11 +90,12 @@ class Harvest:
     ) -> tuple[_Shards, list[Task]]:
         entry = next((entry for entry in source.files if entry.path == file.path), None)
         tasks = []
+        tags = (*source.tags, *(entry.tags if entry else ()))
+        adapter = source.build_adapter()
         read_as = entry.read_as if entry else SUFFIXES[file.local.suffix.lower()]
         for number, shard in enumerate(plan_shards(file.local, file.path, read_as)):
             target = self._staging.scratch / f"part-{first + number:05d}"
-            tags = (*source.tags, *(entry.tags if entry else ()))
-            job = PartJob(shard, source.name, source.type, tags, source.build_adapter(), target)
+            job = PartJob(shard, source.name, source.type, tags, adapter, target)
             tasks.append(Task(build_part, job))
         shards = range(first, first + len(tasks))
         check = None

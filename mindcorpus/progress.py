@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mindcorpus.errors import CancelledError
 
 Stage = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
-STAGES: tuple[Stage, ...] = ("fetch", "read", "deduplicate", "write", "check", "publish")
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True)
