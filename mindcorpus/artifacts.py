@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,7 @@ LINKS: Mapping[str, Mapping[str, str]] = {
 KINDS = tuple(LINKS)
 _PUBLISHED = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9a-f]{{8}})?")
 _STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
+_FENCES = 50  # remembered, of the jobs that published last
 
 
 class Staging:
@@ -66,11 +69,23 @@ class Staging:
         """For what is not."""
 
 
+@dataclass(frozen=True)
+class Publisher:
+    """A job that may be tried by several processes; a later try has a greater fence.
+
+    One that wakes up late cannot publish over a later one, nor one over what it published itself.
+    """
+
+    job: str
+    fence: int
+
+
 class Store:
     """The artifacts of one data folder."""
 
-    def __init__(self, data_dir: str | Path) -> None:
+    def __init__(self, data_dir: str | Path, publisher: Publisher | None = None) -> None:
         self.data_dir = Path(data_dir)
+        self._publisher = publisher
         self._artifacts = self.data_dir / "artifacts"
         self._staging = self.data_dir / "staging"
 
@@ -98,7 +113,7 @@ class Store:
             what = "merged corpus" if kind == "corpus" else f"{kind} format"
             make = "mindcorpus merge" if kind == "corpus" else f"mindcorpus prepare {kind}"
             raise NoCorpusError(
-                f"there is no {what} in {self.data_dir}", hint=f"Make it with `{make}`."
+                f"there is no {what}", file=str(self.data_dir), hint=f"Make it with `{make}`."
             )
         return (self._artifacts / kind).resolve()
 
@@ -151,10 +166,76 @@ class Store:
     def refuse_to_overwrite(self, kind: str, *, force: bool) -> None:
         """Raise `ExistsError` if publishing would replace what nobody said may be replaced."""
         self._refuse_foreign(kind)
-        if self.exists(kind) and not force:
+        if self.exists(kind) and not force and not self.is_own(kind):
             raise ExistsError(
-                f"{self.path(kind)} exists", hint="Replace it with --force (force=True in Python)."
+                f"{self.path(kind).name} exists",
+                file=str(self.path(kind)),
+                hint="Replace it with --force (force=True in Python).",
             )
+
+    def is_own(self, kind: str) -> bool:
+        """Whether the current artifact of a kind was published by this store's publisher."""
+        last = self._last_publisher(kind)
+        return (
+            self._publisher is not None
+            and last.get("job") == self._publisher.job
+            and self.exists(kind)
+            and last.get("folder") == os.readlink(self._artifacts / kind)
+        )
+
+    def _last_publisher(self, kind: str) -> dict[str, Any]:
+        try:
+            last: dict[str, Any] = json.loads((self._artifacts / f".{kind}.publisher").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return last
+
+    def _note_publisher(self, kind: str, folder: Path) -> None:
+        """Note who publishes what, before it is: raises `ArtifactError` for one that comes late."""
+        if self._publisher is None:
+            return
+        job, fence = self._publisher.job, self._publisher.fence
+        fences: dict[str, int] = self._last_publisher(kind).get("fences", {})
+        # Of its own tries alone: which of two jobs was claimed first says nothing.
+        if fences.pop(job, 0) > fence:
+            raise ArtifactError(
+                f"a later try has published {self.path(kind).name} meanwhile",
+                file=str(self.path(kind)),
+                hint="Nothing is to do.",
+            )
+        fences = dict([*fences.items(), (job, fence)][-_FENCES:])
+        note = {"job": job, "folder": folder.name, "fences": fences}
+        path = self._artifacts / f".{kind}.publisher"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(note))
+        sync(draft)
+        draft.replace(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from publishing, sweeping and locking sources meanwhile."""
+        with storage_errors(self.data_dir):
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            with _locked(self._artifacts):
+                yield
+
+    def sweep(self, *, wait: bool = True) -> bool:
+        """Remove what processes that were killed left behind.
+
+        Gives False if somebody publishes just now and `wait` is false: then nothing was done.
+        """
+        if not (self._staging.is_dir() and self._artifacts.is_dir()):
+            return True
+        with storage_errors(self.data_dir):
+            try:
+                held = _lock(self._artifacts, wait=wait)
+            except BlockingIOError:
+                return False
+            try:
+                self._sweep()
+            finally:
+                _unlock(held)
+        return True
 
     def _refuse_foreign(self, kind: str) -> None:
         ours = {self.data_dir / name: _text_of(kind, name) for name in LINKS[kind]}
@@ -162,7 +243,8 @@ class Store:
             known = path.is_symlink() and text in (None, os.readlink(path))
             if not known and (path.is_symlink() or path.exists()):
                 raise ExistsError(
-                    f"{path} is not of mindcorpus' making",
+                    f"{path.name} is not of mindcorpus' making",
+                    file=str(path),
                     hint="Move it away: what mindcorpus did not write it does not delete.",
                 )
 
@@ -229,13 +311,14 @@ class Store:
             if folder.exists():
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
+            self._note_publisher(kind, folder)
             output.rename(folder)
             for name in LINKS[kind]:
                 _point(self.data_dir / name, _text_of(kind, name))
-            _sync(self._artifacts)
+            sync(self._artifacts)
             _point(link, folder.name)
-            _sync(self._artifacts)
-            _sync(self.data_dir)
+            sync(self._artifacts)
+            sync(self.data_dir)
             if old is not None and old.exists():
                 # Out of sight first: nobody finds half of it.
                 gone = staging.root / f"replaced-{kind}"
@@ -290,7 +373,8 @@ def _locked(folder: Path) -> Iterator[None]:
         _unlock(descriptor)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -300,5 +384,5 @@ def _sync(path: Path) -> None:
 
 def _sync_all(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)

@@ -49,9 +49,12 @@ def _planned(parts: Sequence[Part], twins: Numbers) -> Iterator[_Planned]:
 
 
 def assemble(
-    harvest: Harvest, staging: Staging, work: Work
+    harvest: Harvest, staging: Staging, work: Work, *, keep_parts: bool = False
 ) -> tuple[dict[str, Any], list[Written]]:
-    """Write the corpus into the staging area; give its statistics and its files."""
+    """Write the corpus into the staging area; give its statistics and its files.
+
+    Parts are removed as they are written, unless they are to be kept.
+    """
     origins, parts = harvest.origins, harvest.parts
     count = sum(part.kept for part in parts)
     work.report(Progress("deduplicate", rows=count))
@@ -68,7 +71,10 @@ def assemble(
         Task(compute_statistics, StatisticsJob(tuple(origins), twins_path), heavy=True),
         Task(write_lineage, LineageJob(tuple(origins), twins_path, lineage_path)),
     ]
-    tasks = [*first, *_write_tasks(planned, harvest, staging.output, json_regions, csv_regions)]
+    tasks = [
+        *first,
+        *_write_tasks(planned, harvest, staging.output, json_regions, csv_regions, keep=keep_parts),
+    ]
     items = ["statistics", "lineage", *["JSON, CSV and Parquet"] * len(planned)]
     with (
         Sealing(json_path, json_regions) as json_seal,
@@ -81,8 +87,8 @@ def assemble(
                 csv_seal.complete(task - len(first))
 
         text = sum(part.csv_bytes for part in planned)
-        statistics, lineage, *parquet = work.do_all("write", tasks, items, text, finished)
-    rows = sum(part.kept for part in planned)
+        rows = sum(part.kept for part in planned)
+        statistics, lineage, *parquet = work.do_all("write", tasks, items, text, finished, rows)
     return statistics, [json_seal.written(rows), csv_seal.written(rows), *parquet, lineage]
 
 
@@ -92,6 +98,8 @@ def _write_tasks(
     output: Path,
     json_regions: Sequence[Region],
     csv_regions: Sequence[Region],
+    *,
+    keep: bool,
 ) -> Iterator[Task]:
     folder = output / f"{CORPUS}.parquet"
     folder.mkdir()
@@ -106,5 +114,6 @@ def _write_tasks(
             parquet=folder / f"part-{number:05d}.parquet",
             json=json_regions[number],
             csv=csv_regions[number],
+            keep=keep,
         )
         yield Task(write_part, job)

@@ -26,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
+from mindcorpus.lifeline import end_with_parent
 from mindcorpus.progress import Cancellation
 
 _BEAT = 0.1  # seconds between progress messages of a worker, and between looks at the cancel flag
@@ -222,6 +223,8 @@ def work(line: Connection) -> None:
     # Ctrl-C reaches the whole terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The line breaks as well, but is looked at only between two calls.
+    end_with_parent()
     # What the parent made stays shared: the collector would write into every page of it. And it
     # would go through all rows of a batch again and again, which hold no cycles.
     gc.freeze()

@@ -41,22 +41,68 @@ def gather(
     """
     for name in (*request.paths, *request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
-    lock = SourcesLock.read(settings.data_dir / LOCK)
     fetched: list[Fetched] = []
     failures: dict[str, MindcorpusError] = {}
     absent: list[str] = []
     for source in catalog:
         cancel.check()
         try:
-            fetched.append(_fetch(source, request, lock, settings, report, cancel))
-        except NotFoundError as error:
-            if source.absent and source.name not in request.paths and not request.sample:
-                absent.append(source.name)
-            else:
-                failures[source.name] = error
+            found = try_fetch(source, request, settings, report, cancel)
         except FetchError as error:
             failures[source.name] = error
+            continue
+        if found is None:
+            absent.append(source.name)
+        else:
+            fetched.append(found)
     return Gathered(tuple(fetched), failures, tuple(absent))
+
+
+def try_fetch(
+    source: Source,
+    request: MergeRequest,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched | None:
+    """Bring a source's files here; None for one without a public home that nobody gave.
+
+    Raises a `FetchError`, and `SettingsError` for a revision where there are none.
+    """
+    lock = SourcesLock.read(settings.data_dir / LOCK)
+    try:
+        return _fetch(source, request, lock, settings, report, cancel)
+    except NotFoundError:
+        if source.absent and source.name not in request.paths and not request.sample:
+            return None
+        raise
+
+
+def fetch_again(
+    source: Source,
+    found: Fetched,
+    request: MergeRequest,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched:
+    """Bring the very files here that were found before, perhaps on another host.
+
+    Raises as `try_fetch`.
+    """
+    locked = lock_of(found)
+    if locked is None:
+        return _fetch(source, request, SourcesLock(), settings, report, cancel)
+    from mindcorpus.hub import fetch
+
+    return fetch(
+        source,
+        settings=settings,
+        locked=locked,
+        revision=found.revision,
+        report=report,
+        cancel=cancel,
+    )
 
 
 def _fetch(

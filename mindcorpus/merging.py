@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.accounts import write_account
-from mindcorpus.artifacts import CORPUS, Store
+from mindcorpus.artifacts import CORPUS, Staging, Store
 from mindcorpus.assembly import assemble
 from mindcorpus.catalog import Catalog, load_catalog
 from mindcorpus.crew import Crew
@@ -16,6 +16,7 @@ from mindcorpus.errors import PUBLISH_WITHOUT, SettingsError, SourcesError, stor
 from mindcorpus.fetched import Fetched
 from mindcorpus.gathering import LOCK, gather, lock_of
 from mindcorpus.harvest import Harvest
+from mindcorpus.harvesting import harvest
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
@@ -54,34 +55,56 @@ def merge(
     `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
-    catalog = _chosen(request)
+    catalog = chosen(request)
     store = Store(settings.data_dir)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
     work = Work(Crew(settings.workers), report, cancel)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
         gathered = gather(request, catalog, settings, report, cancel)
-        lock_path = settings.data_dir / LOCK
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
-        _lock(gathered.fetched, lock_path, new_only=True)
-        harvest = Harvest(catalog, gathered, staging)
-        harvest.read(work)
-        _refuse(harvest, allow_missing=request.allow_missing)
-        statistics, outputs = assemble(harvest, staging, work)
-        manifest = write_account(
-            request, catalog, harvest, gathered.absent, statistics, outputs, staging
-        )
-        report(Progress("publish"))
-        cancel.check()
-        store.publish("corpus", staging.output, staging, force=request.force)
-        _lock(harvest.inputs.values(), lock_path, new_only=False)
-    notes = [f"{name}: {note}" for name in harvest.inputs if (note := catalog[name].note)]
+        write_locks(gathered.fetched, store, new_only=True)
+        found = harvest(catalog, gathered, staging.scratch, work)
+        return publish_corpus(request, catalog, found, gathered.absent, store, staging, work)
+
+
+def publish_corpus(
+    request: MergeRequest,
+    catalog: Catalog,
+    found: Harvest,
+    absent: Sequence[str],
+    store: Store,
+    staging: Staging,
+    work: Work,
+    *,
+    keep_parts: bool = False,
+) -> MergeResult:
+    """Make a corpus of what was read and publish it; raises what `merge` raises from there on.
+
+    `absent` are sources without a public home that nobody gave; `keep_parts` leaves the parts
+    where they are.
+    """
+    _refuse(found, allow_missing=request.allow_missing)
+    statistics, outputs = assemble(found, staging, work, keep_parts=keep_parts)
+    write_account(request, catalog, found, absent, statistics, outputs, staging)
+    work.report(Progress("publish"))
+    work.cancel.check()
+    store.publish("corpus", staging.output, staging, force=request.force)
+    write_locks(found.inputs.values(), store, new_only=False)
+    return corpus_result(catalog, store)
+
+
+def corpus_result(catalog: Catalog, store: Store) -> MergeResult:
+    """Tell what the published corpus is; `catalog` says what a user should know of its sources."""
+    manifest = store.manifest("corpus")
+    names = [source["name"] for source in manifest["sources"]]
+    notes = [f"{name}: {note}" for name in names if (note := catalog[name].note)]
     return MergeResult(
         manifest=manifest,
         statistics=manifest["statistics"],
         warnings=tuple(manifest["warnings"]),
-        notes=(*notes, *(catalog[name].absent for name in gathered.absent)),
+        notes=(*notes, *(catalog[name].absent for name in manifest["absent"])),
         missing=tuple(manifest["missing"]),
         json_path=store.path("corpus", f"{CORPUS}.json"),
         csv_path=store.path("corpus", f"{CORPUS}.csv"),
@@ -91,7 +114,11 @@ def merge(
     )
 
 
-def _chosen(request: MergeRequest) -> Catalog:
+def chosen(request: MergeRequest) -> Catalog:
+    """Give the catalogue of the sources that a request names.
+
+    Raises `CatalogError` and `SettingsError`.
+    """
     return (
         load_catalog([Path(file) for file in request.catalogs])
         .with_options(request.options)
@@ -99,28 +126,35 @@ def _chosen(request: MergeRequest) -> Catalog:
     )
 
 
-def _lock(fetched: Iterable[Fetched], path: Path, *, new_only: bool) -> None:
-    # Read anew: another merge may have locked other sources meanwhile.
-    lock = SourcesLock.read(path)
+def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> None:
+    """Write which commits and files were merged into `sources.lock`."""
     entries = {
         each.source: entry
         for each in fetched
         if all(file.sha256 for file in each.files) and (entry := lock_of(each))
-        if not (new_only and each.source in lock.sources)
     }
-    if entries:
-        lock.with_sources(entries).write(path)
+    path = store.data_dir / LOCK
+    with store.locked():
+        # Read anew: another merge may have locked other sources meanwhile.
+        lock = SourcesLock.read(path)
+        entries = {
+            name: entry
+            for name, entry in entries.items()
+            if not (new_only and name in lock.sources) and lock.sources.get(name) != entry
+        }
+        if entries:
+            lock.with_sources(entries).write(path)
 
 
-def _refuse(harvest: Harvest, *, allow_missing: bool) -> None:
+def _refuse(found: Harvest, *, allow_missing: bool) -> None:
     """Raise the first failure, naming the others, unless publishing without them was asked for."""
-    if harvest.failures and not allow_missing:
-        first, *others = harvest.failures.values()
+    if found.failures and not allow_missing:
+        first, *others = found.failures.values()
         if others:
             raise SourcesError((first, *others))
         first.hint = f"{first.hint} {PUBLISH_WITHOUT}".strip()
         raise first
-    if not harvest.parts:
+    if not found.parts:
         raise SettingsError(
             "no source is left to merge", hint="Look at --source, --exclude and what failed."
         )

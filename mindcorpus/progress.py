@@ -17,7 +17,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 class Progress:
     """One moment of a job: which stage, on what, and how far.
 
-    `done` and `total` count bytes; `rows` counts rows; `total` is None while it is not known.
+    `done` and `total` count bytes, `rows` and `rows_total` rows; totals are None while they are not
+    known.
     `item` names the source being fetched or read, or the output being written. `note` says what
     is waited for, such as the next try of a request; it is "" as soon as the work goes on.
     """
@@ -28,6 +29,7 @@ class Progress:
     done: int = 0
     total: int | None = None
     note: str = ""
+    rows_total: int | None = None
 
 
 Reporter = Callable[[Progress], None]

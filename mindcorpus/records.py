@@ -6,22 +6,9 @@ import unicodedata
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 
-SCHEMA = pa.schema(
-    [
-        pa.field("input", pa.string(), nullable=False),
-        pa.field("response", pa.string(), nullable=False),
-        pa.field("rejected_response", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field(
-            "tags", pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False
-        ),
-    ]
-)
-COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+COLUMNS = ("input", "response", "rejected_response", "source", "type", "tags")
 
 # str.split() splits at exactly these ASCII characters (and at Unicode blanks, see `fold`).
 _BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "

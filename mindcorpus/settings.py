@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
 
     @classmethod
-    def load(cls, **given: Any) -> Settings:
+    def load(cls, **given: Any) -> Self:
         """Build settings from the environment; values that are not None come first.
 
         Raises `SettingsError` naming the variable or option that is wrong.

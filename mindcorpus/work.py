@@ -26,6 +26,7 @@ class Work:
         items: Sequence[str],
         total: int,
         finished: Finished = lambda _task: None,
+        rows_total: int | None = None,
     ) -> list[Any]:
         """Run tasks, reporting under each one's item; errors stand among the results."""
         done = rows = 0
@@ -34,7 +35,7 @@ class Work:
             nonlocal done, rows
             rows += new_rows
             done += new_bytes
-            self.report(Progress(stage, items[task], rows, done, total))
+            self.report(Progress(stage, items[task], rows, done, total, rows_total=rows_total))
 
         return self.crew.run(tasks, heard, self.cancel, finished)
 
@@ -45,9 +46,10 @@ class Work:
         items: Sequence[str],
         total: int,
         finished: Finished = lambda _task: None,
+        rows_total: int | None = None,
     ) -> list[Any]:
         """Run tasks as `try_all` does, and raise the first error among the results."""
-        results = self.try_all(stage, tasks, items, total, finished)
+        results = self.try_all(stage, tasks, items, total, finished, rows_total)
         for result in results:
             if isinstance(result, MindcorpusError):
                 raise result

@@ -16,8 +16,20 @@ from mindcorpus.columns import flags, lists, repeated
 from mindcorpus.encoding import JSON_FIRST, JSON_NEXT, Frame
 from mindcorpus.hashing import HashedFile, Region, Written
 from mindcorpus.reading import Tick
-from mindcorpus.records import SCHEMA
 
+#: The corpus in Parquet: the columns of `records.COLUMNS`.
+SCHEMA = pa.schema(
+    [
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("response", pa.string(), nullable=False),
+        pa.field("rejected_response", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field(
+            "tags", pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False
+        ),
+    ]
+)
 # Text in a row group of Parquet, the unit in which others read it.
 _GROUP_BYTES = 4 * 1024 * 1024
 
@@ -36,6 +48,8 @@ class WriteJob:
     parquet: Path
     json: Region
     csv: Region
+    keep: bool
+    """Whether the part stays, for the next merge."""
 
 
 def write_part(job: WriteJob, tick: Tick) -> Written:
@@ -64,8 +78,9 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
             parquet_file.rows += batch.num_rows
             tick(batch.num_rows, batch.nbytes)
         _flush(group, parquet)
-    # Its memory in the page cache serves the next one; on the disk nobody will have seen it.
-    job.records.unlink()
+    if not job.keep:
+        # Its memory in the page cache serves the next one; on the disk nobody will have seen it.
+        job.records.unlink()
     return parquet_file.written
 
 

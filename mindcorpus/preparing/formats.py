@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mindcorpus import __version__
-from mindcorpus.artifacts import CARD, CORPUS, OPENAI, Staging, Store
+from mindcorpus.artifacts import CARD, CORPUS, OPENAI, Publisher, Staging, Store
 from mindcorpus.cards import WARNING, format_card
 from mindcorpus.crew import Crew, Task
 from mindcorpus.errors import ArtifactError, CorruptArtifactError, storage_errors
@@ -85,6 +85,7 @@ def prepare(
     settings: Settings,
     report: Reporter = silent,
     cancel: Cancellation | None = None,
+    publisher: Publisher | None = None,
 ) -> dict[str, PrepareResult]:
     """Make training formats of the corpus and publish each; what was there stays until then.
 
@@ -94,9 +95,11 @@ def prepare(
     """
     cancel = cancel or Cancellation()
     formats = FORMATS if request.format == "all" else (request.format,)
-    store = Store(settings.data_dir)
+    store = Store(settings.data_dir, publisher)
     with storage_errors(settings.data_dir):
         corpus = store.folder("corpus")
+        if all(store.is_own(kind) for kind in formats):
+            return {kind: _result(kind, store.manifest(kind), store) for kind in formats}
         for kind in formats:
             store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir), _unless_replaced(corpus):
@@ -191,7 +194,9 @@ class _Prepare:
                     seal.complete(task)
 
             items = [self.request.format] * len(plan.tasks)
-            results = self.work.do_all("write", plan.tasks, items, plan.text, finished)
+            results = self.work.do_all(
+                "write", plan.tasks, items, plan.text, finished, plan.choice.count
+            )
         written = {kind: seal.written(plan.choice.count) for kind, seal in seals.items()}
         manifests = {}
         if folder := folders.get("openai"):
