@@ -1,0 +1,1 @@
+"""Jobs: what a merge or a prepare is while it waits, runs, fails, is tried again or ends."""

@@ -1,0 +1,74 @@
+"""Where jobs are handed in, cancelled and tried again: first the record, then the message."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+from workers.app import publish
+from workers.errors import DiskFullError
+from workers.jobs import JobStore, Submitted
+from workers.orders import Order
+from workers.records import Job
+from workers.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+class Desk:
+    """What changes jobs on behalf of clients."""
+
+    def __init__(self, store: JobStore, app: Celery, settings: ServiceSettings) -> None:
+        self._store = store
+        self._app = app
+        self._settings = settings
+
+    def submit(self, order: Order, key: str | None = None, body: str = "") -> Submitted:
+        """Hand an order in; `body` is what an idempotency key stands for.
+
+        Raises `DiskFullError`, `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
+        """
+        refuse_full_disk(self._settings)
+        return self._publish(self._store.submit(order, key=key, body=_digest(body)))
+
+    def repeated(self, key: str, body: str) -> Job | None:
+        """Give the job that a key stands for already; raises `KeyReusedError`."""
+        return self._store.repeated(key, _digest(body))
+
+    def retry(self, job_id: str) -> Submitted:
+        """Hand in again what failed or was cancelled; raises `JobFinishedError` for others."""
+        refuse_full_disk(self._settings)
+        return self._publish(self._store.submit(self._store.order_again(job_id)))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; raises `JobNotFoundError` and `JobFinishedError`."""
+        return self._store.cancel(job_id)
+
+    def _publish(self, submitted: Submitted) -> Submitted:
+        for job_id, queue in submitted.messages:
+            publish(self._app, job_id, queue)
+        return submitted
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def free_megabytes(settings: ServiceSettings) -> int:
+    """Give the free space of the data folder's disk, in MiB."""
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // (1 << 20)
+
+
+def refuse_full_disk(settings: ServiceSettings) -> None:
+    """Raise `DiskFullError` if there is less free space than a job may begin with."""
+    free = free_megabytes(settings)
+    if free < settings.disk_floor_mb:
+        raise DiskFullError(
+            f"only {free:,} MiB are free in the data folder, less than {settings.disk_floor_mb:,}",
+            hint="Free some space; what waits goes on by itself then.",
+        )

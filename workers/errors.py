@@ -1,0 +1,90 @@
+"""Errors about jobs: what a caller may not do, and what ended a job that the library did not.
+
+MindcorpusError
+└── ServiceJobError
+    ├── RedisUnavailableError  redis-unavailable        Redis is down, hung, or full
+    ├── KeyReusedError         idempotency-key-reused   the key stands for another request
+    ├── QueueFullError         queue-full               too many jobs wait
+    ├── DiskFullError          disk-full                too little space to begin
+    ├── JobNotFoundError       job-not-found            no such job
+    ├── JobFinishedError       job-finished             too late to change it
+    ├── JobLostError           worker-lost              its workers died, too often
+    ├── OutOfMemoryError       out-of-memory            its process may not take more
+    ├── DeadlineError          deadline                 it took too long
+    ├── StalledError           no-progress              it went on, but nothing came of it
+    └── UnexpectedError        error                    a bug: it failed as nobody foresaw
+"""
+
+from __future__ import annotations
+
+from mindcorpus.errors import MindcorpusError
+
+
+class ServiceJobError(MindcorpusError):
+    """The root of the errors about jobs."""
+
+
+class RedisUnavailableError(ServiceJobError):
+    """Redis is down, does not answer in time, or takes no writes."""
+
+    code = "redis-unavailable"
+
+
+class KeyReusedError(ServiceJobError):
+    """An idempotency key was used before, with another request."""
+
+    code = "idempotency-key-reused"
+
+
+class QueueFullError(ServiceJobError):
+    """So many jobs wait that no more are accepted."""
+
+    code = "queue-full"
+
+
+class DiskFullError(ServiceJobError):
+    """The data folder has too little free space to begin a job."""
+
+    code = "disk-full"
+
+
+class JobNotFoundError(ServiceJobError):
+    """There is no job of that id, or it is so old that it was forgotten."""
+
+    code = "job-not-found"
+
+
+class JobFinishedError(ServiceJobError):
+    """The job is in a state that does not allow this any more."""
+
+    code = "job-finished"
+
+
+class JobLostError(ServiceJobError):
+    """Process after process died under the job."""
+
+    code = "worker-lost"
+
+
+class OutOfMemoryError(ServiceJobError):
+    """The job asked for more memory than it may have."""
+
+    code = "out-of-memory"
+
+
+class DeadlineError(ServiceJobError):
+    """The job did not end within its deadline."""
+
+    code = "deadline"
+
+
+class StalledError(ServiceJobError):
+    """The job's process lived on, but told of no progress."""
+
+    code = "no-progress"
+
+
+class UnexpectedError(ServiceJobError):
+    """The job failed in a way that nobody foresaw; the log has the traceback, without values."""
+
+    code = "error"

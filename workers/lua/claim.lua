@@ -1,0 +1,51 @@
+-- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often.
+-- Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, then what to publish.
+local id, token, host, pid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local publish = {}
+local state = field(id, 'state')
+if not state or TERMINAL[state] then
+  redis.call('ZREM', P .. ':active', id)
+  return { 'over', '', '', '', publish }
+end
+if HELD[state] then
+  if field(id, 'token') == token then return { 'claimed', field(id, 'fence'), '', '', publish } end
+  if number(id, 'lease_until') > NOW then
+    local holder = redis.call('HMGET', job_key(id), 'host', 'pid', 'fence')
+    return { 'busy', holder[1], holder[2], holder[3], publish }
+  end
+  lose(id, most, ARGV[8], publish)
+  -- What is queued now is ours to take, and nobody need publish it.
+  publish = field(id, 'state') == 'queued' and {} or publish
+  state = field(id, 'state')
+end
+if state ~= 'queued' or field(id, 'step') == 'parts' then
+  return { 'over', '', '', '', publish }
+end
+if unwanted(id) then
+  cancelled(id)
+  return { 'over', '', '', '', publish }
+end
+if number(id, 'not_before') > NOW then return { 'early', '', '', '', publish } end
+
+-- Ever growing, even if Redis lost its data in between: what is published remembers its number.
+local fence = math.max((tonumber(redis.call('GET', P .. ':fence') or '') or 0) + 1, NOW)
+redis.call('SET', P .. ':fence', text(fence))
+leave_queue(id)
+forget_progress(id)
+set(id, 'fence', text(fence), 'token', token, 'host', host, 'pid', pid,
+  'lease_until', text(NOW + lease), 'deadline_at', text(NOW + deadline),
+  'attempt', number(id, 'attempt') + 1, 'grace', text(number(id, 'first_grace')))
+redis.call('HSETNX', job_key(id), 'started', text(NOW))
+look_at(id, NOW + lease)
+move(id, 'running')
+local parent = parent_of(id)
+if parent ~= '' then
+  redis.call('HSETNX', job_key(parent), 'started', text(NOW))
+  if field(parent, 'state') == 'queued' and field(parent, 'step') == 'parts' then
+    leave_queue(parent)
+    move(parent, 'waiting')
+  end
+  source_set(parent, field(id, 'name'), 'state', 'running')
+end
+return { 'claimed', text(fence), '', '', publish }

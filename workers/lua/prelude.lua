@@ -1,0 +1,219 @@
+-- What all scripts share. KEYS[1] is the prefix of all keys; times are milliseconds of this server.
+-- Each script is one transition of a job: record, indexes, queue and event change together or not
+-- at all. A client may send any of them twice (a lost answer): the second does no harm.
+local P = KEYS[1]
+local clock = redis.call('TIME')
+local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local TERMINAL = { succeeded = true, failed = true, cancelled = true }
+local HELD = { running = true, cancelling = true }
+local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
+local EVENTS = 1000         -- that a stream keeps
+local MAX_GRACE = 300000    -- between two publications of a job that stays queued
+local PARTS_KEPT = 86400    -- seconds that the records of a finished merge's parts stay
+
+local function text(number)
+  -- Minus zero would be "-0", which Redis takes for no number.
+  return number == 0 and '0' or string.format('%.0f', number)
+end
+local function job_key(id) return P .. ':job:' .. id end
+local function sources_key(id) return P .. ':sources:' .. id end
+local function field(id, name) return redis.call('HGET', job_key(id), name) end
+local function number(id, name) return tonumber(field(id, name) or '') or 0 end
+local function set(id, ...) redis.call('HSET', job_key(id), ...) end
+local function look_at(id, when) redis.call('ZADD', P .. ':active', text(when), id) end
+local function parent_of(id) return field(id, 'parent') or '' end
+
+local function emit(id, event)
+  local raw = redis.call('HMGET', job_key(id), 'state', 'stage', 'item', 'rows', 'rows_total',
+    'done', 'total', 'note', 'attempt')
+  event.at = NOW
+  event.state = raw[1]
+  event.stage = raw[2] or cjson.null
+  event.source = event.source or raw[3] or ''
+  event.rows = event.rows or tonumber(raw[4] or '') or 0
+  event.rows_total = tonumber(raw[5] or '') or cjson.null
+  event.done = event.done or tonumber(raw[6] or '') or 0
+  event.total = event.total or tonumber(raw[7] or '') or cjson.null
+  event.note = raw[8] or ''
+  event.attempt = tonumber(raw[9] or '') or 0
+  redis.call('XADD', P .. ':events:' .. id, 'MAXLEN', '~', EVENTS, '*', 'data', cjson.encode(event))
+  set(id, 'emitted', text(NOW))
+end
+
+-- Parts are inner life of their merge: only jobs that a client asked for are listed and have events.
+local function move(id, state, error)
+  local before = field(id, 'state')
+  set(id, 'state', state, 'updated', text(NOW))
+  if parent_of(id) ~= '' then return end
+  if before then redis.call('ZREM', P .. ':jobs:' .. before, id) end
+  redis.call('ZADD', P .. ':jobs:' .. state, field(id, 'place'), id)
+  emit(id, { type = 'state', error = error and cjson.decode(error) or nil })
+end
+
+local function source_set(parent, name, what, value)
+  redis.call('HSET', sources_key(parent), name .. '|' .. what, value)
+end
+
+local function source_add(parent, name, what, value)
+  redis.call('HINCRBY', sources_key(parent), name .. '|' .. what, text(value))
+end
+
+-- What a part has done counts in its merge too, as long as that waits for parts: afterwards it
+-- counts its own last step, and once it is over, or forgotten, nothing changes any more.
+local function add_up(parent, name, what, value)
+  if field(parent, 'step') ~= 'parts' or TERMINAL[field(parent, 'state')] then return end
+  source_add(parent, name, what, value)
+  redis.call('HINCRBY', job_key(parent), what, text(value))
+end
+
+-- The bytes of a source are known when the first of its parts reads; they count once.
+local function know_size(parent, name, size)
+  if redis.call('HSETNX', sources_key(parent), name .. '|total', size) == 1 then
+    redis.call('HINCRBY', job_key(parent), 'total', size)
+  end
+end
+
+-- A part that begins again takes back what it had added to its merge.
+local function forget_progress(id)
+  local parent = parent_of(id)
+  if parent ~= '' then
+    local name = field(id, 'name')
+    for _, what in ipairs({ 'rows', 'done' }) do
+      add_up(parent, name, what, -number(id, what))
+    end
+  end
+  redis.call('HDEL', job_key(id), 'stage', 'item', 'rows', 'rows_total', 'done', 'total', 'note')
+end
+
+local function let_go(id)
+  redis.call('HDEL', job_key(id), 'token', 'host', 'pid', 'lease_until')
+end
+
+local function enqueue(id, when, grace)
+  let_go(id)
+  set(id, 'not_before', text(when), 'grace', text(grace))
+  move(id, 'queued')
+  local parent = parent_of(id)
+  if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
+  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), text(NOW), id)
+  -- Whoever calls publishes it now if it is due; the sweeper does if that fails.
+  look_at(id, when > NOW and when or NOW + grace)
+end
+
+local function leave_queue(id)
+  redis.call('ZREM', P .. ':queue:' .. (field(id, 'queue') or ''), id)
+end
+
+local function finish(id, state, error, result)
+  leave_queue(id)
+  let_go(id)
+  redis.call('ZREM', P .. ':active', id)
+  set(id, 'finished', text(NOW))
+  if error then set(id, 'error', error) end
+  if result then set(id, 'result', result) end
+  local parent = parent_of(id)
+  if parent == '' then
+    local flight = P .. ':flight:' .. field(id, 'content_key')
+    if redis.call('GET', flight) == id then redis.call('DEL', flight) end
+    local kind = field(id, 'kind')
+    redis.call('HINCRBY', P .. ':durations', kind .. '|' .. state .. '|count', 1)
+    redis.call('HINCRBYFLOAT', P .. ':durations', kind .. '|' .. state .. '|seconds',
+      (NOW - number(id, 'created')) / 1000)
+    for _, part in ipairs(redis.call('SMEMBERS', P .. ':parts:' .. id)) do
+      redis.call('EXPIRE', job_key(part), PARTS_KEPT)
+    end
+    redis.call('EXPIRE', P .. ':parts:' .. id, PARTS_KEPT)
+    redis.call('EXPIRE', P .. ':pending:' .. id, PARTS_KEPT)
+  end
+  move(id, state, error)
+end
+
+-- Ends parts that wait, and asks those that run to end; `name` limits it to one source's.
+local function cancel_parts(parent, name)
+  for _, part in ipairs(redis.call('SMEMBERS', P .. ':pending:' .. parent)) do
+    if not name or field(part, 'name') == name then
+      redis.call('SREM', P .. ':pending:' .. parent, part)
+      if HELD[field(part, 'state') or ''] then
+        set(part, 'cancel', 1)
+      else
+        finish(part, 'cancelled')
+      end
+    end
+  end
+end
+
+-- The last part to end queues what is left of its merge. Gives what is to be published.
+local function gather(parent, publish)
+  local state = field(parent, 'state')
+  if redis.call('SCARD', P .. ':pending:' .. parent) > 0 or field(parent, 'step') ~= 'parts' then
+    return
+  end
+  if not state or TERMINAL[state] then return end
+  set(parent, 'step', 'finalise', 'queue', 'finalise')
+  enqueue(parent, NOW, number(parent, 'first_grace'))
+  table.insert(publish, { parent, 'finalise' })
+end
+
+local function fail(id, error, tolerated, publish)
+  local parent = parent_of(id)
+  finish(id, 'failed', error)
+  if parent == '' then
+    cancel_parts(id)
+    return
+  end
+  redis.call('SREM', P .. ':pending:' .. parent, id)
+  local name = field(id, 'name')
+  source_set(parent, name, 'state', 'failed')
+  if tolerated then
+    source_set(parent, name, 'error', error)
+    cancel_parts(parent, name)
+    gather(parent, publish)
+  elseif not TERMINAL[field(parent, 'state') or 'failed'] then
+    finish(parent, 'failed', error)
+    cancel_parts(parent)
+  end
+end
+
+local function cancelled(id)
+  forget_progress(id)
+  finish(id, 'cancelled')
+  local parent = parent_of(id)
+  if parent ~= '' then redis.call('SREM', P .. ':pending:' .. parent, id) end
+end
+
+local function unwanted(id)
+  if field(id, 'cancel') == '1' then return true end
+  local parent = parent_of(id)
+  return parent ~= '' and TERMINAL[field(parent, 'state') or 'failed']
+end
+
+-- The process that held a job is gone.
+local function lose(id, max_attempts, error, publish)
+  redis.call('INCR', P .. ':lost')
+  if unwanted(id) then return cancelled(id) end
+  if number(id, 'attempt') >= max_attempts then return fail(id, error, false, publish) end
+  forget_progress(id)
+  enqueue(id, NOW, number(id, 'first_grace'))
+  table.insert(publish, { id, field(id, 'queue') })
+end
+
+local function holds(id, fence)
+  return HELD[field(id, 'state') or ''] and field(id, 'fence') == fence
+end
+
+local function create(id, values, grace)
+  for name, value in pairs(values) do set(id, name, value) end
+  set(id, 'id', id, 'created', text(NOW), 'first_grace', text(grace), 'attempt', 0, 'tries', 0)
+end
+
+local function create_part(parent, part, grace, publish)
+  create(part.id, { kind = 'part', parent = parent, name = part.source, queue = 'part',
+    payload = part.payload, content_key = '' }, grace)
+  redis.call('SADD', P .. ':parts:' .. parent, part.id)
+  redis.call('SADD', P .. ':pending:' .. parent, part.id)
+  redis.call('EXPIRE', job_key(part.id), PARTS_KEPT * 30)
+  source_add(parent, part.source, 'parts', 1)
+  redis.call('HINCRBY', job_key(parent), 'parts', 1)
+  enqueue(part.id, NOW, grace)
+  table.insert(publish, { part.id, 'part' })
+end

@@ -1,0 +1,52 @@
+-- ARGV: id, record (JSON), content key, idempotency key or '', digest of the body, most that may
+-- wait, grace, parts (JSON). Gives {outcome, id, what to publish}.
+local id, record, content_key, key, body = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local most, grace, parts = tonumber(ARGV[6]), tonumber(ARGV[7]), cjson.decode(ARGV[8])
+local keys_kept = 86400
+local remembered = P .. ':idempotency:' .. key
+
+if key ~= '' then
+  local known = redis.call('HMGET', remembered, 'job', 'body')
+  if known[1] and redis.call('EXISTS', job_key(known[1])) == 1 then
+    if known[2] ~= body then return { 'reused', '', {} } end
+    return { 'repeated', known[1], {} }
+  end
+end
+
+local function remember(job)
+  if key == '' then return end
+  redis.call('HSET', remembered, 'job', job, 'body', body)
+  redis.call('EXPIRE', remembered, keys_kept)
+end
+
+local flying = redis.call('GET', P .. ':flight:' .. content_key)
+if flying then
+  local state = field(flying, 'state')
+  if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
+    remember(flying)
+    return { 'joined', flying, {} }
+  end
+end
+if redis.call('ZCARD', P .. ':jobs:queued') >= most then return { 'full', '', {} } end
+
+local publish = {}
+create(id, record, grace)
+set(id, 'content_key', content_key, 'parent', '')
+set(id, 'place', text(clock[1] * 1000000 + clock[2]))
+redis.call('ZADD', P .. ':jobs', field(id, 'place'), id)
+redis.call('SET', P .. ':flight:' .. content_key, id)
+if #parts > 0 then
+  set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
+  move(id, 'queued')
+  look_at(id, NOW + MAX_GRACE)
+  for _, part in ipairs(parts) do
+    source_set(id, part.source, 'state', 'queued')
+    create_part(id, part, grace, publish)
+  end
+else
+  set(id, 'step', 'run')
+  enqueue(id, NOW, grace)
+  table.insert(publish, { id, field(id, 'queue') })
+end
+remember(id)
+return { 'created', id, publish }

@@ -1,0 +1,36 @@
+-- ARGV: id, fence, result (JSON), new parts (JSON), grace, source state, source size or ''.
+-- Gives {'stale'} or {'done'}, then what to publish.
+local id, fence, result, parts = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+local grace, source_state, size = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local publish = {}
+if not holds(id, fence) then
+  -- The same call once more: its answer was lost.
+  local again = field(id, 'fence') == fence and field(id, 'state') == 'succeeded'
+  return { again and 'done' or 'stale', publish }
+end
+local parent = parent_of(id)
+if parent == '' then
+  redis.call('HDEL', job_key(id), 'committed')
+  finish(id, 'succeeded', nil, result)
+  return { 'done', publish }
+end
+if unwanted(id) then
+  cancelled(id)
+  return { 'done', publish }
+end
+local name = field(id, 'name')
+finish(id, 'succeeded', nil, result)
+for _, part in ipairs(parts) do create_part(parent, part, grace, publish) end
+redis.call('SREM', P .. ':pending:' .. parent, id)
+source_add(parent, name, 'parts_done', 1)
+redis.call('HINCRBY', job_key(parent), 'parts_done', 1)
+if size ~= '' then know_size(parent, name, size) end
+local of = tonumber(redis.call('HGET', sources_key(parent), name .. '|parts')) or 0
+local done = tonumber(redis.call('HGET', sources_key(parent), name .. '|parts_done')) or 0
+if source_state ~= '' then
+  source_set(parent, name, 'state', source_state)
+elseif done >= of then
+  source_set(parent, name, 'state', 'done')
+end
+gather(parent, publish)
+return { 'done', publish }

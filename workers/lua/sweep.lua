@@ -1,0 +1,43 @@
+-- ARGV: most jobs to look at, most attempts, error of a job lost too often, jobs to remember.
+-- Gives {what to publish, jobs that were lost}.
+local publish, lost = {}, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW), 'LIMIT', 0,
+  tonumber(ARGV[1]))) do
+  local state = field(id, 'state')
+  if not state or TERMINAL[state] then
+    redis.call('ZREM', P .. ':active', id)
+  elseif HELD[state] then
+    table.insert(lost, id)
+    lose(id, tonumber(ARGV[2]), ARGV[3], publish)
+  elseif unwanted(id) then
+    cancelled(id)
+  elseif field(id, 'step') == 'parts' then
+    -- Parts whose records are gone, or ended while nobody counted, must not be waited for.
+    for _, part in ipairs(redis.call('SMEMBERS', P .. ':pending:' .. id)) do
+      if TERMINAL[field(part, 'state') or 'failed'] then
+        redis.call('SREM', P .. ':pending:' .. id, part)
+      end
+    end
+    look_at(id, NOW + MAX_GRACE)
+    gather(id, publish)
+  else
+    -- Its message is lost, or waits behind others: each time it is published again later.
+    local grace = math.min(math.max(number(id, 'grace'), 1) * 2, MAX_GRACE)
+    set(id, 'grace', text(grace))
+    look_at(id, NOW + grace)
+    table.insert(publish, { id, field(id, 'queue') })
+  end
+end
+
+local over = redis.call('ZCARD', P .. ':jobs') - tonumber(ARGV[4])
+if over > 0 then
+  for _, id in ipairs(redis.call('ZRANGE', P .. ':jobs', 0, math.min(over, 50) - 1)) do
+    local state = field(id, 'state')
+    if not state or TERMINAL[state] then
+      redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id))
+      redis.call('ZREM', P .. ':jobs', id)
+      if state then redis.call('ZREM', P .. ':jobs:' .. state, id) end
+    end
+  end
+end
+return { publish, lost }

@@ -1,0 +1,93 @@
+"""What is ordered: a request in full, with all that shapes its result, and a key for the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.catalog import load_catalog
+from mindcorpus.errors import SettingsError
+from mindcorpus.requests import EVERY, MergeRequest, PrepareRequest
+from mindcorpus.settings import Settings
+from workers.records import Kind
+from workers.settings import ServiceSettings
+
+#: Settings that shape a training format; they are fixed when it is ordered.
+SHAPING = ("system_prompt", "instruction", "validation_share", "seed")
+
+
+@dataclass(frozen=True)
+class PartOrder:
+    """A part of a merge: of which source, and what is to be done."""
+
+    source: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job to be; `content_key` is the same for requests that would do the same work."""
+
+    kind: Kind
+    request: dict[str, Any]
+    content_key: str
+    queue: str
+    parts: tuple[PartOrder, ...] = ()
+    retry_of: str | None = None
+
+
+def merge_order(request: MergeRequest, settings: ServiceSettings) -> Order:
+    """Order a merge, a part for each source; raises `CatalogError` and `SettingsError`."""
+    request = replace(request, catalogs=tuple(str(file) for file in settings.catalogs))
+    catalog = (
+        load_catalog([Path(file) for file in request.catalogs])
+        .with_options(request.options)
+        .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
+    )
+    if not catalog.names:
+        raise SettingsError(
+            "no source is left to merge", hint="Look at sources, exclude and commercial_only."
+        )
+    for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
+        catalog[name]
+    return Order(
+        kind="merge",
+        request=asdict(request),
+        content_key=_key("merge", asdict(request)),
+        queue="finalise",
+        parts=tuple(PartOrder(name, {"source": name}) for name in catalog.names),
+    )
+
+
+def prepare_order(request: PrepareRequest, settings: Settings) -> Order:
+    """Order training formats, with the prompt, instruction, share and seed of `settings`."""
+    values = asdict(request) | settings.model_dump(include=set(SHAPING))
+    return Order(
+        kind="prepare", request=values, content_key=_key("prepare", values), queue="prepare"
+    )
+
+
+def merge_request(values: Mapping[str, Any]) -> MergeRequest:
+    """Give the request of a merge job's record."""
+    named = dict(values)
+    for name in ("sources", "exclude", "catalogs", "upgrade"):
+        named[name] = None if named[name] is None else tuple(named[name])
+    return MergeRequest(**named)
+
+
+def prepare_request(values: Mapping[str, Any]) -> PrepareRequest:
+    """Give the request of a prepare job's record."""
+    named = {name: value for name, value in values.items() if name not in SHAPING}
+    for name in ("exclude", "types"):
+        named[name] = tuple(named[name])
+    return PrepareRequest(**named)
+
+
+def _key(kind: str, values: Mapping[str, Any]) -> str:
+    same = {name: value for name, value in values.items() if name != "force"}
+    text = json.dumps(same, sort_keys=True, default=str)
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}"

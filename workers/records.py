@@ -1,0 +1,211 @@
+"""A job as clients see it, made from the fields that Redis holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+State = Literal[
+    "queued",  # waits for a worker
+    "waiting",  # its parts are being made; it holds no worker
+    "running",
+    "cancelling",  # was asked to stop, and has not yet
+    "succeeded",
+    "failed",
+    "cancelled",
+]
+STATES: tuple[State, ...] = get_args(State)
+#: The last three never change.
+TERMINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+Kind = Literal["merge", "prepare"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that holds a job."""
+
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class SourceProgress:
+    """How far one source of a merge has come; `total` is None until its files are known."""
+
+    name: str
+    state: str
+    """queued, running, done, failed or absent."""
+    rows: int
+    done: int
+    total: int | None
+    parts: int
+    parts_done: int
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """Where a job stands: rows; `done` and `total` in bytes; `rate` in bytes a second; `eta` in s.
+
+    `source` is what is worked on just now, a source or an output.
+    """
+
+    source: str
+    rows: int
+    rows_total: int | None
+    done: int
+    total: int | None
+    note: str
+    rate: float | None
+    eta: float | None
+    sources: tuple[SourceProgress, ...]
+    parts_done: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A merge or a prepare that a client asked for; docs/http-api.md explains the fields."""
+
+    id: str
+    kind: Kind
+    request: dict[str, Any]
+    state: State
+    stage: str | None
+    progress: JobProgress
+    queue_position: int | None
+    attempt: int
+    tries: int
+    owner: Owner | None
+    lease_until: str | None
+    created: str
+    started: str | None
+    updated: str
+    finished: str | None
+    not_before: str | None
+    cancel_requested: bool
+    retry_of: str | None
+    error: dict[str, Any] | None
+    result: dict[str, Any] | None
+
+    @property
+    def over(self) -> bool:
+        """Whether the state is final."""
+        return self.state in TERMINAL
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the job as JSON values."""
+        return asdict(self)
+
+
+def read_job(
+    fields: Mapping[str, str], sources: Mapping[str, str], position: int | None, now: float
+) -> Job:
+    """Make a job of its record; `now` is Redis' time in milliseconds."""
+    stamp, whole = _Stamps(fields), _Numbers(fields)
+    return Job(
+        id=fields["id"],
+        kind="merge" if fields["kind"] == "merge" else "prepare",
+        request=json.loads(fields["request"]),
+        state=_state(fields["state"]),
+        stage=fields.get("stage"),
+        progress=_progress(fields, sources, now),
+        queue_position=position,
+        attempt=whole("attempt") or 0,
+        tries=whole("tries") or 0,
+        owner=Owner(fields["host"], int(fields["pid"])) if "host" in fields else None,
+        lease_until=stamp("lease_until"),
+        created=stamp("created") or "",
+        started=stamp("started"),
+        updated=stamp("updated") or "",
+        finished=stamp("finished"),
+        not_before=stamp("not_before")
+        if fields["state"] == "queued" and (whole("not_before") or 0) > now
+        else None,
+        cancel_requested=fields.get("cancel") == "1",
+        retry_of=fields.get("retry_of") or None,
+        error=json.loads(fields["error"]) if "error" in fields else None,
+        result=json.loads(fields["result"]) if "result" in fields else None,
+    )
+
+
+def _state(text: str) -> State:
+    return next(state for state in STATES if state == text)
+
+
+class _Stamps:
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def __call__(self, name: str) -> str | None:
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        moment = datetime.fromtimestamp(float(value) / 1000, UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Numbers:
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def __call__(self, name: str) -> int | None:
+        value = self._fields.get(name)
+        return None if value is None else int(float(value))
+
+
+def _progress(fields: Mapping[str, str], sources: Mapping[str, str], now: float) -> JobProgress:
+    whole = _Numbers(fields)
+    done, total = whole("done") or 0, whole("total")
+    each_source = _sources(sources, json.loads(fields.get("sources", "[]")))
+    began, base = whole("began"), whole("base") or 0
+    rate = eta = None
+    if began is not None and fields["state"] in ("running", "waiting") and now > began:
+        seconds = (now - began) / 1000
+        if done > base and seconds >= 0.5:
+            rate = round((done - base) / seconds, 1)
+            # What of the sources is not known yet cannot be foretold.
+            known = all(each.total is not None for each in each_source)
+            if total and total >= done and known:
+                eta = round((total - done) / rate, 1)
+    return JobProgress(
+        source=fields.get("item", ""),
+        rows=whole("rows") or 0,
+        rows_total=whole("rows_total"),
+        done=done,
+        total=total,
+        note=fields.get("note", ""),
+        rate=rate,
+        eta=eta,
+        sources=tuple(each_source),
+        parts_done=whole("parts_done") or 0,
+        parts=whole("parts") or 0,
+    )
+
+
+def _sources(fields: Mapping[str, str], names: Sequence[str]) -> list[SourceProgress]:
+    # In the order of the merge: Redis keeps none once a value is long, as an error is.
+    by_name: dict[str, dict[str, str]] = {name: {} for name in names}
+    for key, value in fields.items():
+        name, _, what = key.rpartition("|")
+        by_name.setdefault(name, {})[what] = value
+    found = []
+    for name, values in by_name.items():
+        whole = _Numbers(values)
+        state = values.get("state", "queued")
+        total = 0 if state in ("absent", "failed") and "total" not in values else whole("total")
+        found.append(
+            SourceProgress(
+                name=name,
+                state=state,
+                rows=whole("rows") or 0,
+                done=whole("done") or 0,
+                total=total,
+                parts=whole("parts") or 0,
+                parts_done=whole("parts_done") or 0,
+            )
+        )
+    return found

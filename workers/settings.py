@@ -1,0 +1,66 @@
+"""Settings of the service, beside the library's: the same class, read from the same variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.settings import Settings
+
+
+class ServiceSettings(Settings):
+    """Where jobs are kept, how long a silent worker is believed, and what a job may use up."""
+
+    redis_url: SecretStr | None = Field(
+        None, description="Redis of the jobs, as redis://:PASSWORD@HOST:PORT/0."
+    )
+    lease_seconds: float = Field(
+        15.0,
+        ge=1,
+        description="A job whose worker is not heard of for so long is given to another.",
+    )
+    sweep_seconds: float = Field(
+        2.0, ge=0.1, description="Seconds between two looks for jobs that nobody looks after."
+    )
+    max_attempts: int = Field(
+        3, ge=1, description="How often a job may lose its worker before it fails."
+    )
+    max_tries: int = Field(
+        6, ge=1, description="How often a job is tried where the failure may pass, as a full disk."
+    )
+    retry_seconds: float = Field(
+        5.0, gt=0, description="Longest pause before the second try; each further one doubles it."
+    )
+    deadline_seconds: float = Field(
+        18_000.0, gt=0, le=20_000, description="A job, or a part of one, that takes longer fails."
+    )
+    no_progress_seconds: float = Field(
+        900.0, gt=0, description="A job that tells nothing new for so long fails."
+    )
+    memory_limit_mb: int = Field(
+        8192, ge=512, description="Address space of each process of a job, in MiB."
+    )
+    disk_floor_mb: int = Field(
+        512, ge=0, description="Free space, in MiB, below which no job is accepted or begun."
+    )
+    queue_limit: int = Field(
+        1000, ge=1, description="Jobs that may wait; more are refused until some have run."
+    )
+    parts_days: float = Field(
+        7.0, ge=0, description="Days that parts of sources, kept for the next merge, go unused."
+    )
+    catalogs: tuple[Path, ...] = Field(
+        (), description="Catalogue files with sources of your own, as a JSON list of paths."
+    )
+
+    def redis(self) -> str:
+        """Give the URL of Redis; raises `SettingsError` if there is none."""
+        if self.redis_url is None:
+            raise SettingsError(
+                "setting redis_url: there is none",
+                field="redis_url",
+                hint="Set MINDCORPUS_REDIS_URL, or start everything with `make run`.",
+            )
+        return self.redis_url.get_secret_value()

@@ -1,0 +1,101 @@
+"""A thread that looks after jobs nobody looks after, and tells that this process lives.
+
+It runs in the main process of every worker and of the web server; any number may run at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mindcorpus.artifacts import Store
+from mindcorpus.errors import MindcorpusError
+from workers.app import publish
+from workers.claims import ClaimStore
+from workers.errors import RedisUnavailableError
+from workers.redis import connect
+from workers.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+log = logging.getLogger(__name__)
+
+_STORAGE_PAUSE = 60.0  # seconds between two looks at what dead processes left on the disk
+_PARTS_PAUSE = 3600.0
+
+
+class Sweeper:
+    """One process' sweeper."""
+
+    def __init__(self, settings: ServiceSettings, app: Celery, *, worker: bool) -> None:
+        self._settings = settings
+        self._app = app
+        self._claims = ClaimStore(connect(settings), settings)
+        self._name = f"{socket.gethostname()}:{os.getpid()}" if worker else None
+        self._stopped = threading.Event()
+        self._storage_at = time.monotonic() + _STORAGE_PAUSE
+        self._parts_at = time.monotonic() + _PARTS_PAUSE
+        self._silent = False
+
+    def run(self) -> None:
+        """Sweep until told to stop; Redis or the disk being away ends nothing."""
+        while not self._stopped.is_set():
+            try:
+                self._sweep()
+                self._silent = False
+            except MindcorpusError as error:
+                if not self._silent:
+                    log.warning("sweeper: %s", error.title)
+                self._silent = True
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                # A bug in one sweep must not end all others.
+                log.error("sweeper: unexpected %s", type(error).__name__)  # noqa: TRY400 - no values
+            # Sweepers of many processes shall not all come at once.
+            self._stopped.wait(self._settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+    def stop(self) -> None:
+        """End within the current sweep."""
+        self._stopped.set()
+        if self._name is not None:
+            try:
+                self._claims.seen(self._name, lives=False)
+            except RedisUnavailableError:
+                return
+
+    def _sweep(self) -> None:
+        if self._name is not None:
+            self._claims.seen(self._name)
+        messages, lost = self._claims.sweep()
+        for job_id in lost:
+            log.warning("job %s: its lease ran out", job_id)
+        for job_id, queue in messages:
+            publish(self._app, job_id, queue)
+        now = time.monotonic()
+        if lost:
+            self._storage_at = now
+        # Not waiting for who publishes: it may hang, and leases must be looked after meanwhile.
+        if now >= self._storage_at and Store(self._settings.data_dir).sweep(wait=False):
+            self._storage_at = now + _STORAGE_PAUSE
+        if self._name is not None and now >= self._parts_at:
+            # Late: it loads what reads and writes parts, which a web server does without.
+            from mindcorpus.stored_parts import StoredParts
+
+            self._parts_at = now + _PARTS_PAUSE
+            store = Store(self._settings.data_dir)
+            StoredParts(store).forget_unused(self._settings.parts_days)
+
+
+def start_sweeper(
+    settings: ServiceSettings, app: Celery, *, worker: bool = False
+) -> Callable[[], None]:
+    """Start sweeping in a thread; gives the function that stops it."""
+    sweeper = Sweeper(settings, app, worker=worker)
+    threading.Thread(target=sweeper.run, name="sweeper", daemon=True).start()
+    return sweeper.stop

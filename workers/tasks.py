@@ -1,0 +1,185 @@
+"""What a worker does with a message: claim the job it names, have it done, write down the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mindcorpus.artifacts import Store
+from mindcorpus.errors import MindcorpusError
+from workers.app import publish
+from workers.claims import Claim, ClaimStore, NotClaimed
+from workers.desk import refuse_full_disk
+from workers.errors import DeadlineError, DiskFullError, RedisUnavailableError, StalledError
+from workers.failures import pause, revived
+from workers.messages import Message
+from workers.orders import PartOrder
+from workers.settings import ServiceSettings
+from workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_WITHOUT = "Or merge without the sources that fail: allow_missing."
+
+
+class Executor:
+    """Does jobs in this process, one after the other, each in a runner of its own."""
+
+    def __init__(
+        self,
+        claims: ClaimStore,
+        app: Celery,
+        settings: ServiceSettings,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._claims = claims
+        self._app = app
+        self._settings = settings
+        self._stopping = stopping
+
+    def execute(self, job_id: str) -> None:
+        """Do a job, if it is there to be done; Redis being away leaves it to the sweeper."""
+        try:
+            self._execute(job_id)
+        except RedisUnavailableError as error:
+            log.warning("job %s: %s; the sweeper will see to it", job_id, error.title)
+
+    def _execute(self, job_id: str) -> None:
+        if self._stopping():
+            return  # what this worker still received, others are given by the sweeper
+        claim = self._claim(job_id)
+        if claim is None:
+            return
+        log.info("job %s: %s begins", job_id, claim.kind)
+        try:
+            refuse_full_disk(self._settings)
+        except DiskFullError as error:
+            # No try of the job: it has not begun.
+            note = f"waits: {error.title}"
+            self._publish(self._claims.release(claim, self._settings.retry_seconds, note))
+            return
+        work = self._claims.work_of(claim)
+        watch = Supervisor(claim, work, self._claims, self._settings, self._stopping)
+        verdict, value = watch.run()
+        log.info("job %s: %s %s", job_id, claim.kind, verdict)
+        self._surely(lambda: self._publish(self._end(claim, work, verdict, value)))
+        if verdict in ("lost", "stale"):
+            with suppress(MindcorpusError):
+                Store(self._settings.data_dir).sweep()
+
+    def _claim(self, job_id: str) -> Claim | None:
+        token, host, pid = secrets.token_hex(8), socket.gethostname(), os.getpid()
+        claimed = self._claims.claim(job_id, token, host, pid)
+        if isinstance(claimed, NotClaimed) and _is_dead(claimed, host):
+            # The message came back because the process that held the job has died: no need to
+            # wait for its lease.
+            log.warning("job %s: its process %d died", job_id, claimed.pid)
+            self._claims.lost(job_id, claimed.fence)
+            claimed = self._claims.claim(job_id, token, host, pid)
+        if isinstance(claimed, NotClaimed):
+            log.info("job %s: not taken, it is %s", job_id, claimed.reason)
+            return None
+        return claimed
+
+    def _end(self, claim: Claim, work: dict[str, Any], verdict: str, value: Any) -> list[Message]:
+        """Write down how a job ended; gives what is to be published then."""
+        claims, settings = self._claims, self._settings
+        match verdict:
+            case "done":
+                messages = self._done(claim, value)
+            case "failed":
+                messages = self._failed(claim, work, value)
+            case "released":
+                messages = claims.release(claim)
+            case "lost":
+                messages = claims.lost(claim.job_id, claim.fence)
+            case "deadline":
+                messages = claims.fail(claim, _deadline(settings.deadline_seconds))
+            case "stalled":
+                messages = claims.fail(claim, _stalled(settings.no_progress_seconds))
+            case "stopped":
+                claims.stopped(claim)
+                messages = []
+            case _:  # stale: somebody else holds the job now
+                messages = []
+        return messages
+
+    def _done(self, claim: Claim, result: dict[str, Any]) -> list[Message]:
+        if claim.kind != "part":
+            return self._claims.succeed(claim, result) or []
+        source = claim.fields["name"]
+        parts = [
+            PartOrder(source, {"source": source, "shards": shards, "of": claim.job_id})
+            for shards in result.get("bundles", [])
+        ]
+        kept = {name: value for name, value in result.items() if name != "bundles"}
+        state = "absent" if result.get("absent") else ""
+        size = result.get("size")
+        messages = self._claims.succeed(
+            claim, kept, parts=parts, source_state=state, source_size=size
+        )
+        return messages or []
+
+    def _failed(self, claim: Claim, work: dict[str, Any], value: dict[str, Any]) -> list[Message]:
+        error = revived(value["error"])
+        if value["passing"]:
+            seconds = pause(int(claim.fields.get("tries", 0)), self._settings.retry_seconds)
+            if self._claims.postpone(claim, error, seconds):
+                return []
+        of_source = claim.kind == "part" and value["of_source"]
+        tolerated = of_source and work["request"]["allow_missing"]
+        if of_source and not tolerated:
+            error.hint = f"{error.hint} {_WITHOUT}".strip()
+        return self._claims.fail(claim, error, tolerated=tolerated)
+
+    def _publish(self, messages: Sequence[Message]) -> None:
+        for job_id, queue in messages:
+            publish(self._app, job_id, queue)
+
+    def _surely(self, write: Callable[[], T]) -> T:
+        """Write down an end, trying again while Redis is away, as long as the lease may hold."""
+        until = time.monotonic() + self._settings.lease_seconds
+        while True:
+            try:
+                return write()
+            except RedisUnavailableError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+
+
+def _is_dead(holder: NotClaimed, host: str) -> bool:
+    if holder.reason != "busy" or holder.host != host:
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _deadline(seconds: float) -> DeadlineError:
+    return DeadlineError(
+        f"the job did not end within {seconds:,.0f} s",
+        hint="Give it fewer sources or more workers, or raise MINDCORPUS_DEADLINE_SECONDS.",
+    )
+
+
+def _stalled(seconds: float) -> StalledError:
+    return StalledError(
+        f"nothing new came of the job for {seconds:,.0f} s",
+        hint="Run it again; if it stalls at the same place, report it with that source's name.",
+    )
