@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         prepared_datasets_exist,
     )
     from mindcorpus.artifacts import Store
+    from mindcorpus.client import ServiceClient
     from mindcorpus.errors import MindcorpusError
     from mindcorpus.merging import MergeResult, merge
     from mindcorpus.preparing.formats import PrepareResult, prepare
@@ -43,6 +44,7 @@ _HOMES = {
         "prepared_datasets_exist",
     ),
     "artifacts": ("Store",),
+    "client": ("ServiceClient",),
     "errors": ("MindcorpusError",),
     "merging": ("MergeResult", "merge"),
     "preparing.formats": ("PrepareResult", "prepare"),
@@ -60,6 +62,7 @@ __all__ = [
     "PrepareRequest",
     "PrepareResult",
     "Progress",
+    "ServiceClient",
     "Settings",
     "Store",
     "get_merged_dataset_path",

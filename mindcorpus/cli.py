@@ -24,6 +24,15 @@ from mindcorpus.commands.options import (
     merge_options,
     prepare_options,
 )
+from mindcorpus.commands.remote_options import (
+    chosen_server,
+    detach_option,
+    for_service,
+    for_this_machine,
+    refuse_where_local,
+    server_option,
+)
+from mindcorpus.commands.service_commands import SERVICE_COMMANDS
 from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
 
 EXIT_CODES = """\b
@@ -36,8 +45,12 @@ Exit codes:
   5    a source's file is broken
   6    storage: nothing there, damaged, full, or not to be written
   7    it exists, and was not to be replaced
+  8    the service cannot be reached, or refuses
   130  stopped by Ctrl-C or SIGTERM; nothing is half-written
 """
+
+# What a service can do, too; the others know only this machine.
+_REMOTE = ("merge", "prepare", "status", "stats", *(command.name for command in SERVICE_COMMANDS))
 
 
 class _InOrder(click.Group):
@@ -55,12 +68,15 @@ class _InOrder(click.Group):
     epilog=EXIT_CODES,
 )
 @click.version_option(__version__, prog_name="mindcorpus")
-def cli() -> None:
+@server_option
+@click.pass_context
+def cli(ctx: click.Context, server: str | None) -> None:
     """Merge public mental-health conversation datasets, and prepare them for fine-tuning.
 
     Begin with `mindcorpus merge --sample`, then `mindcorpus prepare`. Settings may also be given
     as MINDCORPUS_… variables; HF_TOKEN opens gated sources.
     """
+    refuse_where_local(server, ctx.invoked_subcommand, _REMOTE)
 
 
 @cli.command()
@@ -75,31 +91,53 @@ def sources(catalogs: tuple[str, ...], *, as_json: bool) -> None:
 
 @cli.command()
 @merge_options
+@detach_option
 def merge(**given: Any) -> None:
     """Merge sources into one corpus; every row is accounted for."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.commands import serving
+
+        serving.merge_there(server, **there)
+        return
+    here = for_this_machine(given)
     from mindcorpus.commands import making
 
-    making.make_corpus(**given)
+    making.make_corpus(**here)
 
 
 @cli.command()
 @click.argument("format", default="all", type=click.Choice(["openai", "huggingface", "all"]))
 @prepare_options
+@detach_option
 def prepare(**given: Any) -> None:
     """Make training formats of the corpus: all of them, or one."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.commands import serving
+
+        serving.prepare_there(server, **there)
+        return
+    here = for_this_machine(given)
     from mindcorpus.commands import making
 
-    making.make_formats(**given)
+    making.make_formats(**here)
 
 
 @cli.command()
 @data_dir_option
 @json_option
-def status(data_dir: Path | None, *, as_json: bool) -> None:
+def status(**given: Any) -> None:
     """Tell which artifacts exist."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.commands import serving
+
+        serving.tell_status_there(server, **there)
+        return
     from mindcorpus.commands import looking
 
-    looking.tell_status(data_dir, as_json=as_json)
+    looking.tell_status(**given)
 
 
 @cli.command()
@@ -112,11 +150,17 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 @force_option
 @data_dir_option
 @json_option
-def stats(html: Path | None, data_dir: Path | None, *, force: bool, as_json: bool) -> None:
+def stats(**given: Any) -> None:
     """Show the corpus in numbers, or write them as charts."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.commands import serving
+
+        serving.show_statistics_there(server, **there)
+        return
     from mindcorpus.commands import looking
 
-    looking.show_statistics(data_dir, html, force=force, as_json=as_json)
+    looking.show_statistics(**given)
 
 
 @cli.command()
@@ -159,6 +203,10 @@ def browse(**given: Any) -> None:
     from mindcorpus.commands import paging
 
     paging.browse_records(**given)
+
+
+for _command in SERVICE_COMMANDS:
+    cli.add_command(_command)
 
 
 def _shortcut(format_: str) -> click.Command:

@@ -17,6 +17,9 @@
     │   ├── CorruptArtifactError corrupt-artifact      an artifact is not what its manifest says
     │   └── StorageError         storage               disk full, no permission, read-only
     ├── WorkerLostError          worker-lost           a worker process died
+    ├── ServiceError             service               the service refused what it was asked
+    │   ├── DeniedError          service-denied        the token is missing, wrong, or too weak
+    │   └── UnreachableError     service-unreachable   no answer, or not now, over all tries
     └── CancelledError           cancelled             asked to stop, by a person or a caller
 
 No message ever holds a record's text: errors go to logs.
@@ -82,10 +85,11 @@ class MindcorpusError(Exception):
         }
 
 
+_NAMED = ("code", "title")
+
+
 def _restore(kind: type[MindcorpusError], title: str, values: dict[str, Any]) -> MindcorpusError:
-    return kind(
-        title, **{name: values[name] for name in ("hint", "source", "file", "row", "field")}
-    )
+    return kind(title, **{name: value for name, value in values.items() if name not in _NAMED})
 
 
 class SettingsError(MindcorpusError):
@@ -197,6 +201,33 @@ class WorkerLostError(MindcorpusError):
 
     code = "worker-lost"
     exit_code = 1
+
+
+class ServiceError(MindcorpusError):
+    """A service refused, or failed at, what it was asked; `answered` is its own code."""
+
+    code = "service"
+    exit_code = 8
+
+    def __init__(self, title: str, *, answered: str = "", **where: Any) -> None:
+        super().__init__(title, **where)
+        self.answered = answered
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the error as JSON values, with the service's own code."""
+        return {**super().as_dict(), "answered": self.answered}
+
+
+class DeniedError(ServiceError):
+    """The service was sent no token, or one that does not allow what was asked."""
+
+    code = "service-denied"
+
+
+class UnreachableError(ServiceError):
+    """The service did not answer, or was too busy, and stayed so over all tries."""
+
+    code = "service-unreachable"
 
 
 class CancelledError(MindcorpusError):

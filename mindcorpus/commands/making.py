@@ -6,39 +6,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rich.filesize import decimal
-from rich.text import Text
-
 from mindcorpus.artifacts import Store
-from mindcorpus.catalog import Source, load_catalog
-from mindcorpus.commands.looking import data_dir_option, outdated
+from mindcorpus.catalog import load_catalog
+from mindcorpus.commands.looking import data_dir_option
+from mindcorpus.commands.screens import (
+    corpus_parts,
+    ending_parts,
+    existing,
+    format_parts,
+    left_out_for,
+    outdated,
+    size_of,
+    use_of,
+)
 from mindcorpus.console import Terminal
 from mindcorpus.errors import CorruptArtifactError
-from mindcorpus.merging import MergeResult, merge
+from mindcorpus.merging import merge
 from mindcorpus.preparing.formats import FORMATS, PrepareResult, prepare
 from mindcorpus.requests import MergeRequest, PrepareRequest
 from mindcorpus.settings import Settings
-from mindcorpus.tables import (
-    accounts,
-    bullets,
-    distribution,
-    findings_table,
-    heading,
-    missing_sources,
-    moment,
-    table,
-    told,
-)
+from mindcorpus.tables import bullets, findings_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from rich.console import RenderableType
-
-_TAGS = 15
 _NEXT = {
-    "openai": "openai: upload {path}",
-    "huggingface": "huggingface: datasets.load_from_disk({path!r}) in Python",
+    "openai": "upload {path}",
+    "huggingface": "datasets.load_from_disk({path!r}) in Python",
 }
 
 
@@ -81,7 +75,8 @@ def make_corpus(
     )
     terminal = Terminal()
     if commercial_only and (left := [source for source in asked if not source.commercial]):
-        terminal.say("Left out by --commercial-only:", bullets("-", map(_why_left_out, left)))
+        why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
+        terminal.say("Left out by --commercial-only:", bullets("-", why))
     chosen = asked.choose(commercial_only=commercial_only)
     request = replace(request, force=_agreed(terminal, settings, ("corpus",), force=force))
     what = "the sample of " if sample else ""
@@ -91,7 +86,11 @@ def make_corpus(
     )
     with terminal.watch() as (report, cancel):
         result = merge(request, settings, report, cancel)
-    terminal.show(*_corpus_parts(result, settings, terminal.full))
+    outputs = result.manifest["outputs"]
+    written = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
+    files = [(path, size_of(path.name, outputs)) for path in written]
+    made = {name: getattr(result, name) for name in ("statistics", "warnings", "notes", "missing")}
+    terminal.show(*corpus_parts(made, files, _next(settings), terminal.full))
 
 
 def make_formats(
@@ -127,17 +126,11 @@ def make_formats(
     )
     with terminal.watch() as (report, cancel):
         results = prepare(request, settings, report, cancel)
+    made = {name: _told(result) for name, result in results.items()}
     for name, result in results.items():
-        terminal.show(*_format_parts(name, result))
-    warnings = dict.fromkeys(warning for each in results.values() for warning in each.warnings)
-    terminal.show(*told(tuple(warnings)), heading("Next"))
-    terminal.show(*(Text(_use(name, each)) for name, each in results.items()))
-
-
-def _why_left_out(source: Source) -> str:
-    licence = source.licence
-    use = licence.commercial.replace("-", " ")
-    return f"{source.name}: {licence.id}, commercial use: {use}. {licence.terms}"
+        found = findings_table(result.findings, result.manifest["finding_counts"])
+        terminal.show(*format_parts(name, made[name], found if result.findings else None))
+    terminal.show(*ending_parts(made, [_use(name, result) for name, result in results.items()]))
 
 
 def _agreed(terminal: Terminal, settings: Settings, kinds: Sequence[str], *, force: bool) -> bool:
@@ -155,65 +148,7 @@ def _existing(store: Store, kind: str) -> str:
         entry = store.status()[kind]
     except CorruptArtifactError:
         return f"{store.path(kind)} exists, with a damaged manifest"
-    return f"{entry['path']} exists: {entry['rows']:,} records, built {moment(entry['built'])}"
-
-
-def _corpus_parts(result: MergeResult, settings: Settings, full: str) -> list[RenderableType]:
-    statistics = result.statistics
-    records = statistics["records"]
-    read = sum(source["read"] for source in statistics["sources"].values())
-    parts: list[RenderableType] = [
-        heading(f"Merged {records:,} records from {read:,} rows"),
-        heading("Every row accounted for"),
-        accounts(statistics["sources"]),
-        heading("Sources"),
-        distribution("Source", statistics["by_source"], records, full=full),
-        heading("Tags"),
-        distribution("Tag", statistics["by_tag"], records, full=full, limit=_TAGS),
-    ]
-    if (more := len(statistics["by_tag"]) - _TAGS) > 0:
-        parts.append(Text(f"and {more:,} more: mindcorpus stats", "dim"))
-    parts += told(result.warnings, result.notes)
-    parts += missing_sources(result.missing)
-    outputs = result.manifest["outputs"]
-    paths = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
-    parts += [
-        heading("Files"),
-        table(("Path", "Size"), [(path, _bytes(path, outputs)) for path in paths]),
-        Text(f"\n{_next(settings)}"),
-    ]
-    return parts
-
-
-def _format_parts(name: str, result: PrepareResult) -> list[RenderableType]:
-    parts: list[RenderableType] = [heading(f"{name}: {result.rows:,} records in {result.path}")]
-    if result.skipped:
-        parts += [Text(), table(("Skipped because", "Records"), list(result.skipped.items()))]
-    if result.split is not None:
-        rows = [
-            (part, counts["rows"], counts["groups"])
-            for part, counts in result.split["parts"].items()
-        ]
-        parts += [
-            Text(),
-            table(("Split", "Records", "Different inputs"), rows),
-            Text(f"Inputs in both: {result.split['overlap']:,}"),
-        ]
-    if result.findings:
-        parts += [Text(), findings_table(result.findings, result.manifest["finding_counts"])]
-    return parts
-
-
-def _bytes(path: Path, outputs: Sequence[Mapping[str, Any]]) -> str:
-    """Add up what the manifest says of a file, or of a folder's files."""
-    inside = (path.name, f"{path.name}/")
-    return decimal(
-        sum(
-            output["bytes"]
-            for output in outputs
-            if output["path"] == inside[0] or output["path"].startswith(inside[1])
-        )
-    )
+    return existing(entry)
 
 
 def _next(settings: Settings) -> str:
@@ -223,8 +158,14 @@ def _next(settings: Settings) -> str:
     except CorruptArtifactError:  # of a format: the corpus is new and whole
         found = {}
     if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
-        return outdated(old, settings)
+        return outdated(old, options=data_dir_option(settings))
     return f"Next: mindcorpus prepare{data_dir_option(settings)}"
+
+
+def _told(result: PrepareResult) -> dict[str, Any]:
+    return {
+        name: getattr(result, name) for name in ("path", "rows", "skipped", "split", "warnings")
+    }
 
 
 def _use(name: str, result: PrepareResult) -> str:
@@ -232,6 +173,4 @@ def _use(name: str, result: PrepareResult) -> str:
     errors = dict.fromkeys(
         finding.reason for finding in result.findings if finding.severity == "error"
     )
-    if errors:
-        return f"{name}: would be refused, mend it first: {'; '.join(errors)}"
-    return _NEXT[name].format(path=str(result.path))
+    return use_of(name, tuple(errors), _NEXT[name].format(path=str(result.path)))

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,19 @@ from command_line import environment
 from documents import PAGES, ROOT, anchors, blocks, links, read, section, table, tables
 
 import mindcorpus
-from mindcorpus import MergeResult, PrepareResult, Settings, errors, threads
+from mindcorpus import MergeResult, PrepareResult, ServiceClient, Settings, errors, threads
 from mindcorpus.adapters import TagColumn
 from mindcorpus.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
 from mindcorpus.cli import EXIT_CODES, cli
+from mindcorpus.client import Submission
 from mindcorpus.lineage import SCHEMA as LINEAGE
 from mindcorpus.preparing.chat_rules import RULES
 from mindcorpus.preparing.huggingface import SCHEMA as HUGGINGFACE
 from mindcorpus.progress import STAGES
 from mindcorpus.records import COLUMNS
 from mindcorpus.requests import MergeRequest, PrepareRequest
+from web.settings import WebSettings
+from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -64,7 +67,9 @@ def test_shell_examples_are_commands_that_exist(page: Path) -> None:
         if command == "make":
             assert arguments[0] in targets, line
         elif command.rpartition("/")[2] == "mindcorpus":
-            cli.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+            # Without the options that stand before the command.
+            _, (name, *arguments), _ = cli.make_parser(click.Context(cli)).parse_args(arguments)
+            cli.commands[name].make_context(name, arguments)
         else:
             pytest.fail(f"what is {line!r}?")
 
@@ -282,6 +287,11 @@ def test_every_command_and_option_is_documented(command: str) -> None:
     assert table(CLI, command) == options_table(cli.commands[command])
 
 
+def test_the_options_before_the_command_are_documented() -> None:
+    documented = table(CLI, "With a service")
+    assert documented == [row for row in options_table(cli) if row[0] != "--version"]
+
+
 def test_the_exit_codes_are_those_of_the_help() -> None:
     lines = [line.split(None, 1) for line in EXIT_CODES.splitlines() if line.startswith("  ")]
     assert table(CLI, "Exit codes") == lines
@@ -290,8 +300,9 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
 def test_every_error_code_is_documented() -> None:
     def below(kind: type[errors.MindcorpusError]) -> Iterator[type[errors.MindcorpusError]]:
         for child in kind.__subclasses__():
-            yield child
-            yield from below(child)
+            if child.__module__ == errors.__name__:  # the service's own are in docs/http-api.md
+                yield child
+                yield from below(child)
 
     documented = {code: int(exit_code) for code, exit_code, _ in table(CLI, "Exit codes", 1)}
     assert documented == {kind.code: kind.exit_code for kind in below(errors.MindcorpusError)}
@@ -301,19 +312,28 @@ def test_every_error_code_is_documented() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    def default(name: str) -> str:
-        field = Settings.model_fields[name]
-        return "one a core" if field.default_factory else default_of(field.default)
+    def rows(model: type[Settings], known: Iterable[str] = ()) -> list[list[str | None]]:
+        return [
+            [
+                f"MINDCORPUS_{name.upper()}",
+                "one a core" if field.default_factory else default_of(field.default),
+                field.description,
+            ]
+            for name, field in model.model_fields.items()
+            if name not in known
+        ]
 
-    assert tables(read("docs/settings.md"))[0] == [
-        [f"MINDCORPUS_{name.upper()}", default(name), field.description]
-        for name, field in Settings.model_fields.items()
+    everybody, service, _ = tables(read("docs/settings.md"))
+    assert everybody == rows(Settings)
+    assert service == [
+        *rows(ServiceSettings, Settings.model_fields),
+        *rows(WebSettings, ServiceSettings.model_fields),
     ]
 
 
 def test_every_variable_that_the_code_reads_is_documented() -> None:
     code = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
-    named = " ".join(first_cells(tables(read("docs/settings.md"))[1]))
+    named = " ".join(first_cells(tables(read("docs/settings.md"))[2]))
     for variable in set(re.findall(r'environ\.get\(\s*"(\w+)"', code)):
         assert variable in named
 
@@ -330,12 +350,20 @@ API = read("docs/python-api.md")
         ("Choosing", 1, PrepareRequest),
         ("What comes back", 0, MergeResult),
         ("What comes back", 1, PrepareResult),
+        ("A service", 1, Submission),
     ],
 )
 def test_every_field_of_requests_and_results_is_explained(
     heading: str, number: int, kind: Any
 ) -> None:
     assert first_cells(table(API, heading, number)) == [field.name for field in fields(kind)]
+
+
+def test_every_method_of_the_client_is_explained() -> None:
+    listed = " ".join(first_cells(table(API, "A service")))
+    assert set(re.findall(r"\w+", listed)) == {
+        name for name in vars(ServiceClient) if not name.startswith("_")
+    }
 
 
 def test_every_public_name_is_listed() -> None:
