@@ -5,16 +5,13 @@ PIP := 26.3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt
 
-# A sample of an earlier run is replaced; a corpus of real sources only after a yes at the prompt.
-MANIFEST := datasets/merged_mental_health_dataset.manifest.json
-REPLACE = $(shell grep -qs '"sample": true' $(MANIFEST) && echo --force)
+# What `make run` merges: sample, or all of the real sources.
+SOURCES ?= sample
 
-.PHONY: run test bench lock clean
+.PHONY: run test bench bench-service lock clean
 
-run: .venv/run  ## merge the sample into datasets/, prepare every format, show the statistics
-	$(BIN)/mindcorpus merge --sample $(REPLACE) --data-dir datasets
-	$(BIN)/mindcorpus prepare --force --data-dir datasets
-	$(BIN)/mindcorpus stats --data-dir datasets
+run: .venv/run  ## start the service here, have it merge the sample and prepare every format
+	$(BIN)/python -m web up --sources $(SOURCES)
 
 test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/ruff check
@@ -26,16 +23,19 @@ test: .venv/test  ## lint, types, import contracts, tests
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB
 
+bench-service: .venv/test  ## the service: answers, events, streams, two workers against one, on 200 MB
+	$(BIN)/python -m bench.service
+
 lock:  ## move constraints.txt to the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip==$(PIP)
-	build/lock/bin/python -m pip install --quiet . --group dev
+	build/lock/bin/python -m pip install --quiet '.[service,local,monitoring]' --group dev
 	echo "# Exact versions of all that the project and its tests install. Made by \`make lock\`; edit pyproject.toml instead." > constraints.txt
 	build/lock/bin/python -m pip freeze --exclude mindcorpus >> constraints.txt
 
 clean:  ## remove what the targets above made, but for datasets/
 	rm -rf .venv build dist bench/data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find mindcorpus tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find mindcorpus workers web tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/venv: constraints.txt pyproject.toml Makefile
 	@PYTHON=$(PYTHON) sh .ci/need-python
@@ -44,7 +44,7 @@ clean:  ## remove what the targets above made, but for datasets/
 	touch $@
 
 .venv/run: .venv/venv
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[service,local]'
 	touch $@
 
 .venv/test: .venv/run

@@ -190,24 +190,33 @@ class Store:
             return {}
         return last
 
-    def _note_publisher(self, kind: str, folder: Path) -> None:
-        """Note who publishes what, before it is: raises `ArtifactError` for one that comes late."""
-        if self._publisher is None:
-            return
-        job, fence = self._publisher.job, self._publisher.fence
+    def begin(self, *kinds: str) -> None:
+        """Note that this publisher's try has begun: earlier tries of its job publish no more.
+
+        Raises `ArtifactError` for one that is itself an earlier try.
+        """
+        if self._publisher is not None:
+            with self.locked():
+                for kind in kinds:
+                    last = self._last_publisher(kind)
+                    self._note(kind, last.get("job"), last.get("folder"))
+
+    def _note(self, kind: str, job: str | None, folder: str | None) -> None:
+        """Note by which job a folder is published, and this try among those of its job."""
+        assert self._publisher is not None
+        ours, fence = self._publisher.job, self._publisher.fence
         fences: dict[str, int] = self._last_publisher(kind).get("fences", {})
         # Of its own tries alone: which of two jobs was claimed first says nothing.
-        if fences.pop(job, 0) > fence:
+        if fences.pop(ours, 0) > fence:
             raise ArtifactError(
-                f"a later try has published {self.path(kind).name} meanwhile",
+                f"a later try makes {self.path(kind).name} meanwhile",
                 file=str(self.path(kind)),
                 hint="Nothing is to do.",
             )
-        fences = dict([*fences.items(), (job, fence)][-_FENCES:])
-        note = {"job": job, "folder": folder.name, "fences": fences}
+        fences = dict([*fences.items(), (ours, fence)][-_FENCES:])
         path = self._artifacts / f".{kind}.publisher"
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(note))
+        draft.write_text(json.dumps({"job": job, "folder": folder, "fences": fences}))
         sync(draft)
         draft.replace(path)
 
@@ -311,7 +320,8 @@ class Store:
             if folder.exists():
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
-            self._note_publisher(kind, folder)
+            if self._publisher is not None:
+                self._note(kind, self._publisher.job, folder.name)
             output.rename(folder)
             for name in LINKS[kind]:
                 _point(self.data_dir / name, _text_of(kind, name))

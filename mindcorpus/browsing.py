@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mindcorpus.artifacts import CORPUS, Store
 from mindcorpus.errors import SettingsError
 from mindcorpus.manifests import read_manifest
 from mindcorpus.parquet_files import ParquetFile
+from mindcorpus.record_index import Filter, RecordIndex, Rows, read_index
 from mindcorpus.records import COLUMNS
+
+_TEXTS = ("input", "response", "rejected_response")
+_LINEAGE = (
+    "source",
+    "type",
+    "file",
+    "revision",
+    "licence",
+    "row",
+    "item",
+    "changed",
+    "corpus_row",
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,175 @@ class Page:
     """Where the next page starts, None after the last."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """Some records that hold the words, and how far was looked, in rows that pass the filter."""
+
+    records: list[dict[str, Any]]
+    looked_at: int
+    """Of the rows that pass the filter, those up to here were looked at."""
+    candidates: int
+    """How many rows pass the filter."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them were."""
+        return self.looked_at >= self.candidates
+
+
+class Records:
+    """The records of one published corpus, which never changes; its index is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def index(self) -> RecordIndex:
+        """What is known of each record without its text."""
+        return read_index(self._folder / f"{CORPUS}.lineage.parquet")
+
+    @cached_property
+    def _groups(self) -> tuple[_RowGroup, ...]:
+        groups, first = [], 0
+        for part in sorted((self._folder / f"{CORPUS}.parquet").iterdir()):
+            for number, rows in enumerate(ParquetFile(part).rows):
+                groups.append(_RowGroup(part, number, first, rows))
+                first += rows
+        return tuple(groups)
+
+    def matching(self, wanted: Filter) -> Rows:
+        """Give the rows that match.
+
+        Raises `SettingsError` for a source, type or tag that the corpus does not have.
+        """
+        self._refuse_unknown({"source": wanted.source, "type": wanted.type, "tag": wanted.tag})
+        return self.index.matching(wanted)
+
+    def page(self, wanted: Filter, words: list[str], *, offset: int, limit: int) -> Page:
+        """Give a page of the records that match and hold the words; reads all to count those."""
+        rows = self.matching(wanted)
+        if words:
+            rows = np.concatenate(
+                [np.empty(0, np.int64), *(found for _, found in self._scan(rows, words))]
+            )
+        records = list(self._read(rows[offset : offset + limit]))
+        end = offset + len(records)
+        return Page(records, len(rows), end if records and end < len(rows) else None)
+
+    def search(
+        self, wanted: Filter, words: list[str], *, offset: int, limit: int, seconds: float
+    ) -> Found:
+        """Look for words from a row that matches on, until the page is full or the time is up.
+
+        At least one row group is looked at, so that who goes on gets on.
+        """
+        rows = self.matching(wanted)
+        until = time.monotonic() + seconds
+        records: list[dict[str, Any]] = []
+        looked_at = offset
+        for there, found in self._scan(rows[offset:], words):
+            room = limit - len(records)
+            records += self._read(found[:room])
+            if len(found) >= room:
+                last = int(found[room - 1])
+                return Found(records, int(np.searchsorted(rows, last)) + 1, len(rows))
+            looked_at += len(there)
+            if time.monotonic() >= until:
+                break
+        return Found(records, looked_at, len(rows))
+
+    def each(self, wanted: Filter, words: list[str]) -> Iterator[dict[str, Any]]:
+        """Give all records that match and hold the words, reading one row group at a time."""
+        rows = self.matching(wanted)
+        if not words:
+            yield from self._read(rows)
+            return
+        for _, found in self._scan(rows, words):
+            yield from self._read(found)
+
+    def one(self, row: int) -> dict[str, Any]:
+        """Give the record of a row that is there."""
+        return next(self._read(np.array([row], np.int64)))
+
+    def lineage(self, row: int) -> dict[str, Any]:
+        """Tell where a record came from; raises `SettingsError` for a row that is not there."""
+        if not 0 <= row < len(self.index):
+            raise SettingsError(
+                f"the corpus has no row {row}",
+                hint="Rows count from 0; `mindcorpus browse` shows them.",
+            )
+        place = int(self.index.lineage[row])
+        parquet = ParquetFile(self._folder / f"{CORPUS}.lineage.parquet")
+        starts = np.cumsum([0, *parquet.rows])
+        group = int(np.searchsorted(starts, place, side="right")) - 1
+        table = parquet.read_group(group, _LINEAGE)
+        found: list[dict[str, Any]] = table.slice(place - int(starts[group]), 1).to_pylist()
+        return found[0]
+
+    def _by_group(self, rows: Rows) -> Iterator[tuple[_RowGroup, Rows]]:
+        for group in self._groups:
+            first, last = np.searchsorted(rows, [group.first, group.first + group.rows])
+            if first < last:
+                yield group, rows[first:last]
+
+    def _scan(self, rows: Rows, words: list[str]) -> Iterator[tuple[Rows, Rows]]:
+        """Give by row group the rows looked at, and those of them that hold the words."""
+        for group, there in self._by_group(rows):
+            yield there, there[group.holding(there, words)]
+
+    def _read(self, rows: Rows) -> Iterator[dict[str, Any]]:
+        for group, there in self._by_group(rows):
+            for row, record in zip(there, group.records(there), strict=True):
+                yield {"row": int(row), **record}
+
+    def _refuse_unknown(self, filters: Mapping[str, str | None]) -> None:
+        if all(value is None for value in filters.values()):
+            return
+        statistics = read_manifest(self._folder)["statistics"]
+        for name, value in filters.items():
+            known = statistics[f"by_{name}"]
+            if value is not None and value not in known:
+                raise SettingsError(
+                    f"the corpus has no {name} {value!r}",
+                    field=name,
+                    # Tags may be thousands.
+                    hint="`mindcorpus stats` lists the tags."
+                    if name == "tag"
+                    else f"There are {', '.join(known)}.",
+                )
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    """One row group of one Parquet part; only the columns that are asked for are read."""
+
+    part: Path
+    number: int
+    first: int
+    """The corpus row of its first record."""
+    rows: int
+
+    def holding(self, rows: Rows, words: list[str]) -> Any:
+        """Tell which of the rows hold all of the words in one text, whatever their case."""
+        table = self._take(rows, _TEXTS)
+        found = np.zeros(len(rows), bool)
+        for text in table.columns:
+            here = np.ones(len(rows), bool)
+            for word in words:
+                here &= np.asarray(pc.match_substring(text, word, ignore_case=True))
+            found |= here
+        return found
+
+    def records(self, rows: Rows) -> list[dict[str, Any]]:
+        """Read whole records."""
+        records: list[dict[str, Any]] = self._take(rows, COLUMNS).to_pylist()
+        return records
+
+    def _take(self, rows: Rows, columns: tuple[str, ...]) -> Any:
+        table = ParquetFile(self.part).read_group(self.number, columns)
+        return table if len(rows) == self.rows else table.take(pa.array(rows - self.first))
+
+
 def browse(
     data_dir: str | Path,
     *,
@@ -37,29 +223,19 @@ def browse(
     type: str | None = None,  # noqa: A002 - the column's name
     tag: str | None = None,
     search: str | None = None,
+    min_words: int | None = None,
+    max_words: int | None = None,
 ) -> Page:
     """Give a page of the records that match all of the filters.
 
     `search` finds words in input, response or rejected response, whatever their case: a text
-    matches if it holds all of them. `offset` and `limit` count matching records. Raises
-    `NoCorpusError`, and `SettingsError` for a source, type or tag that the corpus does not have.
+    matches if it holds all of them. `min_words` and `max_words` count those of input and response
+    together. `offset` and `limit` count matching records. Raises `NoCorpusError`, and
+    `SettingsError` for a source, type or tag that the corpus does not have.
     """
-    folder = Store(data_dir).folder("corpus")
-    _refuse_unknown(folder, {"source": source, "type": type, "tag": tag})
+    wanted = Filter(source, type, tag, min_words, max_words)
     words = (search or "").split()
-    records: list[dict[str, Any]] = []
-    matched = 0
-    for group, first in _row_groups(folder):
-        rows = group.matching(source, type, tag, words)
-        wanted = rows[max(0, offset - matched) :][: limit - len(records)]
-        if offset < matched + len(rows) and len(wanted):
-            records += [
-                {"row": first + int(row), **record}
-                for row, record in zip(wanted, group.records(wanted), strict=True)
-            ]
-        matched += len(rows)
-    end = offset + len(records)
-    return Page(records, matched, end if records and end < matched else None)
+    return Records(Store(data_dir).folder("corpus")).page(wanted, words, offset=offset, limit=limit)
 
 
 def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
@@ -67,93 +243,4 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
 
     Raises `NoCorpusError`, and `SettingsError` for a row that the corpus does not have.
     """
-    folder = Store(data_dir).folder("corpus")
-    parquet = ParquetFile(folder / f"{CORPUS}.lineage.parquet")
-    names = [
-        "source",
-        "type",
-        "file",
-        "revision",
-        "licence",
-        "row",
-        "item",
-        "changed",
-        "corpus_row",
-    ]
-    for group in range(len(parquet.rows)):
-        table = parquet.read_group(group, names)
-        found: list[dict[str, Any]] = table.filter(pc.equal(table["corpus_row"], row)).to_pylist()
-        if found:
-            return found[0]
-    raise SettingsError(
-        f"the corpus has no row {row}", hint="Rows count from 0; `mindcorpus browse` shows them."
-    )
-
-
-def _refuse_unknown(folder: Path, filters: Mapping[str, str | None]) -> None:
-    """Raise `SettingsError` for a filter that nothing in the corpus can pass."""
-    if all(value is None for value in filters.values()):
-        return
-    statistics = read_manifest(folder)["statistics"]
-    for name, value in filters.items():
-        known = statistics[f"by_{name}"]
-        if value is not None and value not in known:
-            raise SettingsError(
-                f"the corpus has no {name} {value!r}",
-                field=name,
-                # Tags may be thousands.
-                hint="`mindcorpus stats` lists the tags."
-                if name == "tag"
-                else f"There are {', '.join(known)}.",
-            )
-
-
-class _RowGroup:
-    """One row group of one Parquet part; of its texts only what is asked for is read."""
-
-    def __init__(self, parquet: ParquetFile, number: int) -> None:
-        self._parquet = parquet
-        self._number = number
-        self._rows = parquet.rows[number]
-
-    def matching(
-        self, source: str | None, type_: str | None, tag: str | None, words: list[str]
-    ) -> Any:
-        """Give the rows of the group that match, as numbers within it."""
-        flags = np.ones(self._rows, bool)
-        for column, value in (("source", source), ("type", type_)):
-            if value is not None:
-                flags &= np.asarray(pc.equal(self._column(column), value))
-        if tag is not None and flags.any():
-            flags &= [tag in tags for tags in self._column("tags").to_pylist()]
-        if words and flags.any():
-            flags &= self._found(words)
-        return np.flatnonzero(flags)
-
-    def _found(self, words: list[str]) -> Any:
-        found = np.zeros(self._rows, bool)
-        for column in ("input", "response", "rejected_response"):
-            text = self._column(column)
-            here = np.ones(self._rows, bool)
-            for word in words:
-                here &= np.asarray(pc.match_substring(text, word, ignore_case=True))
-            found |= here
-        return found
-
-    def _column(self, name: str) -> Any:
-        return self._parquet.read_group(self._number, [name]).column(0)
-
-    def records(self, rows: Any) -> list[dict[str, Any]]:
-        """Read whole records."""
-        table = self._parquet.read_group(self._number, COLUMNS)
-        records: list[dict[str, Any]] = table.take(rows).to_pylist()
-        return records
-
-
-def _row_groups(folder: Path) -> Iterator[tuple[_RowGroup, int]]:
-    first = 0
-    for part in sorted((folder / f"{CORPUS}.parquet").iterdir()):
-        parquet = ParquetFile(part)
-        for number, rows in enumerate(parquet.rows):
-            yield _RowGroup(parquet, number), first
-            first += rows
+    return Records(Store(data_dir).folder("corpus")).lineage(row)

@@ -1,7 +1,8 @@
 """Charts as inline SVG: bars, stacked shares and length ranges that fit a phone and a wide screen.
 
-Everything across is in percent and nothing has a viewBox, so a chart takes the width it is given
-while its words keep their size. Colours and fonts come from charts.css.
+A row may lead somewhere: then the chart is a group of links, not one picture. Everything across
+is in percent and nothing has a viewBox, so a chart takes the width it is given while its words
+keep their size. Colours and fonts come from charts.css.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Bar:
     label: str
     value: float
     note: str
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Stack:
     label: str
     parts: Sequence[tuple[str, int]]
     note: str
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Range:
     low: float
     median: float
     high: float
+    href: str = ""
 
 
 def draw_bars(name: str, title: str, bars: Sequence[Bar]) -> str:
@@ -55,7 +59,7 @@ def draw_bars(name: str, title: str, bars: Sequence[Bar]) -> str:
     for number, bar in enumerate(bars):
         width = _percent(bar.value / top)
         mark = _rect("bar", 0.0, width) if bar.value else ""
-        rows.append(_row(number, bar.label, bar.note, _rect("track", 0.0, 100.0) + mark))
+        rows.append(_row(number, bar, bar.note, _rect("track", 0.0, 100.0) + mark))
     told = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
     return _chart(name, title, told, len(bars) * _ROW, "".join(rows))
 
@@ -71,7 +75,7 @@ def draw_stacks(name: str, title: str, stacks: Sequence[Stack]) -> str:
                 width = _percent(count / total)
                 marks.append(_rect(kind, at, width, round_=False))
                 at += width
-        rows.append(_row(number, stack.label, stack.note, "".join(marks)))
+        rows.append(_row(number, stack, stack.note, "".join(marks)))
     told = "; ".join(f"{stack.label}: {stack.note}" for stack in stacks)
     return _chart(name, title, told, len(stacks) * _ROW, "".join(rows))
 
@@ -92,7 +96,7 @@ def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) 
     middle = _BAR_TOP + _BAR // 2
     for number, row in enumerate(ranges):
         if row.high < 1:
-            parts.append(_row(number, row.label, "none", ""))
+            parts.append(_row(number, row, "none", ""))
             continue
         low, median, high = (
             _percent(math.log10(max(value, 1)) / math.log10(top))
@@ -102,7 +106,7 @@ def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) 
             f'<line class="span" x1="{low}%" x2="{high}%" y1="{middle}" y2="{middle}"/>'
             f'<circle class="dot" cx="{median}%" cy="{middle}" r="6"/>'
         )
-        parts.append(_row(number, row.label, f"{row.median:,.0f}", mark))
+        parts.append(_row(number, row, f"{row.median:,.0f}", mark))
     told = "; ".join(
         f"{row.label}: median {row.median:,.0f}, most from {row.low:,.0f} to {row.high:,.0f}"
         for row in ranges
@@ -111,21 +115,31 @@ def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) 
 
 
 def _chart(name: str, title: str, told: str, height: int, inside: str) -> str:
+    # What is within a picture does not exist for a screen reader, links neither.
+    role = "group" if "<a " in inside else "img"
     return (
-        f'<svg role="img" width="100%" height="{height}" '
+        f'<svg role="{role}" width="100%" height="{height}" '
         f'aria-labelledby="{name}-title {name}-desc">'
         f'<title id="{name}-title">{escape(title)}</title>'
         f'<desc id="{name}-desc">{escape(told)}</desc>{inside}</svg>'
     )
 
 
-def _row(number: int, label: str, note: str, marks: str) -> str:
+def _row(number: int, row: Bar | Stack | Range, note: str, marks: str) -> str:
+    label, said = row.label, escape(f"{row.label}: {note}")
     shown = label if len(label) <= _LABEL_CHARS else label[: _LABEL_CHARS - 1] + "…"
+    inside = (
+        # The blank parts the two where they are read out as the name of a link.
+        f'<text class="label" x="0" y="14">{escape(shown)}</text> '
+        f'<text class="note" x="100%" y="14" text-anchor="end">{escape(note)}</text>{marks}'
+    )
+    if row.href:
+        # The transparent area makes all of the row a link, not its words alone.
+        area = f'<rect class="area" width="100%" height="{_ROW}"/>'
+        inside = f'<a href="{escape(row.href)}">{area}{inside}</a>'
     return (
         f'<svg class="row" y="{number * _ROW}" width="100%" height="{_ROW}">'
-        f"<title>{escape(f'{label}: {note}')}</title>"
-        f'<text class="label" x="0" y="14">{escape(shown)}</text>'
-        f'<text class="note" x="100%" y="14" text-anchor="end">{escape(note)}</text>{marks}</svg>'
+        f"<title>{said}</title>{inside}</svg>"
     )
 
 

@@ -175,6 +175,7 @@ def merge_parts(
     store = Store(settings.data_dir, publisher)
     if store.is_own("corpus"):
         return corpus_result(catalog, store)
+    store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
     found = Harvest(catalog)

@@ -81,7 +81,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
             for tag in orjson.loads(tags):
                 by_tag[tag] += rows
         lengths.setdefault(part.source, []).append(kept[list(_LENGTHS)])
-        tick(len(index), 0)
+        tick(0, 0)
     frames = {source: pd.concat(found) for source, found in lengths.items()}
     filled = [frame for frame in frames.values() if len(frame)]
     return {

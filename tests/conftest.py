@@ -14,6 +14,8 @@ from hub_server import HubServer
 
 from mindcorpus.settings import Settings
 
+pytest_plugins = ["service_fixtures", "fault_fixtures"]
+
 # Read at the import of huggingface_hub and by the processes that tests start: a developer's own
 # token, cache and proxies must not be seen.
 _HOME = tempfile.mkdtemp(prefix="mindcorpus-tests-")

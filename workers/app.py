@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from workers.messages import QUEUES
+from workers.messages import QUEUES, Message
 from workers.scripts import PREFIX
 from workers.settings import ServiceSettings
 
@@ -67,9 +68,18 @@ def make_app(settings: ServiceSettings) -> Celery:
     return app
 
 
-def publish(app: Celery, job_id: str, queue: str) -> None:
-    """Tell workers of a job; if that fails, the sweeper does it later."""
+def publish(app: Celery, job_id: str, queue: str, others: Sequence[str] = ()) -> None:
+    """Tell workers of a job, and whoever takes it of others; the sweeper tells what gets lost."""
     try:
-        app.send_task(TASK, args=[job_id], queue=queue, ignore_result=True)
+        app.send_task(TASK, args=[job_id, list(others)], queue=queue, ignore_result=True)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("job %s not published (%s): the sweeper will", job_id, type(error).__name__)
+
+
+def publish_all(app: Celery, messages: Sequence[Message]) -> None:
+    """Tell workers of several jobs in one message a queue: a message costs a millisecond."""
+    by_queue: dict[str, list[str]] = {}
+    for job_id, queue in messages:
+        by_queue.setdefault(queue, []).append(job_id)
+    for queue, (first, *others) in by_queue.items():
+        publish(app, first, queue, others)

@@ -43,6 +43,7 @@ class NotClaimed:
     host: str
     pid: int
     fence: str
+    job_id: str = ""
 
 
 Held = Literal["held", "stale", "cancel", "deadline"]
@@ -58,9 +59,15 @@ class ClaimStore:
         self._lease = int(settings.lease_seconds * 1000)
         self._lost_error = json.dumps(lost_too_often(settings.max_attempts))
 
-    def claim(self, job_id: str, token: str, host: str, pid: int) -> Claim | NotClaimed:
-        """Take a job, if it is there to be taken; the same token may ask again."""
-        verdict, first, second, third, messages = self._scripts.run(
+    def claim(
+        self, job_id: str, token: str, host: str, pid: int, queue: str = ""
+    ) -> Claim | NotClaimed:
+        """Take a job, if it is there to be taken; the same token may ask again.
+
+        With a queue it is the job that has waited longest in it, and the one that was named only
+        if none waits.
+        """
+        verdict, first, second, third, messages, taken = self._scripts.run(
             "claim",
             job_id,
             token,
@@ -70,13 +77,14 @@ class ClaimStore:
             self._settings.max_attempts,
             int(self._settings.deadline_seconds * 1000),
             self._lost_error,
+            queue,
         )
         del messages  # the sweeper publishes what a claim found lost
         if verdict != "claimed":
-            return NotClaimed(verdict, first, int(second or 0), third)
+            return NotClaimed(verdict, first, int(second or 0), third, taken)
         with unavailable_errors():
-            fields: Any = self._redis.hgetall(job_key(job_id))
-        return Claim(job_id, first, fields)
+            fields: Any = self._redis.hgetall(job_key(taken))
+        return Claim(taken, first, fields)
 
     def beat(self, claim: Claim, progress: Progress | None = None) -> Held:
         """Renew the lease, and tell how far the job is."""

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
-from workers.app import publish
+from workers.app import publish_all
 from workers.errors import DiskFullError
 from workers.jobs import JobStore, Submitted
 from workers.orders import Order
@@ -47,8 +47,7 @@ class Desk:
         return self._store.cancel(job_id)
 
     def _publish(self, submitted: Submitted) -> Submitted:
-        for job_id, queue in submitted.messages:
-            publish(self._app, job_id, queue)
+        publish_all(self._app, submitted.messages)
         return submitted
 
 

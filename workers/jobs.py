@@ -181,11 +181,13 @@ class JobStore:
                 hint="Only a job that failed or was cancelled can be run again.",
             )
         with unavailable_errors():
-            key, queue = self._redis.hmget(job_key(job_id), "content_key", "queue")
+            key, queue, request = self._redis.hmget(
+                job_key(job_id), "content_key", "queue", "request"
+            )
         names = [each.name for each in job.progress.sources]
         return Order(
             kind=job.kind,
-            request=job.request,
+            request=json.loads(str(request)),
             content_key=str(key),
             queue=str(queue),
             parts=tuple(PartOrder(name, {"source": name}) for name in names),

@@ -109,7 +109,7 @@ def read_job(
     return Job(
         id=fields["id"],
         kind="merge" if fields["kind"] == "merge" else "prepare",
-        request=json.loads(fields["request"]),
+        request=_shown(json.loads(fields["request"])),
         state=_state(fields["state"]),
         stage=fields.get("stage"),
         progress=_progress(fields, sources, now),
@@ -130,6 +130,11 @@ def read_job(
         error=json.loads(fields["error"]) if "error" in fields else None,
         result=json.loads(fields["result"]) if "result" in fields else None,
     )
+
+
+def _shown(request: dict[str, Any]) -> dict[str, Any]:
+    """Give a request without what the service adds to it: paths of its own disks."""
+    return {name: value for name, value in request.items() if name not in ("catalogs", "paths")}
 
 
 def _state(text: str) -> State:

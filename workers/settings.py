@@ -49,7 +49,7 @@ class ServiceSettings(Settings):
         1000, ge=1, description="Jobs that may wait; more are refused until some have run."
     )
     parts_days: float = Field(
-        7.0, ge=0, description="Days that parts of sources, kept for the next merge, go unused."
+        7.0, gt=0, description="Days that parts of sources, kept for the next merge, go unused."
     )
     catalogs: tuple[Path, ...] = Field(
         (), description="Catalogue files with sources of your own, as a JSON list of paths."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mindcorpus.artifacts import Store
 from mindcorpus.errors import MindcorpusError
-from workers.app import publish
+from workers.app import publish_all
 from workers.claims import ClaimStore
 from workers.errors import RedisUnavailableError
 from workers.redis import connect
@@ -75,8 +75,7 @@ class Sweeper:
         messages, lost = self._claims.sweep()
         for job_id in lost:
             log.warning("job %s: its lease ran out", job_id)
-        for job_id, queue in messages:
-            publish(self._app, job_id, queue)
+        publish_all(self._app, messages)
         now = time.monotonic()
         if lost:
             self._storage_at = now

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mindcorpus.artifacts import Store
 from mindcorpus.errors import MindcorpusError
-from workers.app import publish
+from workers.app import publish, publish_all
 from workers.claims import Claim, ClaimStore, NotClaimed
 from workers.desk import refuse_full_disk
 from workers.errors import DeadlineError, DiskFullError, RedisUnavailableError, StalledError
@@ -48,19 +48,23 @@ class Executor:
         self._settings = settings
         self._stopping = stopping
 
-    def execute(self, job_id: str) -> None:
-        """Do a job, if it is there to be done; Redis being away leaves it to the sweeper."""
+    def execute(self, job_id: str, others: Sequence[str], queue: str) -> None:
+        """Do the job of a queue that has waited longest; first tell other workers of `others`.
+
+        Redis being away leaves them all to the sweeper.
+        """
+        for other in others:
+            publish(self._app, other, queue)
         try:
-            self._execute(job_id)
+            self._execute(job_id, queue)
         except RedisUnavailableError as error:
             log.warning("job %s: %s; the sweeper will see to it", job_id, error.title)
 
-    def _execute(self, job_id: str) -> None:
-        if self._stopping():
-            return  # what this worker still received, others are given by the sweeper
-        claim = self._claim(job_id)
+    def _execute(self, job_id: str, queue: str) -> None:
+        claim = self._claim(job_id, queue)
         if claim is None:
             return
+        job_id = claim.job_id
         log.info("job %s: %s begins", job_id, claim.kind)
         try:
             refuse_full_disk(self._settings)
@@ -74,21 +78,22 @@ class Executor:
         verdict, value = watch.run()
         log.info("job %s: %s %s", job_id, claim.kind, verdict)
         self._surely(lambda: self._publish(self._end(claim, work, verdict, value)))
-        if verdict in ("lost", "stale"):
+        if verdict != "done":
+            # What the runner had no time to clear away.
             with suppress(MindcorpusError):
-                Store(self._settings.data_dir).sweep()
+                Store(self._settings.data_dir).sweep(wait=False)
 
-    def _claim(self, job_id: str) -> Claim | None:
+    def _claim(self, job_id: str, queue: str) -> Claim | None:
         token, host, pid = secrets.token_hex(8), socket.gethostname(), os.getpid()
-        claimed = self._claims.claim(job_id, token, host, pid)
+        claimed = self._claims.claim(job_id, token, host, pid, queue)
         if isinstance(claimed, NotClaimed) and _is_dead(claimed, host):
             # The message came back because the process that held the job has died: no need to
             # wait for its lease.
-            log.warning("job %s: its process %d died", job_id, claimed.pid)
-            self._claims.lost(job_id, claimed.fence)
-            claimed = self._claims.claim(job_id, token, host, pid)
+            log.warning("job %s: its process %d died", claimed.job_id, claimed.pid)
+            self._claims.lost(claimed.job_id, claimed.fence)
+            claimed = self._claims.claim(job_id, token, host, pid, queue)
         if isinstance(claimed, NotClaimed):
-            log.info("job %s: not taken, it is %s", job_id, claimed.reason)
+            log.info("job %s: not taken, it is %s", claimed.job_id, claimed.reason)
             return None
         return claimed
 
@@ -144,8 +149,7 @@ class Executor:
         return self._claims.fail(claim, error, tolerated=tolerated)
 
     def _publish(self, messages: Sequence[Message]) -> None:
-        for job_id, queue in messages:
-            publish(self._app, job_id, queue)
+        publish_all(self._app, messages)
 
     def _surely(self, write: Callable[[], T]) -> T:
         """Write down an end, trying again while Redis is away, as long as the lease may hold."""

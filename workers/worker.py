@@ -5,11 +5,17 @@ On SIGTERM a worker hands its jobs over to others, which takes a second or two, 
 
 from __future__ import annotations
 
+import logging
 import mmap
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from celery import Task  # noqa: TC002 - Celery looks at the signature
+from celery.exceptions import Reject
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from workers.app import TASK, make_app
@@ -19,6 +25,11 @@ from workers.redis import connect
 from workers.settings import ServiceSettings
 from workers.sweeper import start_sweeper
 from workers.tasks import Executor
+
+log = logging.getLogger(__name__)
+
+_LOOK = 0.5
+_LONGEST_STOP = 12.0  # seconds: a runner has ten of them
 
 _settings = ServiceSettings.load()
 app = make_app(_settings)
@@ -36,10 +47,13 @@ def _executor() -> Executor:
     return Executor(claims, app, _settings, lambda: _stopping[0] != 0)
 
 
-@app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
-def run(job_id: str) -> None:
-    """Do the job that a message names."""
-    _executor().execute(job_id)
+@app.task(name=TASK, ignore_result=True, bind=True)  # type: ignore[untyped-decorator]
+def run(self: Task, job_id: str, others: Sequence[str] = ()) -> None:
+    """Do the job that a message names; it may name others of the same queue."""
+    if _stopping[0]:
+        # Received as the worker was told to stop: another one is to have it, and now.
+        raise Reject("stopping", requeue=True)
+    _executor().execute(job_id, others, self.request.delivery_info["routing_key"])
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -47,8 +61,21 @@ def _log(**_given: Any) -> None:
     configure()
 
 
+def _leave_in_time() -> None:
+    """End this process some seconds after it was told to, though Celery should wait for longer.
+
+    All jobs are handed over by then; a connection that breaks meanwhile can make Celery wait on.
+    """
+    while _stopping[0] == 0:
+        time.sleep(_LOOK)
+    time.sleep(_LONGEST_STOP)
+    log.warning("the worker did not end by itself")
+    os._exit(0)  # its pool's processes end with it
+
+
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _begin(**_given: Any) -> None:
+    threading.Thread(target=_leave_in_time, name="leave", daemon=True).start()
     _stop_sweeper.append(start_sweeper(_settings, app, worker=True))
 
 

@@ -269,19 +269,24 @@ def read_entries(text: str, file: str) -> list[Source]:
     return sources
 
 
+@cache
+def _built_in() -> tuple[Source, ...]:
+    """Read the entries that ship with the package; they do not change while it runs."""
+    entries = sorted(
+        (entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".toml")),
+        key=lambda entry: entry.name,
+    )
+    return tuple(
+        source for entry in entries for source in read_entries(entry.read_text("utf-8"), entry.name)
+    )
+
+
 def load_catalog(files: Sequence[Path] = ()) -> Catalog:
     """Load the project's seven sources, then those of a user's files, in that order.
 
     Raises `CatalogError` for an entry that is wrong, a file that cannot be read, or a name taken.
     """
-    found: dict[str, Source] = {}
-    built_in = sorted(
-        (entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".toml")),
-        key=lambda entry: entry.name,
-    )
-    for entry in built_in:
-        for source in read_entries(entry.read_text("utf-8"), entry.name):
-            found[source.name] = source
+    found = {source.name: source for source in _built_in()}
     for file in files:
         try:
             text = file.read_text("utf-8")

@@ -100,6 +100,7 @@ def prepare(
         corpus = store.folder("corpus")
         if all(store.is_own(kind) for kind in formats):
             return {kind: _result(kind, store.manifest(kind), store) for kind in formats}
+        store.begin(*formats)
         for kind in formats:
             store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir), _unless_replaced(corpus):

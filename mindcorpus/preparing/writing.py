@@ -107,8 +107,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunResult:
                     first += table.num_rows
                     chosen = np.asarray(taken[rows])
                     held_out = validation[rows][chosen]
-                    # Counted as `plan_runs` counts, so that what is done adds up to the total.
-                    tick(table.num_rows, int(each * table.num_rows))
+                    # Bytes are counted as `plan_runs` counts: what is done adds up to the total.
+                    tick(int(chosen.sum()), int(each * table.num_rows))
                     if not chosen.all():
                         table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
                     for write in writers:

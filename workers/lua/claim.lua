@@ -1,18 +1,31 @@
--- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often.
--- Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, then what to publish.
+-- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
+-- or ''. Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, what to publish,
+-- and the job's id.
+--
+-- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
+-- jobs do not.
 local id, token, host, pid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local claimed = P .. ':claimed:' .. token
+local mine = redis.call('GET', claimed)
+if mine then
+  id = mine -- the same call once more: its answer was lost
+elseif ARGV[9] ~= '' then
+  local queue = P .. ':queue:' .. ARGV[9]
+  id = redis.call('ZRANGEBYSCORE', queue, '-inf', text(NOW), 'LIMIT', 0, 1)[1] or id
+end
 local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local publish = {}
 local state = field(id, 'state')
 if not state or TERMINAL[state] then
   redis.call('ZREM', P .. ':active', id)
-  return { 'over', '', '', '', publish }
+  leave_queue(id)
+  return { 'over', '', '', '', publish, id }
 end
 if HELD[state] then
-  if field(id, 'token') == token then return { 'claimed', field(id, 'fence'), '', '', publish } end
+  if field(id, 'token') == token then return { 'claimed', field(id, 'fence'), '', '', publish, id } end
   if number(id, 'lease_until') > NOW then
     local holder = redis.call('HMGET', job_key(id), 'host', 'pid', 'fence')
-    return { 'busy', holder[1], holder[2], holder[3], publish }
+    return { 'busy', holder[1], holder[2], holder[3], publish, id }
   end
   lose(id, most, ARGV[8], publish)
   -- What is queued now is ours to take, and nobody need publish it.
@@ -20,13 +33,13 @@ if HELD[state] then
   state = field(id, 'state')
 end
 if state ~= 'queued' or field(id, 'step') == 'parts' then
-  return { 'over', '', '', '', publish }
+  return { 'over', '', '', '', publish, id }
 end
 if unwanted(id) then
   cancelled(id)
-  return { 'over', '', '', '', publish }
+  return { 'over', '', '', '', publish, id }
 end
-if number(id, 'not_before') > NOW then return { 'early', '', '', '', publish } end
+if number(id, 'not_before') > NOW then return { 'early', '', '', '', publish, id } end
 
 -- Ever growing, even if Redis lost its data in between: what is published remembers its number.
 local fence = math.max((tonumber(redis.call('GET', P .. ':fence') or '') or 0) + 1, NOW)
@@ -48,4 +61,5 @@ if parent ~= '' then
   end
   source_set(parent, field(id, 'name'), 'state', 'running')
 end
-return { 'claimed', text(fence), '', '', publish }
+redis.call('SET', claimed, id, 'EX', 60)
+return { 'claimed', text(fence), '', '', publish, id }

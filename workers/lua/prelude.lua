@@ -95,7 +95,7 @@ local function enqueue(id, when, grace)
   move(id, 'queued')
   local parent = parent_of(id)
   if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
-  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), text(NOW), id)
+  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), text(when), id)
   -- Whoever calls publishes it now if it is due; the sweeper does if that fails.
   look_at(id, when > NOW and when or NOW + grace)
 end

@@ -5,6 +5,16 @@ local most, grace, parts = tonumber(ARGV[6]), tonumber(ARGV[7]), cjson.decode(AR
 local keys_kept = 86400
 local remembered = P .. ':idempotency:' .. key
 
+if redis.call('EXISTS', job_key(id)) == 1 then
+  -- The same call once more: its answer was lost, and nothing was published.
+  local publish = {}
+  for _, part in ipairs(redis.call('SMEMBERS', P .. ':pending:' .. id)) do
+    table.insert(publish, { part, 'part' })
+  end
+  if #parts == 0 then table.insert(publish, { id, field(id, 'queue') }) end
+  return { 'created', id, publish }
+end
+
 if key ~= '' then
   local known = redis.call('HMGET', remembered, 'job', 'body')
   if known[1] and redis.call('EXISTS', job_key(known[1])) == 1 then

@@ -1,0 +1,123 @@
+"""What must hold after every fault."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+from cluster import PATIENCE, ROOT, RUNNER, Cluster
+from reader import look
+
+from workers.records import TERMINAL, Job
+
+Sound = Callable[..., dict[str, Job]]
+"""Checks all with the jobs given, and gives them as they ended; the fixture `sound`."""
+
+
+class Watcher:
+    """The reader as a process, from now until `stop`."""
+
+    def __init__(self, data_dir: Path, told: Path) -> None:
+        self._told = told
+        script = Path(__file__).with_name("reader.py")
+        with told.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, str(script), str(data_dir)],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=out,
+            )
+
+    def torn(self) -> list[str]:
+        """Give what it found torn so far; it must still be looking."""
+        assert self._process.poll() is None, "the reader died"
+        lines = self._told.read_text().splitlines()
+        return [line for line in lines if line != "."]
+
+    @property
+    def looks(self) -> int:
+        """How often it has looked."""
+        return self._told.read_text().count(".\n")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def assert_sound(
+    cluster: Cluster, watcher: Watcher, jobs: Sequence[Job], seconds: float = PATIENCE
+) -> dict[str, Job]:
+    """Wait until all jobs are over; check all that must hold then. Gives the jobs as they ended.
+
+    Raises `AssertionError` that names what does not hold and tells the story of the jobs.
+    """
+    ids = [job.id for job in jobs]
+
+    def all_over() -> bool:
+        return all(cluster.store.get(job_id).over for job_id in ids)
+
+    try:
+        cluster.until("no job to be left non-terminal", all_over, seconds)
+        cluster.until("nothing to be active", lambda: _active(cluster) == [], 10)
+        cluster.until("no staging to be left", lambda: not _staged(cluster), 10)
+        cluster.until("no runner to be left", lambda: not cluster.runners(), 10)
+        ended = {job_id: cluster.store.get(job_id) for job_id in ids}
+        for job in ended.values():
+            _assert_ended_once(cluster, job)
+        orphans = _orphans(cluster)
+        assert not orphans, f"orphan processes: {orphans}"
+        assert watcher.looks > 0
+        torn = [*watcher.torn(), *look(cluster.data_dir)]
+        assert not torn, f"the reader saw torn artifacts: {torn[:5]}"
+    except AssertionError as error:
+        open_ids = [job_id for job_id in ids if not cluster.store.get(job_id).over]
+        raise AssertionError(f"{error}\n{cluster.story(*(open_ids or ids[-3:]))}") from None
+    return ended
+
+
+def _assert_ended_once(cluster: Cluster, job: Job) -> None:
+    events = [event.data for event in cluster.store.events(job.id)]
+    states = [event["state"] for event in events if event["type"] == "state"]
+    ends = [state for state in states if state in TERMINAL]
+    assert ends == [job.state], f"job {job.id} ended as {ends}, its record says {job.state}"
+    assert events[-1]["type"] == "state", "something came after the end"
+    assert events[-1]["state"] == job.state
+    if job.state == "succeeded":
+        assert job.result is not None
+        assert job.error is None
+
+
+def _active(cluster: Cluster) -> list[str]:
+    with cluster.client() as client:
+        found: list[str] = client.zrange("mindcorpus:active", 0, -1)
+    return found
+
+
+def _staged(cluster: Cluster) -> list[str]:
+    staging = cluster.data_dir / "staging"
+    artifacts = cluster.data_dir / "artifacts"
+    found = [path.name for path in staging.iterdir()] if staging.is_dir() else []
+    if artifacts.is_dir():
+        links = {os.readlink(path) for path in artifacts.iterdir() if path.is_symlink()}
+        folders = (path for path in artifacts.iterdir() if not path.is_symlink() and path.is_dir())
+        found += [path.name for path in folders if path.name not in links]
+    return found
+
+
+def _orphans(cluster: Cluster) -> list[str]:
+    """Give processes over our data folder that belong to no living worker or web server."""
+    mains = {worker.pid for worker in cluster.workers if worker.alive}
+    mains |= {cluster.web.pid} if cluster.web is not None and cluster.web.alive else set()
+    found = []
+    for process in cluster.processes():
+        try:
+            above = {process.pid, *(parent.pid for parent in process.parents())}
+            if not above & mains or RUNNER in process.cmdline():
+                found.append(" ".join(process.cmdline()))
+        except psutil.NoSuchProcess:
+            continue
+    return found

@@ -1,0 +1,188 @@
+"""All faults mixed at random, beside clients that order, cancel and try again."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from cluster import LEASE, Cluster
+from invariants import Watcher, assert_sound
+from sources import LOCAL, fill
+
+from mindcorpus.errors import MindcorpusError
+from workers.app import publish
+from workers.errors import JobFinishedError, RedisUnavailableError
+from workers.records import Job
+
+#: Why a prepare may fail in a soak: what it reads may be replaced under it, or not be there yet.
+EXPECTED = {"artifact", "no-corpus"}
+_OPEN = 6  # jobs that are not over, at most
+
+
+@dataclass
+class Soak:
+    """One run: what was ordered, and what was done to whom, for messages of tests that fail."""
+
+    cluster: Cluster
+    chance: random.Random
+    jobs: list[Job] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    # Clients
+
+    def act(self) -> None:
+        """Do what one client may do; Redis being away is told to it, and nothing is lost."""
+        with contextlib.suppress(RedisUnavailableError, JobFinishedError):
+            still = [job for job in self.jobs[-20:] if not self.cluster.store.get(job.id).over]
+            what = self.chance.random()
+            if what < 0.12 and still:
+                self.cluster.desk.cancel(self.chance.choice(still).id)
+            elif what < 0.2 and self.jobs:
+                again = self.cluster.desk.retry(self.chance.choice(self.jobs).id).job
+                self._ordered(again)
+            elif len(still) < _OPEN:
+                self._ordered(self._order())
+
+    def _order(self) -> Job:
+        chosen = self.chance.sample(LOCAL, self.chance.randint(1, 3))
+        if self.chance.random() < 0.25:
+            return self.cluster.prepare(format=self.chance.choice(("openai", "huggingface", "all")))
+        if self.chance.random() < 0.6:
+            fill(self.cluster.data_dir, chosen[0], megabytes=self.chance.randint(1, 3))
+        return self.cluster.merge(*chosen)
+
+    def _ordered(self, job: Job) -> None:
+        if job.id not in {known.id for known in self.jobs}:
+            self.jobs.append(job)
+
+    # Faults
+
+    def runner(self) -> None:
+        """Kill a runner."""
+        self._kill(self.cluster.runners())
+
+    def child(self) -> None:
+        """Kill a process of a pool."""
+        self._kill([child for worker in self.cluster.workers for child in worker.children()])
+
+    def worker(self) -> None:
+        """Kill a whole worker, and start another."""
+        self.chance.choice(self.cluster.workers).kill()
+        self.restart()
+
+    def term(self) -> None:
+        """Ask a worker to end, and start another."""
+        leaving = self.chance.choice(self.cluster.workers)
+        leaving.signal(signal.SIGTERM)
+        leaving.wait(15)
+        self.restart()
+
+    def paused(self) -> None:
+        """Pause a runner and its supervisor, for longer than a lease or not."""
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+            runner = self.chance.choice(self.cluster.runners())
+            child = runner.parent()
+            both = [runner, *([child] if child is not None else [])]
+            for process in both[::-1]:
+                process.suspend()
+            time.sleep(self.chance.uniform(0.2, 1.5 * LEASE))
+            for process in both:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def redis(self) -> None:
+        """Kill Redis, and start it again."""
+        self.cluster.redis.kill()
+        time.sleep(self.chance.uniform(0, LEASE))
+        self.cluster.redis.start()
+
+    def hung(self) -> None:
+        """Let Redis hang."""
+        self.cluster.redis.pause()
+        time.sleep(self.chance.uniform(0.5, 1.5 * LEASE))
+        self.cluster.redis.resume()
+
+    def reset(self) -> None:
+        """Reset all connections."""
+        with self.cluster.client() as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+
+    def forgotten(self) -> None:
+        """Lose the messages of a queue."""
+        with self.cluster.client() as client:
+            client.delete(f"mindcorpus:{self.chance.choice(('part', 'finalise', 'prepare'))}")
+
+    def doubled(self) -> None:
+        """Send messages of jobs and parts once more, also of some that are over."""
+        for job in self.jobs[-3:]:
+            for part in self.cluster.parts(job):
+                publish(self.cluster.app, part, "part")
+            publish(self.cluster.app, job.id, "finalise")
+
+    def restart(self) -> None:
+        """Bring back workers that were killed."""
+        alive = [worker for worker in self.cluster.workers if worker.alive]
+        missing = len(self.cluster.workers) - len(alive)
+        self.cluster.workers[:] = alive
+        for _ in range(missing):
+            self.cluster.start_worker(wait=False)
+
+    def _kill(self, processes: Sequence[psutil.Process]) -> None:
+        if processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.chance.choice(processes).kill()
+
+
+FAULTS = (
+    *("runner", "child", "worker", "term", "paused"),
+    *("redis", "hung", "reset", "forgotten", "doubled"),
+)
+
+
+def soak(
+    cluster: Cluster,
+    watcher: Watcher,
+    seconds: float,
+    seed: int,
+    *,
+    faults: Sequence[str] = FAULTS,
+    patience: float = 60,
+) -> dict[str, Any]:
+    """Mix faults for some seconds, then let all jobs end, and check what must hold.
+
+    Gives how many jobs ended how, and the faults. Raises `AssertionError`.
+    """
+    run = Soak(cluster, random.Random(seed))
+    fill(cluster.data_dir, *LOCAL, megabytes=2)
+    end = time.monotonic() + seconds
+    fault_at = time.monotonic() + 1
+    while time.monotonic() < end:
+        run.act()
+        if time.monotonic() >= fault_at:
+            name = run.chance.choice(faults)
+            fault: Callable[[], None] = getattr(run, name)
+            with contextlib.suppress(MindcorpusError):
+                fault()
+            run.done.append(name)
+            fault_at = time.monotonic() + run.chance.uniform(0.3, 2)
+        time.sleep(run.chance.uniform(0.05, 0.4))
+    run.restart()
+    # What was ordered while Redis hung may be there although nobody was told its id.
+    page = cluster.store.list(limit=1000)
+    assert {job.id for job in run.jobs} <= {job.id for job in page.jobs}, "jobs were lost"
+    ended = assert_sound(cluster, watcher, page.jobs, patience)
+    states = [job.state for job in ended.values()]
+    failed = {(job.kind, job.error["code"]) for job in ended.values() if job.error is not None}
+    assert failed <= {("prepare", code) for code in EXPECTED}, f"failed: {failed}"
+    return {
+        "seed": seed,
+        "jobs": {state: states.count(state) for state in sorted(set(states))},
+        "faults": {name: run.done.count(name) for name in sorted(set(run.done))},
+        "looks": watcher.looks,
+    }

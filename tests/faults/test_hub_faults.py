@@ -1,0 +1,108 @@
+"""A hub that turns workers away, breaks off, hangs or asks who they are."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sources import HUB, REPOSITORY, ROWS_A_MEGABYTE, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cluster import Cluster
+    from hub_server import HubServer
+    from invariants import Watcher
+
+    Build = Callable[..., tuple[Cluster, Watcher]]
+
+FILE = "GET .*/rows.jsonl"
+
+
+@pytest.fixture
+def distant(hub: HubServer, build: Build) -> tuple[Cluster, Watcher, HubServer]:
+    """A service whose hub, one of the test's own, has the source `distant`."""
+    target = hub.root / "datasets" / REPOSITORY / "rows.jsonl"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(rows(1))
+    return *build(), hub
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("rate-limited", {"times": 3, "seconds": 1}),
+        ("unavailable", {"times": 5}),
+        ("truncated", {"match": FILE, "times": 3, "at": 1000}),
+        ("corrupted", {"match": FILE, "times": 1}),
+        ("stalled", {"match": FILE, "times": 2, "at": 1000, "seconds": 4}),
+    ],
+)
+def test_what_may_pass_is_waited_for(
+    kind: str, rule: dict[str, Any], distant: tuple[Cluster, Watcher, HubServer]
+) -> None:
+    from invariants import assert_sound
+
+    cluster, watcher, hub = distant
+    hub.fail(kind, **rule)
+    job = cluster.merge(HUB)
+    ended = assert_sound(cluster, watcher, [job])[job.id]
+    assert ended.state == "succeeded", ended.error
+    assert ended.result is not None
+    assert ended.result["records"] == ROWS_A_MEGABYTE
+    assert [each["fault"] for each in hub.requests].count(kind) == rule["times"]
+    (part,) = cluster.parts(job).values()
+    assert part["attempt"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("unauthenticated", "access-denied"),
+        ("gated", "access-denied"),
+        ("missing", "source-not-found"),
+    ],
+)
+def test_what_will_not_pass_fails_at_once_with_its_code(
+    kind: str, code: str, distant: tuple[Cluster, Watcher, HubServer]
+) -> None:
+    from invariants import assert_sound
+
+    cluster, watcher, hub = distant
+    hub.fail(kind, times=None)
+    began = time.monotonic()
+    job = cluster.merge(HUB)
+    ended = assert_sound(cluster, watcher, [job])[job.id]
+    assert ended.error is not None
+    assert (ended.error["code"], ended.error["source"]) == (code, HUB)
+    assert ended.error["hint"]
+    assert time.monotonic() - began < 15
+    (part,) = cluster.parts(job).values()
+    assert part["tries"] == "0"
+
+
+def test_a_hub_that_stays_away_fails_the_job_when_its_tries_are_used_up(
+    hub: HubServer, build: Build
+) -> None:
+    from invariants import assert_sound
+
+    cluster, watcher = build(max_tries="2", retry_seconds="0.2")
+    hub.fail("unavailable", times=None)
+    job = cluster.merge(HUB)
+    ended = assert_sound(cluster, watcher, [job])[job.id]
+    assert (ended.state, ended.error and ended.error["code"]) == ("failed", "hub-unavailable")
+
+
+def test_a_job_that_waits_for_the_hub_can_be_cancelled(
+    distant: tuple[Cluster, Watcher, HubServer],
+) -> None:
+    from invariants import assert_sound
+
+    cluster, watcher, hub = distant
+    hub.fail("slow", times=None, seconds=30)
+    job = cluster.merge(HUB)
+    cluster.until("the hub to be asked", cluster.runners, job=job)
+    time.sleep(1)
+    assert cluster.desk.cancel(job.id).state == "cancelled"
+    assert_sound(cluster, watcher, [job], 5)

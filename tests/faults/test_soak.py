@@ -1,0 +1,80 @@
+"""The soak, and proof that it would notice: without what keeps jobs and artifacts whole, it fails.
+
+`MINDCORPUS_SOAK_SECONDS` makes it longer, `MINDCORPUS_SOAK_SEED` repeats one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cluster import ROOT, Cluster
+from invariants import Watcher
+from soak import soak
+
+Build = Callable[..., tuple[Cluster, Watcher]]
+
+SECONDS = float(os.environ.get("MINDCORPUS_SOAK_SECONDS", "120"))
+SEED = int(os.environ.get("MINDCORPUS_SOAK_SEED", "0")) or random.SystemRandom().randrange(10**6)
+#: So often is nobody unlucky in a soak.
+SETTINGS = {"max_attempts": "20", "max_tries": "20"}
+
+
+def test_soak(build: Build, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster, watcher = build(workers=2, **SETTINGS)
+    try:
+        told = soak(cluster, watcher, SECONDS, SEED)
+    except AssertionError as error:
+        raise AssertionError(f"seed {SEED}: {error}") from None
+    with capsys.disabled():
+        print(f"\nsoak: {told}")  # noqa: T201 - the seed repeats it
+    assert told["jobs"]["succeeded"] > SECONDS / 12
+    assert sum(told["faults"].values()) > SECONDS / 6
+
+
+def mutated(tmp_path: Path, file: str, code: str, instead: str) -> Path:
+    """Copy the code that workers run, with one change."""
+    for package in ("mindcorpus", "workers"):
+        shutil.copytree(
+            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    path = tmp_path / file
+    text = path.read_text()
+    assert text.count(code) == 1, f"{file} has changed: the mutant does not apply"
+    path.write_text(text.replace(code, instead))
+    return tmp_path
+
+
+def test_without_the_sweeper_the_soak_fails(build: Build, tmp_path: Path) -> None:
+    code = mutated(
+        tmp_path / "code",
+        "workers/sweeper.py",
+        "messages, lost = self._claims.sweep()",
+        "messages, lost = (), ()",
+    )
+    cluster, watcher = build(workers=2, code=code, **SETTINGS)
+    with pytest.raises(AssertionError, match=r"waited .* for no job to be left non-terminal"):
+        soak(cluster, watcher, 12, SEED, faults=("worker", "forgotten"), patience=15)
+
+
+IN_PLACE = """            if old is not None:
+                # The mutant: into the folder that readers have open.
+                shutil.copytree(output, old, dirs_exist_ok=True)
+                return old
+"""
+
+
+def test_with_writes_in_place_the_soak_fails(build: Build, tmp_path: Path) -> None:
+    code = mutated(
+        tmp_path / "code",
+        "mindcorpus/artifacts.py",
+        '            folder = self._artifacts / f"{kind}-{digest}"\n',
+        f'{IN_PLACE}            folder = self._artifacts / f"{{kind}}-{{digest}}"\n',
+    )
+    cluster, watcher = build(workers=2, code=code, **SETTINGS)
+    with pytest.raises(AssertionError, match="the reader saw torn artifacts"):
+        soak(cluster, watcher, 12, SEED, faults=("runner", "doubled"))

@@ -1,0 +1,122 @@
+"""/sources, /statistics, /records: what the corpus is made of and holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mindcorpus import artifacts
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@pytest.fixture
+def records(corpus: Path) -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = json.loads((corpus / f"{artifacts.CORPUS}.json").read_text())
+    return read
+
+
+def test_sources_come_with_homes_and_licences(asking: httpx2.Client) -> None:
+    sources = asking.get("/sources").json()["sources"]
+    assert [source["name"] for source in sources] == [
+        "Human-Like-DPO-Dataset",
+        "mental_health_counseling_conversations",
+        "Psych-101",
+        "MentalChat16K",
+        "RedditESS",
+        "TRACE",
+        "Depression-Reddit-Cleaned",
+    ]
+    by_name = {source["name"]: source for source in sources}
+    trace = by_name["TRACE"]
+    assert (trace["home"], trace["commercial"]) == ("PomboLabs/TRACE", False)
+    assert trace["licence"]["id"] == "CC-BY-NC-4.0"
+    assert trace["licence"]["terms"]
+    assert by_name["RedditESS"]["absent"]
+    assert by_name["RedditESS"]["home"] == ""
+
+
+def test_statistics_are_those_of_the_manifest(asking: httpx2.Client, corpus: Path) -> None:
+    manifest = json.loads((corpus / f"{artifacts.CORPUS}.manifest.json").read_text())
+    assert asking.get("/statistics").json() == manifest["statistics"]
+
+
+@pytest.mark.parametrize("path", ["/statistics", "/records", "/records/0"])
+def test_without_a_corpus_there_is_nothing_to_show(asking: httpx2.Client, path: str) -> None:
+    answer = asking.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-corpus")
+
+
+def test_records_come_in_pages(asking: httpx2.Client, records: list[dict[str, Any]]) -> None:
+    found: list[dict[str, Any]] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = asking.get("/records", params={"offset": offset, "limit": 100}).json()
+        assert page["matched"] == len(records)
+        found += page["records"]
+        offset = page["next_offset"]
+    assert [record.pop("row") for record in found] == list(range(len(records)))
+    assert found == records
+
+
+def test_records_are_filtered_and_searched(
+    asking: httpx2.Client, records: list[dict[str, Any]]
+) -> None:
+    source = asking.get("/records", params={"source": "TRACE", "limit": 100}).json()
+    assert source["matched"] == sum(record["source"] == "TRACE" for record in records)
+    assert {record["source"] for record in source["records"]} == {"TRACE"}
+    kind, tag = records[0]["type"], next(tag for record in records for tag in record["tags"])
+    typed = asking.get("/records", params={"type": kind}).json()
+    assert typed["matched"] == sum(record["type"] == kind for record in records)
+    tagged = asking.get("/records", params={"tag": tag}).json()
+    assert tagged["matched"] == sum(tag in record["tags"] for record in records)
+    word = max(records[0]["input"].split(), key=len).strip(".,!?")
+    searched = asking.get("/records", params={"search": word.upper()}).json()
+    assert 0 in [record["row"] for record in searched["records"]]
+    assert asking.get("/records", params={"search": "xyzzyplugh"}).json()["records"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "offset=-1", f"offset={2**53}", "source=", "tags=x", "offset=0x1"],
+)
+def test_a_query_is_checked(asking: httpx2.Client, query: str) -> None:
+    answer = asking.get(f"/records?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+@pytest.mark.parametrize("query", ["source=Nobody", "type=none", "tag=none"])
+def test_what_the_corpus_does_not_have_is_said(
+    asking: httpx2.Client, corpus: Path, query: str
+) -> None:
+    answer = asking.get(f"/records?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "settings")
+
+
+def test_a_record_is_shown_with_where_it_came_from(
+    asking: httpx2.Client, records: list[dict[str, Any]]
+) -> None:
+    row = len(records) - 1
+    shown = asking.get(f"/records/{row}").json()
+    assert shown["record"] == {"row": row, **records[row]}
+    assert shown["lineage"]["corpus_row"] == row
+    assert shown["lineage"]["source"] == records[row]["source"]
+    assert shown["lineage"]["file"]
+    assert shown["lineage"]["licence"]
+
+
+@pytest.mark.parametrize("row", [489, 10**18, 10**30])
+def test_a_row_that_is_not_there_is_not_found(
+    asking: httpx2.Client, corpus: Path, row: int
+) -> None:
+    answer = asking.get(f"/records/{row}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "record-not-found")
+
+
+@pytest.mark.parametrize("row", ["-1", "x", "1.0", "%00"])
+def test_what_is_no_row_is_not_found(asking: httpx2.Client, corpus: Path, row: str) -> None:
+    assert asking.get(f"/records/{row}").status_code == 404

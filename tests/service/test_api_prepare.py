@@ -1,0 +1,129 @@
+"""GET and POST /prepare: which training formats are there, and make them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx2
+    from playing import Player
+
+
+def without(corpus: Path, kind: str) -> None:
+    """Take a format away."""
+    (corpus / "artifacts" / kind).unlink()
+
+
+def test_formats_are_told_of(asking: httpx2.Client, corpus: Path) -> None:
+    told = asking.get("/prepare").json()
+    assert list(told["formats"]) == ["openai", "huggingface"]
+    for entry in told["formats"].values():
+        assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, 377)
+    assert told["job"] is None
+
+
+def test_formats_of_another_corpus_are_outdated(asking: httpx2.Client, corpus: Path) -> None:
+    manifest = corpus / "artifacts" / "corpus" / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    formats = asking.get("/prepare").json()["formats"]
+    assert all(entry["outdated"] for entry in formats.values())
+
+
+def test_without_a_corpus_there_is_nothing_to_prepare(asking: httpx2.Client) -> None:
+    answer = asking.post("/prepare")
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert problem["code"] == "no-corpus"
+    assert "/merge" in problem["hint"]
+    assert asking.get("/prepare").json()["formats"]["openai"]["exists"] is False
+
+
+def test_formats_are_not_replaced_unasked(asking: httpx2.Client, corpus: Path) -> None:
+    answer = asking.post("/prepare", json={"format": "openai"})
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["exists"], told["job"], list(told["formats"])) == (True, None, ["openai"])
+    assert asking.get("/jobs").json()["jobs"] == []
+    forced = asking.post("/prepare", json={"format": "openai", "force": True})
+    assert forced.status_code == 202
+    assert forced.headers["Location"].endswith(forced.json()["id"])
+
+
+def test_of_all_formats_those_that_lack_are_made(asking: httpx2.Client, corpus: Path) -> None:
+    without(corpus, "huggingface")
+    answer = asking.post("/prepare")
+    assert answer.status_code == 202
+    assert answer.json()["request"]["format"] == "huggingface"
+    both = asking.post("/prepare", json={"force": True})
+    assert both.json()["request"]["format"] == "all"
+
+
+def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
+    body = {
+        "format": "huggingface",
+        "force": True,
+        "exclude": ["TRACE"],
+        "types": ["counseling"],
+        "caps": {"Psych-101": 5},
+        "seed": 7,
+        "system_prompt": "Be kind.",
+        "instruction": "Answer:",
+        "validation_share": 0.3,
+    }
+    assert asking.post("/prepare", json=body).json()["request"] == body
+    plain = asking.post("/prepare", json={"force": True}).json()
+    assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (42, 0.2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"format": "csv"},
+        {"caps": {"TRACE": -1}},
+        {"caps": {"TRACE": "5"}},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"validation_share": 1},
+        {"system_prompt": ""},
+        {"path": "/tmp"},
+    ],
+)
+def test_only_what_is_known_may_be_asked_for(
+    asking: httpx2.Client, corpus: Path, body: dict[str, Any]
+) -> None:
+    answer = asking.post("/prepare", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+def test_a_job_in_flight_is_shown_and_joined(asking: httpx2.Client, corpus: Path) -> None:
+    first = asking.post("/prepare", json={"force": True}).json()
+    assert asking.get("/prepare").json()["job"]["id"] == first["id"]
+    joined = asking.post("/prepare", json={"force": True})
+    assert (joined.status_code, joined.json()["id"]) == (202, first["id"])
+
+
+def test_a_data_folder_that_is_gone_is_no_bug(asking: httpx2.Client, corpus: Path) -> None:
+    shutil.rmtree(corpus)
+    assert asking.get("/prepare").status_code == 200
+    assert asking.get("/merge").status_code == 200
+
+
+def test_a_key_still_gives_its_job_when_that_is_done(
+    asking: httpx2.Client, playing: Player, corpus: Path, made_sample: Path
+) -> None:
+    without(corpus, "openai")
+    key = {"Idempotency-Key": "lost-the-answer"}
+    job = asking.post("/prepare", json={"format": "openai"}, headers=key).json()["id"]
+    playing.take(job)
+    playing.succeed(job)
+    link = (made_sample / "artifacts" / "openai").readlink()
+    (corpus / "artifacts" / "openai").symlink_to(link)
+    again = asking.post("/prepare", json={"format": "openai"}, headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, job)
+    assert asking.post("/prepare", json={"format": "openai"}).json()["exists"] is True
+    other = asking.post("/prepare", json={}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")

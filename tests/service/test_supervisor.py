@@ -1,0 +1,264 @@
+"""A supervisor with real runners: whatever happens to one, it is told, and nothing is left."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from own_sources import own_source
+from stores import make_stores
+
+from mindcorpus.artifacts import Store
+from mindcorpus.requests import MergeRequest
+from workers import supervisor as module
+from workers.claims import Claim
+from workers.errors import StalledError
+from workers.orders import merge_order
+from workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from redis_server import RedisServer
+    from stores import Stores
+
+ROOT = Path(__file__).parents[2]
+#: Rows that take a second or more to read.
+MANY = 60_000
+
+
+class Watched:
+    """A merge of one source, whose parts and last step are run under supervision."""
+
+    def __init__(self, url: str, folder: Path, rows: int, **settings: Any) -> None:
+        catalog = own_source(folder / "raw", "own", rows)
+        chosen = {"data_dir": folder / "data", "catalogs": (catalog,), **settings}
+        self.stores: Stores = make_stores(url, **chosen)
+        order = merge_order(MergeRequest(sources=("own",)), self.stores.settings)
+        self.job = self.stores.jobs.submit(order).job
+        self.claim: Claim
+
+    def run(
+        self, meanwhile: Callable[[], object] = lambda: False, job_id: str = ""
+    ) -> tuple[str, Any]:
+        """Run the part, or a job; `meanwhile` is called all the while, and True stops the worker.
+
+        It is called in this thread: the system ends a runner with the thread that started it.
+        """
+        stores = self.stores
+        self.claim = stores.take(job_id or stores.parts(self.job.id)[0])
+        work = stores.claims.work_of(self.claim)
+        watch = Supervisor(
+            self.claim, work, stores.claims, stores.settings, lambda: meanwhile() is True
+        )
+        outcome = watch.run()
+        assert psutil.Process().children(recursive=True) in ([], [redis_process()])
+        return outcome
+
+    def once_reading(self, act: Callable[[], object]) -> Callable[[], object]:
+        """Give what does something once, when the runner reads."""
+        done: list[object] = []
+
+        def meanwhile() -> object:
+            if not done and self.stores.jobs.get(self.job.id).stage == "read":
+                done.append(act())
+                return done[0]
+            return False
+
+        return meanwhile
+
+
+def redis_process() -> psutil.Process | None:
+    """Give the server that the tests have started, which is no runner's."""
+    for child in psutil.Process().children():
+        if "server" in child.name():
+            return child
+    return None
+
+
+def runner() -> psutil.Process:
+    """Give the runner of this process."""
+    (found,) = [
+        child for child in psutil.Process().children() if "workers.runner" in child.cmdline()
+    ]
+    return found
+
+
+@pytest.fixture
+def watched(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Watched]:
+    """Give a merge to watch; the runner has its settings from variables, as in a worker."""
+    monkeypatch.chdir(ROOT)
+
+    def make(rows: int = MANY, **settings: Any) -> Watched:
+        monkeypatch.setenv("MINDCORPUS_DATA_DIR", str(tmp_path / "data"))
+        monkeypatch.setenv("MINDCORPUS_WORKERS", "1")
+        return Watched(redis_url, tmp_path, rows, **settings)
+
+    return make
+
+
+Make = Callable[..., Watched]
+
+
+def test_a_runner_s_words_are_handed_on(watched: Make) -> None:
+    made = watched(rows=100)
+    verdict, found = made.run()
+    assert verdict == "done"
+    assert found["found"]["source"] == "own"
+    progress = made.stores.jobs.get(made.job.id).progress
+    assert progress.rows == 100
+    assert progress.done == found["size"]
+    stores = made.stores
+    assert stores.claims.succeed(made.claim, found, source_size=found["size"])
+    verdict, result = made.run(job_id=made.job.id)
+    assert (verdict, result["records"]) == ("done", 100)
+    assert stores.redis.hget(f"mindcorpus:job:{made.job.id}", "committed") == "1"
+    assert Store(stores.settings.data_dir).corpus_exists()
+    assert stores.claims.succeed(made.claim, result) == []
+
+
+def test_a_failure_is_handed_on(watched: Make, tmp_path: Path) -> None:
+    made = watched(rows=1)
+    (tmp_path / "raw/own.jsonl").unlink()
+    verdict, value = made.run()
+    assert (verdict, value["error"]["code"]) == ("failed", "source-not-found")
+
+
+def test_progress_is_told_all_the_while(watched: Make) -> None:
+    made = watched()
+    assert made.run()[0] == "done"
+    events = [event.data for event in made.stores.jobs.events(made.job.id)]
+    told = [event for event in events if event["type"] == "progress"]
+    assert len(told) > 4
+    pauses = [
+        after["at"] - before["at"]
+        for before, after in pairwise(told)
+        if before["stage"] == after["stage"]
+    ]
+    assert min(pauses) >= 240
+    assert made.stores.jobs.get(made.job.id).progress.rows == MANY
+
+
+def test_a_cancelled_job_s_runner_is_stopped(watched: Make) -> None:
+    made = watched()
+    assert made.run(made.once_reading(lambda: made.stores.jobs.cancel(made.job.id))) == (
+        "stopped",
+        None,
+    )
+    made.stores.claims.stopped(made.claim)
+    assert made.stores.active() == {}
+
+
+def test_a_job_cancelled_before_it_publishes_does_not(watched: Make) -> None:
+    made = watched(rows=10)
+    stores = made.stores
+    _, found = made.run()
+    stores.claims.succeed(made.claim, found)
+    # The flag is there before the runner asks; no beat has told of it yet.
+    verdict = made.run(lambda: stores.jobs.cancel(made.job.id) and False, job_id=made.job.id)
+    assert verdict == ("stopped", None)
+    assert not Store(stores.settings.data_dir).corpus_exists()
+
+
+def test_a_worker_that_stops_hands_its_job_over(watched: Make) -> None:
+    made = watched()
+    assert made.run(made.once_reading(lambda: True)) == ("released", None)
+    assert made.stores.claims.release(made.claim) == [(made.claim.job_id, "part")]
+    assert made.run()[0] == "done"
+
+
+def test_a_runner_that_others_stop_is_handed_over_too(watched: Make) -> None:
+    made = watched()
+    assert made.run(made.once_reading(lambda: runner().terminate())) == ("released", None)
+
+
+def test_a_runner_that_is_killed_is_lost(watched: Make, tmp_path: Path) -> None:
+    made = watched()
+    assert made.run(made.once_reading(lambda: runner().kill())) == ("lost", -signal.SIGKILL)
+    assert made.stores.claims.lost(made.claim.job_id, made.claim.fence)
+    assert made.run()[0] == "done"
+
+
+def test_the_deadline_ends_it(watched: Make) -> None:
+    made = watched()
+    past = made.stores.settings.deadline_seconds + 1
+    began = time.monotonic()
+    assert made.run(made.once_reading(lambda: made.stores.let_pass(past))) == ("deadline", None)
+    assert time.monotonic() - began < 5
+
+
+def test_one_that_tells_nothing_new_is_ended(
+    watched: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GRACE", 0.5)
+    made = watched(no_progress_seconds=1, lease_seconds=2)
+    began = time.monotonic()
+    # Stopped like this it hears no SIGTERM either: it must be killed.
+    assert made.run(made.once_reading(lambda: runner().suspend())) == ("stalled", None)
+    assert 1 < time.monotonic() - began < 6
+    assert made.stores.claims.fail(made.claim, StalledError("nothing new came of it")) == []
+    assert made.stores.state(made.job.id) == "failed"
+
+
+def test_one_whose_job_was_given_to_another_is_killed(watched: Make) -> None:
+    made = watched()
+    stores = made.stores
+
+    def take_over() -> None:
+        stores.let_pass(60)
+        stores.take(made.claim.job_id)
+
+    assert made.run(made.once_reading(take_over)) == ("stale", None)
+    assert stores.state(made.claim.job_id) == "running"
+
+
+def test_one_that_was_paused_past_its_lease_finds_itself_out(watched: Make) -> None:
+    made = watched(lease_seconds=1)
+    stores = made.stores
+
+    def sleep() -> None:
+        # As if this process had been stopped: nothing is beaten meanwhile, and a sweeper came.
+        runner().suspend()
+        time.sleep(1.2)
+        assert stores.claims.sweep()[1] == [made.claim.job_id]
+        runner().resume()
+
+    assert made.run(made.once_reading(sleep)) == ("stale", None)
+    assert stores.state(made.claim.job_id) == "queued"
+
+
+def test_redis_may_be_away_for_less_than_the_lease(
+    watched: Make, redis_server: RedisServer
+) -> None:
+    made = watched()
+
+    def kill() -> None:
+        redis_server.kill()
+        redis_server.start()
+
+    assert made.run(made.once_reading(kill))[0] == "done"
+    assert made.stores.claims.beat(made.claim) == "held"
+
+
+def test_redis_away_for_longer_than_the_lease_ends_it(
+    watched: Make, redis_server: RedisServer
+) -> None:
+    made = watched(lease_seconds=1)
+
+    try:
+        assert made.run(made.once_reading(redis_server.pause)) == ("stale", None)
+    finally:
+        redis_server.resume()
+
+
+def test_the_lease_is_kept_while_it_runs(watched: Make) -> None:
+    made = watched(lease_seconds=1)
+    stores = made.stores
+    assert made.run(lambda: stores.claims.sweep() and False)[0] == "done"
+    assert stores.jobs.census().lease_losses == 0

@@ -1,0 +1,85 @@
+"""`python -m web`: the tokens of the service, and the whole service on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import click
+
+from mindcorpus.errors import MindcorpusError
+from web.settings import WebSettings
+from web.tokens import SCOPES, Scope, TokenFile
+
+
+@click.group()
+def main() -> None:
+    """Run the service of mindcorpus; settings are `MINDCORPUS_…` variables."""
+
+
+@main.group()
+def token() -> None:
+    """Make, list and revoke the tokens that the API asks for."""
+
+
+@token.command("new")
+@click.option("--name", required=True, help="Who or what uses it, such as laptop or ci.nightly.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help="What it may do; write includes read. May be repeated. Default: read.",
+)
+def new_token(name: str, scopes: tuple[str, ...]) -> None:
+    """Make a token and print it, this once."""
+    with _told():
+        text = _tokens().new(name, cast("tuple[Scope, ...]", scopes or ("read",)))
+    click.echo(text)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List names, scopes and when they were made."""
+    with _told():
+        for known in _tokens().list():
+            click.echo(f"{known.name}\t{','.join(known.scopes)}\t{known.created.isoformat()}")
+
+
+@token.command("revoke")
+@click.argument("name")
+def revoke_token(name: str) -> None:
+    """Delete a token; it is refused from now on."""
+    with _told():
+        _tokens().revoke(name)
+
+
+@main.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+@click.pass_context
+def up(context: click.Context) -> None:
+    """Start everything on this machine: Redis, workers, API; Ctrl-C stops it."""
+    from web.stack.up import main as start
+
+    start(context.args)
+
+
+def _tokens() -> TokenFile:
+    return TokenFile(WebSettings.load().tokens_path)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except MindcorpusError as error:
+        click.echo(f"Error: {error}\n{error.hint}".rstrip(), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m web")

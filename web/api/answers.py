@@ -1,0 +1,71 @@
+"""Answers that several routes give."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, jsonify, url_for
+
+from mindcorpus.errors import NoCorpusError
+from web.api.inputs import idempotency_key
+from web.means import means
+from web.problems import problem
+from workers.jobs import Submitted
+from workers.orders import Order
+from workers.records import Job, Kind
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def repeated(kind: Kind, body: BaseModel) -> Response | None:
+    """Answer with the job that the request's `Idempotency-Key` stands for, if there is one.
+
+    Comes before all else: what that job made meanwhile must not look as if it had been there.
+    Raises `KeyReusedError` where the request was another one, and `RedisUnavailableError`.
+    """
+    key = idempotency_key()
+    job = None if key is None else means().desk.repeated(key, _same(kind, body))
+    return None if job is None else _located(job, 200)
+
+
+def submitted(order: Order, body: BaseModel) -> Response:
+    """Submit an order and answer with its job.
+
+    Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
+    """
+    desk = means().desk
+    return accepted(desk.submit(order, key=idempotency_key(), body=_same(order.kind, body)))
+
+
+def accepted(outcome: Submitted) -> Response:
+    """Answer with the job that a request made (202), joined (202) or had made before (200)."""
+    return _located(outcome.job, 200 if outcome.outcome == "repeated" else 202)
+
+
+def _same(kind: Kind, body: BaseModel) -> str:
+    """Give the same text for the same request; routes share the keys, so it names the kind."""
+    return json.dumps([kind, body.model_dump(mode="json")], sort_keys=True)
+
+
+def _located(job: Job, status: int) -> Response:
+    response = jsonify(job.as_dict())
+    response.status_code = status
+    response.headers["Location"] = url_for("api.show_job", job_id=job.id)
+    return response
+
+
+def no_corpus(status: int) -> Response:
+    """Answer that there is no corpus: 404 to who asks for it, 409 to who asks for more."""
+    return problem(
+        status,
+        code=NoCorpusError.code,
+        title="there is no merged corpus",
+        hint="Merge first: POST /api/ai/data/merge.",
+    )
+
+
+def job_in_flight(job: Job | None) -> dict[str, Any] | None:
+    """Give a job as JSON values, or null."""
+    return None if job is None else job.as_dict()

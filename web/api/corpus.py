@@ -1,0 +1,110 @@
+"""What the corpus is made of and holds: sources, statistics, records and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Response, jsonify
+
+from mindcorpus.artifacts import Store
+from mindcorpus.catalog import load_catalog
+from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from web.api.answers import no_corpus
+from web.api.blueprint import api
+from web.api.views import view
+from web.corpus_schemas import Catalogue, RecordPage, RecordWithLineage, Statistics
+from web.errors import RecordNotFoundError
+from web.means import means
+from web.schemas import RecordsQuery
+
+# mindcorpus.browsing is imported late: it loads pyarrow.
+_Value = TypeVar("_Value")
+
+
+@api.get("/sources")
+@view("read", "List the sources of the catalogue", Catalogue)
+def list_sources() -> Response:
+    """List the sources, in the order in which they are merged, with homes and licences."""
+    sources = [
+        {
+            "name": source.name,
+            "title": source.title,
+            # A source of the operator's own disk has no home that a client could use.
+            "home": source.repository or source.url or "",
+            "revision": source.revision,
+            "licence": source.licence.model_dump(),
+            "commercial": source.commercial,
+            "type": source.type,
+            "tags": list(source.tags),
+            "note": source.note,
+            "absent": source.absent,
+        }
+        for source in load_catalog(means().settings.catalogs)
+    ]
+    return jsonify({"sources": sources})
+
+
+@api.get("/statistics")
+@view("read", "Give the corpus in numbers", Statistics, problems=(404,))
+def show_statistics() -> Response:
+    """Give the statistics of the corpus' manifest."""
+    try:
+        manifest = Store(means().settings.data_dir).manifest("corpus")
+    except NoCorpusError:
+        return no_corpus(404)
+    return jsonify(manifest["statistics"])
+
+
+@api.get("/records")
+@view("read", "Browse the records", RecordPage, problems=(404,), query=RecordsQuery)
+def list_records(query: RecordsQuery) -> Response:
+    """Give a page of the records that match all of the filters."""
+    from mindcorpus.browsing import browse
+
+    store = Store(means().settings.data_dir)
+    try:
+        page = _of_one_corpus(store, lambda: browse(store.data_dir, **dict(query)))
+    except NoCorpusError:
+        return no_corpus(404)
+    return jsonify(
+        {"records": page.records, "matched": page.matched, "next_offset": page.next_offset}
+    )
+
+
+@api.get("/records/<int:row>")
+@view("read", "Show a record and where it came from", RecordWithLineage, problems=(404,))
+def show_record(row: int) -> Response:
+    """Show the record of a row, with its source file, revision and licence."""
+    from mindcorpus.browsing import browse, lineage
+
+    store = Store(means().settings.data_dir)
+
+    def read() -> tuple[dict[str, Any], dict[str, Any]] | None:
+        found = browse(store.data_dir, offset=row, limit=1).records
+        return (found[0], lineage(store.data_dir, row)) if found else None
+
+    try:
+        found = _of_one_corpus(store, read)
+    except NoCorpusError:
+        return no_corpus(404)
+    if found is None:
+        raise RecordNotFoundError(
+            f"the corpus has no row {row}", hint="Rows count from 0; /records shows them."
+        )
+    record, origin = found
+    return jsonify({"record": record, "lineage": origin})
+
+
+def _of_one_corpus(store: Store, read: Callable[[], _Value]) -> _Value:
+    """Read from the corpus; once more if a merge replaced it meanwhile."""
+    while True:
+        folder = store.folder("corpus")
+        try:
+            value = read()
+        except (FileNotFoundError, CorruptArtifactError):
+            if folder.exists():
+                raise
+            continue
+        if store.folder("corpus") == folder:
+            return value

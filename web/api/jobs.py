@@ -1,0 +1,73 @@
+"""Jobs: list them, look at one, stop it, or try it again."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+
+from web.api.answers import accepted
+from web.api.blueprint import api
+from web.api.views import LOCATION, POLLED, UNCHANGED, json_of, view
+from web.etags import polled
+from web.means import means
+from web.schemas import Job, JobPage, JobsQuery
+
+
+@api.get("/jobs")
+@view(
+    "read",
+    "List jobs, newest first",
+    JobPage,
+    answers={200: {"headers": POLLED}, 304: UNCHANGED},
+    query=JobsQuery,
+)
+def list_jobs(query: JobsQuery) -> Response:
+    """List jobs of a kind, of a state, or all; `next_cursor` leads to the next page."""
+    page = means().store.list(**dict(query))
+    payload = {"jobs": [job.as_dict() for job in page.jobs], "next_cursor": page.next_cursor}
+    return polled(payload, active=any(not job.over for job in page.jobs))
+
+
+@api.get("/jobs/<job_id>")
+@view(
+    "read",
+    "Show a job",
+    Job,
+    answers={200: {"headers": POLLED}, 304: UNCHANGED},
+    problems=(404,),
+)
+def show_job(job_id: str) -> Response:
+    """Show a job as it stands; ask again after `Retry-After` seconds, or follow its events."""
+    job = means().store.get(job_id)
+    return polled(job.as_dict(), active=not job.over)
+
+
+@api.delete("/jobs/<job_id>")
+@view(
+    "write",
+    "Cancel a job",
+    Job,
+    answers={
+        200: {"description": "It waited, and is cancelled."},
+        202: json_of(Job, "It runs, and was asked to stop."),
+    },
+    problems=(404, 409),
+)
+def cancel_job(job_id: str) -> Response:
+    """Stop a job: at once where it waits, within seconds where it runs."""
+    job = means().desk.cancel(job_id)
+    response = jsonify(job.as_dict())
+    response.status_code = 200 if job.over else 202
+    return response
+
+
+@api.post("/jobs/<job_id>/retry")
+@view(
+    "write",
+    "Try a job again that failed or was cancelled",
+    None,
+    answers={202: json_of(Job, "A new job with the same request.", LOCATION)},
+    problems=(404, 409, 507),
+)
+def retry_job(job_id: str) -> Response:
+    """Make a new job of an old one's request; `retry_of` says whose."""
+    return accepted(means().desk.retry(job_id))

@@ -1,0 +1,88 @@
+"""The corpus: is there one, and make one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from mindcorpus.artifacts import Store
+from mindcorpus.requests import MergeRequest
+from web.api.answers import job_in_flight, repeated, submitted
+from web.api.blueprint import api
+from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
+from web.corpus_schemas import Corpus, MergeAnswer
+from web.etags import polled
+from web.means import means
+from web.schemas import Job, MergeBody
+from workers.orders import merge_order
+
+_OF_A_SOURCE = ("name", "origin", "revision", "licence", "read", "kept")
+
+
+@api.get("/merge")
+@view(
+    "read",
+    "Tell whether the corpus exists, what it was made of, and which merge is in flight",
+    Corpus,
+    answers={200: {"headers": POLLED}, 304: UNCHANGED},
+)
+def show_corpus() -> Response:
+    """Tell of the corpus; `job` is the merge that is being made, or null."""
+    here = means()
+    store = Store(here.settings.data_dir)
+    found = store.status()["corpus"]
+    job = here.store.in_flight("merge")
+    payload: dict[str, Any] = {
+        "exists": found["exists"],
+        "path": found["path"],
+        "rows": found.get("rows"),
+        "bytes": found.get("bytes"),
+        "built": found.get("built"),
+        "warnings": found.get("warnings", []),
+        "manifest": _summary(store.manifest("corpus")) if found["exists"] else None,
+        "job": job_in_flight(job),
+    }
+    return polled(payload, active=job is not None)
+
+
+def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema_version": manifest["schema_version"],
+        "settings": manifest["settings"],
+        "sources": [
+            {name: source[name] for name in _OF_A_SOURCE} for source in manifest["sources"]
+        ],
+    }
+
+
+@api.post("/merge")
+@view(
+    "write",
+    "Merge the sources into the corpus",
+    MergeAnswer,
+    answers={
+        200: {"description": "It exists and may not be replaced, or this key made the job before."},
+        202: json_of(Job, "The job that makes it, new or already in flight.", LOCATION),
+    },
+    problems=(507,),
+    body=MergeBody,
+    headers=[IDEMPOTENCY_KEY],
+)
+def merge(body: MergeBody) -> Response:
+    """Make a merge job, unless there is a corpus that `force` does not allow to replace."""
+    if (known := repeated("merge", body)) is not None:
+        return known
+    settings = means().settings
+    order = merge_order(MergeRequest(**dict(body)), settings)
+    store = Store(settings.data_dir)
+    if store.corpus_exists() and not body.force:
+        return jsonify(
+            {
+                "exists": True,
+                "path": str(store.path("corpus")),
+                "statistics": store.manifest("corpus")["statistics"],
+                "job": None,
+            }
+        )
+    return submitted(order, body)

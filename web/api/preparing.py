@@ -1,0 +1,90 @@
+"""The training formats: which are there, and make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from mindcorpus.artifacts import Store
+from mindcorpus.requests import PrepareRequest
+from web.api.answers import job_in_flight, no_corpus, repeated, submitted
+from web.api.blueprint import api
+from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
+from web.corpus_schemas import PrepareAnswer, Prepared
+from web.etags import polled
+from web.means import means
+from web.schemas import Job, PrepareBody
+from workers.orders import SHAPING, prepare_order
+
+
+@api.get("/prepare")
+@view(
+    "read",
+    "Tell which training formats exist, and which prepare is in flight",
+    Prepared,
+    answers={200: {"headers": POLLED}, 304: UNCHANGED},
+)
+def show_formats() -> Response:
+    """Tell of each format; `outdated` ones were made of another corpus than the one there is."""
+    here = means()
+    job = here.store.in_flight("prepare")
+    payload = {"formats": _formats(Store(here.settings.data_dir)), "job": job_in_flight(job)}
+    return polled(payload, active=job is not None)
+
+
+def _formats(store: Store) -> dict[str, Any]:
+    status = store.status()
+    return {
+        kind: {
+            "exists": entry["exists"],
+            "path": entry["path"],
+            "rows": entry.get("rows"),
+            "bytes": entry.get("bytes"),
+            "built": entry.get("built"),
+            "warnings": entry.get("warnings", []),
+            "outdated": entry.get("outdated", False),
+        }
+        for kind, entry in status.items()
+        if kind != "corpus"
+    }
+
+
+@api.post("/prepare")
+@view(
+    "write",
+    "Prepare training formats from the corpus",
+    PrepareAnswer,
+    answers={
+        200: {"description": "All are there and may not be replaced, or this key made the job."},
+        202: json_of(Job, "The job that makes them, new or already in flight.", LOCATION),
+    },
+    problems=(409, 507),
+    body=PrepareBody,
+    headers=[IDEMPOTENCY_KEY],
+)
+def prepare(body: PrepareBody) -> Response:
+    """Make a prepare job; needs a corpus.
+
+    If some of the formats asked for exist, and `force` does not allow to replace them, the others
+    alone are made.
+    """
+    if (known := repeated("prepare", body)) is not None:
+        return known
+    settings = means().settings
+    store = Store(settings.data_dir)
+    if not store.corpus_exists():
+        return no_corpus(409)
+    there = store.prepared()
+    asked = list(there) if body.format == "all" else [body.format]
+    missing = [kind for kind in asked if body.force or not there[kind]]
+    if not missing:
+        formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
+        return jsonify({"exists": True, "formats": formats, "job": None})
+    chosen = dict(body)
+    shaping = {name: chosen.pop(name) for name in SHAPING}
+    given = {name: value for name, value in shaping.items() if value is not None}
+    if len(missing) == 1:
+        chosen["format"] = missing[0]
+    order = prepare_order(PrepareRequest(**chosen), settings.model_copy(update=given))
+    return submitted(order, body)

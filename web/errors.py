@@ -1,0 +1,49 @@
+"""Errors about requests: what a client asked that the API does not take, or does not have.
+
+MindcorpusError
+└── RequestError
+    ├── MalformedBodyError    malformed-body      the body is not JSON
+    ├── MediaTypeError        media-type          the body says that it is not JSON
+    ├── InvalidRequestError   invalid-request     a field, a parameter or a header is wrong
+    ├── RecordNotFoundError   record-not-found    the corpus has no such row
+    ├── ArtifactNotFoundError artifact-not-found  there is no such file to download
+    └── StreamsFullError      too-many-streams    this process keeps no more streams open
+"""
+
+from __future__ import annotations
+
+from mindcorpus.errors import MindcorpusError
+
+
+class RequestError(MindcorpusError):
+    """The root of the errors about requests."""
+
+
+class MalformedBodyError(RequestError):
+    """The body of a request is not JSON."""
+
+    code = "malformed-body"
+
+
+class MediaTypeError(RequestError):
+    """The body of a request says of itself that it is not JSON."""
+
+    code = "media-type"
+
+
+class RecordNotFoundError(RequestError):
+    """The corpus has no such row."""
+
+    code = "record-not-found"
+
+
+class ArtifactNotFoundError(RequestError):
+    """There is no such file to download."""
+
+    code = "artifact-not-found"
+
+
+class StreamsFullError(RequestError):
+    """The process keeps as many streams of events open as it may."""
+
+    code = "too-many-streams"

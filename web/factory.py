@@ -1,0 +1,52 @@
+"""How the app is put together; the order matters, and is explained here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask.json.provider import DefaultJSONProvider
+
+from mindcorpus import __version__
+from web import auth, headers, limits, logs, means, metrics, openapi, problems, session
+from web.api import api
+from web.docs_page import docs_page
+from web.operations import REGISTRY, operations
+from web.pages import pages
+from web.settings import WebSettings
+
+
+class _Json(DefaultJSONProvider):
+    """Keeps the order of our own keys, and takes no brackets without end for a crash."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def build(settings: WebSettings) -> APIFlask:
+    """Make an app with these settings; raises `SettingsError` if there is no Redis to use."""
+    app = APIFlask("web", title="mindcorpus", version=__version__, docs_path=None)
+    app.json = _Json(app)
+    # No page of elsewhere is to read answers, so nobody is told what it may send.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    made = means.install(app, settings)
+    problems.install(app)
+    # Before a request: an id first, then the token, then what the token may still do.
+    logs.install(app)
+    auth.install(app)
+    session.install(app)
+    limits.install(app, settings)
+    # After it, the last one first: headers, counts, and the log's line when all is done.
+    app.extensions[REGISTRY] = metrics.install(app, made.store)
+    headers.install(app)
+    openapi.install(app)
+    app.register_blueprint(operations)
+    app.register_blueprint(docs_page)
+    app.register_blueprint(api)
+    app.register_blueprint(pages)
+    return app

@@ -1,0 +1,55 @@
+"""How gunicorn serves the app: `gunicorn -c python:web.gunicorn_config 'web:create_app()'`.
+
+Threads, as an open stream of events costs one for as long as it is open; the others are for what
+is quick. A second process (`WEB_CONCURRENCY=2`) is worth it where requests keep a core busy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.lifeline import end_with_parent
+from web.settings import WebSettings
+from web.streams import end_on_sigterm
+from workers.app import make_app
+from workers.sweeper import start_sweeper
+
+_settings = WebSettings.load()
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+
+bind = f"{_host}:{_settings.port}"
+worker_class = "gthread"
+workers = max(1, min(2, int(os.environ.get("WEB_CONCURRENCY", "1"))))
+threads = _settings.stream_limit + 60
+# Not before the fork: connections and threads are each process's own.
+preload_app = False
+# Streams end when they are told to, and clients resume them elsewhere.
+graceful_timeout = 10
+keepalive = 5
+# Otherwise one is opened in the home, which several instances would share.
+control_socket_disable = True
+accesslog = None  # web/logs.py writes one, without what clients sent
+logger_class = "web.logs.GunicornLogger"
+# The heartbeat is a file that is touched each second: not on a disk, where one may be slow.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's advice
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Tie a new process to the one that listens: without it, it would keep the port for a while."""
+    end_with_parent()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Sweep from here too: jobs whose workers are all gone must not look as if they ran."""
+    worker.stop_sweeper = start_sweeper(_settings, make_app(_settings))
+    # Otherwise open streams would be cut off in mid-sentence when the graceful time is over.
+    end_on_sigterm(worker.wsgi)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Stop sweeping when the process ends."""
+    stop = getattr(worker, "stop_sweeper", None)
+    if stop is not None:
+        stop()

@@ -1,0 +1,191 @@
+"""The forms that make jobs: a merge, a prepare."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from mindcorpus.artifacts import Store
+from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
+from mindcorpus.requests import MergeRequest, PrepareRequest
+from web.means import means
+from web.pages.blueprint import pages, show, writes
+from web.pages.corpus import read_corpus, whole_manifest
+from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
+from web.schemas import MergeBody, PrepareBody
+from workers.orders import SHAPING, Order, merge_order, prepare_order
+
+# mindcorpus.catalog is imported late: it loads pyarrow.
+
+_FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
+_MERGE_FIELDS = {"NAME.KEY": "options", "option": "options", "source is called": "revisions"}
+_PREPARE_FIELDS = {"cap": "caps", "type": "types", "source": "take"}
+
+
+@pages.get("/jobs/new/merge")
+@writes
+def new_merge() -> Response:
+    """Show the form of a merge."""
+    names = [source.name for source in _catalogue()]
+    given: Given = MultiDict([("material", "sources"), ("missing", "stop")])
+    given.setlist("sources", names)
+    return _merge_form(given, {})
+
+
+@pages.post("/jobs/new/merge")
+@writes
+def make_merge() -> Any:
+    """Make a merge, or show the form again with what is wrong beside its field."""
+    given: Given = MultiDict(request.form)
+    errors: Errors = {}
+    names = [source.name for source in _catalogue()]
+    chosen = given.getlist("sources")
+    if not chosen:
+        errors["sources"] = "Choose at least one source."
+    values = {
+        "sample": given.get("material") == "sample",
+        "sources": None if set(names) == set(chosen) else tuple(chosen) or None,
+        "commercial_only": "commercial_only" in given,
+        "allow_missing": given.get("missing") == "go-on",
+        "force": "force" in given,
+        "revisions": pairs(given, "revisions", errors),
+        "options": pairs(given, "options", errors),
+        "upgrade": ("*",) if "upgrade" in given else (),
+    }
+    body = checked(MergeBody, values, errors)
+    if Store(means().settings.data_dir).corpus_exists() and not values["force"]:
+        errors["force"] = "There is a corpus. Tick this if the merge may replace it."
+    if body is None or errors:
+        return _merge_form(given, errors)
+    try:
+        order = merge_order(MergeRequest(**dict(body)), means().settings)
+    except (CatalogError, SettingsError) as error:
+        place(error, _MERGE_FIELDS, errors)
+        return _merge_form(given, errors)
+    return _submit(order, body.model_dump(mode="json"))
+
+
+def _merge_form(given: Given, errors: Errors) -> Response:
+    return show(
+        "new_merge.html",
+        422 if errors else 200,
+        given=given,
+        errors=errors,
+        sources=_catalogue(),
+        there=_there("corpus"),
+    )
+
+
+@pages.get("/jobs/new/prepare")
+@writes
+def new_prepare() -> Response:
+    """Show the form of a prepare."""
+    manifest = _corpus()
+    settings = means().settings
+    given: Given = MultiDict(
+        [
+            ("format", "all"),
+            ("seed", str(settings.seed)),
+            ("validation_share", f"{settings.validation_share:g}"),
+            ("system_prompt", settings.system_prompt),
+            ("instruction", settings.instruction),
+        ]
+    )
+    given.setlist("take", [source["name"] for source in manifest["sources"]])
+    given.setlist("types", list(manifest["statistics"]["by_type"]))
+    return _prepare_form(given, {}, manifest)
+
+
+@pages.post("/jobs/new/prepare")
+@writes
+def make_prepare() -> Any:
+    """Make a prepare, or show the form again with what is wrong beside its field."""
+    manifest = _corpus()
+    given: Given = MultiDict(request.form)
+    errors: Errors = {}
+    values = _prepare_values(given, manifest, errors)
+    body = checked(PrepareBody, values, errors)
+    asked = list(_FORMATS) if values["format"] == "all" else [values["format"]]
+    store = Store(means().settings.data_dir)
+    if not values["force"] and any(kind in _FORMATS and store.exists(kind) for kind in asked):
+        errors["force"] = "It exists. Tick this if it may be replaced."
+    if body is None or errors:
+        return _prepare_form(given, errors, manifest)
+    chosen = dict(body)
+    shaping = {name: chosen.pop(name) for name in SHAPING}
+    made = {name: value for name, value in shaping.items() if value is not None}
+    settings = means().settings.model_copy(update=made)
+    return _submit(prepare_order(PrepareRequest(**chosen), settings), body.model_dump(mode="json"))
+
+
+def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> dict[str, Any]:
+    taken, types = given.getlist("take"), given.getlist("types")
+    names = [source["name"] for source in manifest["sources"]]
+    if not set(taken) & set(names):
+        errors["take"] = "Choose at least one source."
+    if not types:
+        errors["types"] = "Choose at least one type."
+    caps = {
+        name: cap
+        for name in names
+        if (cap := whole(given, f"cap.{name}", errors)) is not None and name in taken
+    }
+    return {
+        "format": given.get("format", ""),
+        "force": "force" in given,
+        "exclude": tuple(name for name in names if name not in taken),
+        "types": () if set(types) == set(manifest["statistics"]["by_type"]) else tuple(types),
+        "caps": caps,
+        "seed": whole(given, "seed", errors),
+        "system_prompt": _text(given, "system_prompt"),
+        "instruction": _text(given, "instruction"),
+        "validation_share": fraction(given, "validation_share", errors),
+    }
+
+
+def _text(given: Given, name: str) -> str | None:
+    # Browsers send line ends as CR LF.
+    return given.get(name, "").replace("\r\n", "\n").strip() or None
+
+
+def _prepare_form(given: Given, errors: Errors, manifest: dict[str, Any]) -> Response:
+    return show(
+        "new_prepare.html",
+        422 if errors else 200,
+        given=given,
+        errors=errors,
+        sources=manifest["sources"],
+        types=manifest["statistics"]["by_type"],
+        formats=_FORMATS,
+        there={kind: _there(kind) for kind in _FORMATS},
+    )
+
+
+def _submit(order: Order, body: dict[str, Any]) -> Any:
+    submitted = means().desk.submit(order, body=json.dumps([order.kind, body], sort_keys=True))
+    # A second click finds the job of the first.
+    return redirect(url_for("pages.job", job_id=submitted.job.id), 303)
+
+
+def _catalogue() -> list[Any]:
+    from mindcorpus.catalog import load_catalog
+
+    return list(load_catalog(means().settings.catalogs))
+
+
+def _corpus() -> dict[str, Any]:
+    return read_corpus(lambda corpus: corpus.manifest)
+
+
+def _there(kind: str) -> dict[str, Any] | None:
+    """Give what a new artifact of a kind would replace."""
+    store = Store(means().settings.data_dir)
+    if not store.exists(kind):
+        return None
+    try:
+        return {"rows": whole_manifest(store.folder(kind))["rows"]}
+    except CorruptArtifactError:
+        return {"rows": None}

@@ -1,0 +1,164 @@
+"""The overview: is there a corpus, what is it made of, which formats are there, what is in work."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mindcorpus.artifacts import Store
+from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.manifests import MANIFEST
+from web.api.artifacts import listed
+from web.means import means
+from web.pages.blueprint import health, pages, show
+from web.pages.charts import (
+    EDGES,
+    Chart,
+    counts_chart,
+    lengths_chart,
+    range_charts,
+    reasons_chart,
+    rows_chart,
+)
+from web.pages.corpus import Corpus, read_corpus, whole_manifest
+from web.pages.job_story import Told, tell
+from workers.errors import RedisUnavailableError
+from workers.records import KINDS
+
+if TYPE_CHECKING:
+    from flask import Response
+
+_FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
+_FILES_SHOWN = 6
+_MAY = {
+    "yes": "Commercial use: yes",
+    "with-conditions": "Commercial use: yes, with conditions",
+    "after-payment": "Commercial use: only after payment",
+    "no": "Commercial use: no",
+    "unknown": "Commercial use: not known",
+}
+#: The strictest first: a mixture permits what all of its sources do.
+_STRICTEST = ("no", "unknown", "after-payment", "with-conditions", "yes")
+_MIXTURE = {
+    "yes": "Every source allows commercial use.",
+    "with-conditions": "Commercial use is allowed where each source's conditions are kept.",
+    "after-payment": "Commercial use only after the payment or donation that a source asks for.",
+    "no": "Not for commercial use: at least one source forbids it.",
+    "unknown": "Not to be passed on or used commercially: at least one source has no licence.",
+}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One kind of artifact: what its manifest says, and its files; or what is wrong with it."""
+
+    kind: str
+    title: str
+    manifest: dict[str, Any] | None
+    built: str
+    files: list[dict[str, Any]]
+    wrong: str = ""
+    outdated: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """The size of all its files."""
+        return sum(file["bytes"] for file in self.files if not file["folder"])
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """The files that most people want: archives, and what holds rows by itself."""
+        archives = [file for file in self.files if file["folder"]]
+        within = tuple(f"{file['path']}/" for file in archives)
+        alone = [file for file in self.files if not file["folder"]]
+        first = [file for file in alone if not file["path"].startswith(within or "\0")]
+        return [*first, *archives][:_FILES_SHOWN]
+
+    @property
+    def others(self) -> list[dict[str, Any]]:
+        """All other files."""
+        shown = {file["path"] for file in self.shown}
+        return [file for file in self.files if file["path"] not in shown]
+
+
+@pages.get("/")
+def overview() -> Response:
+    """Show it."""
+    store = Store(means().settings.data_dir)
+    shelf = _shelf(store, "corpus", "Corpus")
+    charts, licences, wrong = _corpus_told() if shelf and not shelf.wrong else ({}, [], "")
+    return show(
+        "overview.html",
+        shelf=shelf,
+        wrong=(shelf.wrong if shelf else "") or wrong,
+        charts=charts,
+        licences=licences,
+        mixture=_mixture(licences),
+        may=_MAY,
+        formats={kind: (title, _shelf(store, kind, title)) for kind, title in _FORMATS.items()},
+        active=_active(),
+    )
+
+
+def _shelf(store: Store, kind: str, title: str) -> Shelf | None:
+    """Look at a kind of artifact; None if there is none."""
+    while True:
+        try:
+            folder = store.folder(kind)
+        except NoCorpusError:
+            return None
+        try:
+            manifest = whole_manifest(folder)
+            built = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
+            outdated = kind != "corpus" and manifest["corpus_sha256"] != _digest(store)
+            return Shelf(kind, title, manifest, built, listed(store, kind), outdated=outdated)
+        except (CorruptArtifactError, OSError, KeyError) as error:
+            if folder.exists():
+                wrong = error.title if isinstance(error, CorruptArtifactError) else "is damaged"
+                return Shelf(kind, title, None, "", [], wrong=wrong)
+
+
+def _digest(store: Store) -> str:
+    try:
+        return hashlib.sha256((store.folder("corpus") / MANIFEST).read_bytes()).hexdigest()
+    except NoCorpusError:
+        return ""
+
+
+def _corpus_told() -> tuple[dict[str, Chart], list[dict[str, Any]], str]:
+    try:
+        return (*read_corpus(lambda corpus: (_charts(corpus), corpus.manifest["sources"])), "")
+    except (CorruptArtifactError, NoCorpusError) as error:
+        return {}, [], error.title
+
+
+def _charts(corpus: Corpus) -> dict[str, Chart]:
+    told = corpus.statistics
+    records = told["records"]
+    made = [
+        counts_chart("source", "Records by source", told["by_source"], records),
+        counts_chart("type", "Records by type", told["by_type"], records),
+        counts_chart("tag", "Records by tag", told["by_tag"], records),
+        lengths_chart(corpus.records.index.counts_by_length(EDGES)),
+        *range_charts(told["lengths"]),
+        rows_chart(told["sources"]),
+        reasons_chart(told["sources"]),
+    ]
+    return {chart.name: chart for chart in made if chart is not None}
+
+
+def _mixture(sources: list[dict[str, Any]]) -> str:
+    kinds = {source["licence"]["commercial"] for source in sources}
+    return next((_MIXTURE[kind] for kind in _STRICTEST if kind in kinds), "")
+
+
+def _active() -> list[Told]:
+    store = means().store
+    if any(check.check == "redis" for check in health()):
+        return []  # the page says so at its top; where Redis hangs, asking again takes seconds
+    try:
+        return [tell(job) for kind in KINDS if (job := store.in_flight(kind)) is not None]
+    except RedisUnavailableError:
+        return []

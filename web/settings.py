@@ -1,0 +1,47 @@
+"""Settings of the web server, beside those of the jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from workers.settings import ServiceSettings
+
+
+class WebSettings(ServiceSettings):
+    """Where the API listens, who may use it, and how much of it."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address that the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.")
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="A ready token that may read and write, beside those of the tokens file.",
+    )
+    tokens_file: Path | None = Field(
+        None, description="File of the tokens; by default `.service/tokens.json` in `data_dir`."
+    )
+    post_limit: str = Field(
+        "60/minute",
+        pattern=r"^\d+/(second|minute|hour|day)$",
+        description="How many POST and DELETE requests one token may make.",
+    )
+    body_limit_kb: int = Field(64, ge=1, description="Largest body of a request, in KiB.")
+    stream_limit: int = Field(
+        100, ge=1, description="Streams of events that one web process keeps open."
+    )
+    session_hours: float = Field(
+        12.0, gt=0, description="Hours after which the dashboard asks for a token again."
+    )
+
+    @field_validator("token", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        # Compose files pass on unset variables as empty ones, and "" must never open a door.
+        return None if value == "" else value
+
+    @property
+    def tokens_path(self) -> Path:
+        """Where the tokens file is, or will be."""
+        return self.tokens_file or self.data_dir / ".service" / "tokens.json"

@@ -1,0 +1,188 @@
+"""The tokens file: who may use the API. It holds hashes only; a token is shown once, when made.
+
+SHA-256 without salt is enough: a token is 32 random bytes, there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mindcorpus.errors import SettingsError, storage_errors
+
+Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+#: The name under which the token of the settings acts; no token of the file can have it.
+READY = "MINDCORPUS_TOKEN"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_UNREADABLE = "Restore it from a backup, or delete it and make new tokens."
+
+_Signature = tuple[int, int, int]
+
+
+class Token(BaseModel):
+    """A token as it is kept: its name, what it may do, and the hash it is known by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    scopes: tuple[Scope, ...]
+    created: datetime
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    tokens: list[Token] = []
+
+
+class TokenFile:
+    """The tokens of one file and, if there is one, the ready token of the settings."""
+
+    def __init__(self, path: Path, ready: str | None = None) -> None:
+        self.path = path
+        self._ready = _token(READY, ready, SCOPES) if ready else None
+        self._known: tuple[_Signature | None, tuple[Token, ...]] = (None, ())
+
+    def verify(self, text: str) -> Token | None:
+        """Give the token that somebody presents, or None; takes as long for any text."""
+        found = None
+        digest = _hash(text)
+        ready = (self._ready,) if self._ready else ()
+        for token in (*self._current(), *ready):
+            if hmac.compare_digest(token.sha256, digest):
+                found = token
+        return found
+
+    def named(self, name: str) -> Token | None:
+        """Give the token of a name, or None if there is none any more."""
+        ready = (self._ready,) if self._ready else ()
+        return next((token for token in (*self._current(), *ready) if token.name == name), None)
+
+    def list(self) -> tuple[Token, ...]:
+        """Give the tokens of the file; raises `SettingsError` if it cannot be understood."""
+        try:
+            with storage_errors(self.path):
+                return tuple(_parse(self.path, self.path.read_bytes()).tokens)
+        except FileNotFoundError:
+            return ()
+
+    def new(self, name: str, scopes: tuple[Scope, ...] = SCOPES) -> str:
+        """Make a token and give its text, which is kept nowhere.
+
+        Raises `SettingsError` for a name that is taken, or is none.
+        """
+        if not _NAME.fullmatch(name):
+            raise SettingsError(
+                "a token's name is made of a-z, 0-9, dots, dashes and underscores",
+                field="name",
+                hint="Such as: laptop, ci.nightly.",
+            )
+        with self._locked():
+            tokens = self.list()
+            if any(token.name == name for token in tokens):
+                raise SettingsError(
+                    f"there is a token named {name} already",
+                    field="name",
+                    hint="Choose another name, or revoke that token first.",
+                )
+            text = f"mc_{secrets.token_urlsafe(32)}"
+            self._write((*tokens, _token(name, text, scopes)))
+        return text
+
+    def revoke(self, name: str) -> None:
+        """Delete a token; requests with it are refused from then on, whatever server they reach.
+
+        Raises `SettingsError` if there is none of that name.
+        """
+        with self._locked():
+            tokens = self.list()
+            left = tuple(token for token in tokens if token.name != name)
+            if left == tokens:
+                raise SettingsError(
+                    f"there is no token named {name}", field="name", hint="See `token list`."
+                )
+            self._write(left)
+
+    def _current(self) -> tuple[Token, ...]:
+        # Looked at anew with every request: one `stat`, and what was revoked is out at once.
+        try:
+            signature = _signature(self.path.stat())
+            known, tokens = self._known
+            if signature != known:
+                with self.path.open("rb") as file:
+                    signature = _signature(os.fstat(file.fileno()))
+                    content = file.read()
+                # A file that makes no sense opens nothing; remembered, so that it is told once.
+                self._known = (signature, ())
+                tokens = tuple(_parse(self.path, content).tokens)
+                self._known = (signature, tokens)
+        except FileNotFoundError:
+            return ()
+        except (OSError, SettingsError) as error:
+            structlog.get_logger("web").error("tokens file unreadable", reason=str(error))
+            return ()
+        return tokens
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with storage_errors(self.path):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            lock = os.open(self.path.with_name(f"{self.path.name}.lock"), flags, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _write(self, tokens: tuple[Token, ...]) -> None:
+        content = _Document(tokens=list(tokens)).model_dump_json(indent=2).encode()
+        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        with storage_errors(self.path):
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self.path)
+            finally:
+                draft.unlink(missing_ok=True)
+
+
+def _token(name: str, text: str, scopes: tuple[Scope, ...]) -> Token:
+    created = datetime.now(UTC).replace(microsecond=0)
+    ordered = tuple(scope for scope in SCOPES if scope in scopes)
+    return Token(name=name, sha256=_hash(text), scopes=ordered, created=created)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _signature(status: os.stat_result) -> _Signature:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _parse(path: Path, content: bytes) -> _Document:
+    try:
+        return _Document.model_validate_json(content)
+    except ValidationError:
+        # Without pydantic's own words: they quote what the file holds.
+        raise SettingsError(
+            "the tokens file cannot be understood", file=str(path), hint=_UNREADABLE
+        ) from None
