@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def test_redis_is_killed_with_a_job_running_five_queued_and_a_merge_half_way(
     away: float, cluster: Cluster, sound: Sound
 ) -> None:
-    rows = fill(cluster.data_dir, *LOCAL)
+    rows = fill(cluster.data_dir, *LOCAL, megabytes=4)
     merge = cluster.merge(*LOCAL)
     queued = [cluster.merge(name) for name in LOCAL] + [cluster.merge("alpha", "beta")]
 
     def half_way() -> bool:
         states = {part["state"] for part in cluster.parts(merge).values()}
-        return {"succeeded", "running"} <= states
+        waiting = {cluster.store.get(job.id).state for job in queued}
+        return {"succeeded", "running"} <= states and waiting == {"queued"}
 
-    cluster.until("the merge to be half way", half_way, job=merge)
-    assert [cluster.store.get(job.id).state for job in queued] == ["queued"] * 5
+    cluster.until("the merge to be half way, and five to be queued", half_way, job=merge)
     cluster.redis.kill()
     time.sleep(away)
     cluster.redis.start()

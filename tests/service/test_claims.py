@@ -66,7 +66,7 @@ def test_only_one_gets_a_job_and_may_ask_for_it_again(stores: Stores) -> None:
     again = stores.take(job.id, "mine")
     assert (again.fence, stores.jobs.get(job.id).attempt) == (claim.fence, 1)
     busy = stores.try_to_take(job.id)
-    assert busy == NotClaimed("busy", "here", 7, claim.fence)
+    assert busy == NotClaimed("busy", "here", 7, claim.fence, job.id)
 
 
 def test_what_is_over_or_unknown_is_not_claimed(stores: Stores) -> None:
@@ -230,7 +230,7 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     """The answer to the first was lost; the second changes nothing more."""
     job = stores.submit("a", "b")
     one, two = stores.parts(job.id)
-    claims = (one, "token", "here", 7, 15_000, 3, 60_000, "{}")
+    claims = (one, "token", "here", 7, 15_000, 3, 60_000, "{}", "")
     first, second = stores.twice("claim", *claims)
     assert first == second
     assert stores.number(one, "attempt") == 1
@@ -376,21 +376,41 @@ def test_a_cancelled_job_is_not_run_again_however_it_ends(stores: Stores, end: s
     assert stores.active() == {}
 
 
-@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
 def test_what_is_over_cannot_be_cancelled(stores: Stores, state: str) -> None:
     job = stores.submit()
     claim = stores.take(job.id)
-    match state:
-        case "succeeded":
-            stores.claims.succeed(claim, {})
-        case "failed":
-            stores.claims.fail(claim, BROKEN)
-        case "cancelled":
-            stores.jobs.cancel(job.id)
-            stores.claims.stopped(claim)
+    if state == "succeeded":
+        stores.claims.succeed(claim, {})
+    else:
+        stores.claims.fail(claim, BROKEN)
     with pytest.raises(JobFinishedError, match=state):
         stores.jobs.cancel(job.id)
     assert stores.state(job.id) == state
+
+
+def test_what_is_cancelled_may_be_cancelled_again(stores: Stores) -> None:
+    job = stores.submit()
+    assert stores.jobs.cancel(job.id).state == "cancelled"
+    held = stores.jobs.events(job.id)
+    assert stores.jobs.cancel(job.id).state == "cancelled"
+    assert stores.jobs.events(job.id) == held
+
+
+def test_the_one_that_waited_longest_is_taken(stores: Stores) -> None:
+    """Messages may overtake each other, or name what another one took; jobs keep their order."""
+    jobs = [stores.submit() for _ in range(3)]
+    taken = []
+    for number in range(3):
+        claim = stores.claims.claim(jobs[2].id, f"token{number}", "here", 7, "prepare")
+        assert isinstance(claim, Claim)
+        again = stores.claims.claim(jobs[2].id, f"token{number}", "here", 7, "prepare")
+        assert isinstance(again, Claim)
+        assert (again.job_id, again.fence) == (claim.job_id, claim.fence)
+        taken.append(claim.job_id)
+    assert taken == [job.id for job in jobs]
+    nobody = stores.claims.claim(jobs[2].id, "token3", "here", 7, "prepare")
+    assert isinstance(nobody, NotClaimed)
 
 
 def test_what_publishes_cannot_be_cancelled(stores: Stores) -> None:

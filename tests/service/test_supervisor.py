@@ -56,7 +56,7 @@ class Watched:
             self.claim, work, stores.claims, stores.settings, lambda: meanwhile() is True
         )
         outcome = watch.run()
-        assert psutil.Process().children(recursive=True) in ([], [redis_process()])
+        assert runners() == []
         return outcome
 
     def once_reading(self, act: Callable[[], object]) -> Callable[[], object]:
@@ -72,20 +72,16 @@ class Watched:
         return meanwhile
 
 
-def redis_process() -> psutil.Process | None:
-    """Give the server that the tests have started, which is no runner's."""
-    for child in psutil.Process().children():
-        if "server" in child.name():
-            return child
-    return None
+def runners() -> list[psutil.Process]:
+    """Give the runners of this process, and what they have started."""
+    children = psutil.Process().children()
+    ours = [child for child in children if "workers.runner" in child.cmdline()]
+    return ours + [below for child in ours for below in child.children(recursive=True)]
 
 
 def runner() -> psutil.Process:
     """Give the runner of this process."""
-    (found,) = [
-        child for child in psutil.Process().children() if "workers.runner" in child.cmdline()
-    ]
-    return found
+    return runners()[0]
 
 
 @pytest.fixture

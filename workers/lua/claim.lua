@@ -11,7 +11,7 @@ if mine then
   id = mine -- the same call once more: its answer was lost
 elseif ARGV[9] ~= '' then
   local queue = P .. ':queue:' .. ARGV[9]
-  id = redis.call('ZRANGEBYSCORE', queue, '-inf', text(NOW), 'LIMIT', 0, 1)[1] or id
+  id = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', 0, 1)[1] or id
 end
 local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local publish = {}

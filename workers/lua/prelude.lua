@@ -4,6 +4,8 @@
 local P = KEYS[1]
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- To the microsecond, for who came first.
+local EXACT = string.format('%.3f', clock[1] * 1000 + clock[2] / 1000)
 local TERMINAL = { succeeded = true, failed = true, cancelled = true }
 local HELD = { running = true, cancelling = true }
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
@@ -95,7 +97,7 @@ local function enqueue(id, when, grace)
   move(id, 'queued')
   local parent = parent_of(id)
   if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
-  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), text(when), id)
+  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), when > NOW and text(when) or EXACT, id)
   -- Whoever calls publishes it now if it is due; the sweeper does if that fails.
   look_at(id, when > NOW and when or NOW + grace)
 end
