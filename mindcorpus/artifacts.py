@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,16 +135,20 @@ class Store:
                 if folder.exists():
                     raise
 
+    def digest(self, kind: str) -> str:
+        """Give the sha256 of a kind's manifest, which names all its bytes; "" if there is none."""
+        while self.exists(kind):
+            with suppress(FileNotFoundError):  # replaced just now
+                return hashlib.sha256((self.folder(kind) / MANIFEST).read_bytes()).hexdigest()
+        return ""
+
     def status(self) -> dict[str, Any]:
         """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings.
 
         Of a format also whether it is `outdated`: made from another corpus than the one there is.
         """
         found: dict[str, Any] = {}
-        corpus = b""
-        if self.corpus_exists():
-            corpus = (self.folder("corpus") / MANIFEST).read_bytes()
-        digest = hashlib.sha256(corpus).hexdigest()
+        digest = self.digest("corpus")
         for kind in KINDS:
             entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
             if entry["exists"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,22 +44,6 @@ class Page:
     """Where the next page starts, None after the last."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """Some records that hold the words, and how far was looked, in rows that pass the filter."""
-
-    records: list[dict[str, Any]]
-    looked_at: int
-    """Of the rows that pass the filter, those up to here were looked at."""
-    candidates: int
-    """How many rows pass the filter."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of them were."""
-        return self.looked_at >= self.candidates
-
-
 class Records:
     """The records of one published corpus, which never changes; its index is read once."""
 
@@ -73,11 +56,11 @@ class Records:
         return read_index(self._folder / f"{CORPUS}.lineage.parquet")
 
     @cached_property
-    def _groups(self) -> tuple[_RowGroup, ...]:
+    def _groups(self) -> tuple[RowGroup, ...]:
         groups, first = [], 0
         for part in sorted((self._folder / f"{CORPUS}.parquet").iterdir()):
             for number, rows in enumerate(ParquetFile(part).rows):
-                groups.append(_RowGroup(part, number, first, rows))
+                groups.append(RowGroup(part, number, first, rows))
                 first += rows
         return tuple(groups)
 
@@ -96,31 +79,9 @@ class Records:
             rows = np.concatenate(
                 [np.empty(0, np.int64), *(found for _, found in self._scan(rows, words))]
             )
-        records = list(self._read(rows[offset : offset + limit]))
+        records = self.of_rows(rows[offset : offset + limit])
         end = offset + len(records)
         return Page(records, len(rows), end if records and end < len(rows) else None)
-
-    def search(
-        self, wanted: Filter, words: list[str], *, offset: int, limit: int, seconds: float
-    ) -> Found:
-        """Look for words from a row that matches on, until the page is full or the time is up.
-
-        At least one row group is looked at, so that who goes on gets on.
-        """
-        rows = self.matching(wanted)
-        until = time.monotonic() + seconds
-        records: list[dict[str, Any]] = []
-        looked_at = offset
-        for there, found in self._scan(rows[offset:], words):
-            room = limit - len(records)
-            records += self._read(found[:room])
-            if len(found) >= room:
-                last = int(found[room - 1])
-                return Found(records, int(np.searchsorted(rows, last)) + 1, len(rows))
-            looked_at += len(there)
-            if time.monotonic() >= until:
-                break
-        return Found(records, looked_at, len(rows))
 
     def each(self, wanted: Filter, words: list[str]) -> Iterator[dict[str, Any]]:
         """Give all records that match and hold the words, reading one row group at a time."""
@@ -131,9 +92,13 @@ class Records:
         for _, found in self._scan(rows, words):
             yield from self._read(found)
 
+    def of_rows(self, rows: Rows) -> list[dict[str, Any]]:
+        """Give the records of rows that are there, in corpus order."""
+        return list(self._read(rows))
+
     def one(self, row: int) -> dict[str, Any]:
         """Give the record of a row that is there."""
-        return next(self._read(np.array([row], np.int64)))
+        return self.of_rows(np.array([row], np.int64))[0]
 
     def lineage(self, row: int) -> dict[str, Any]:
         """Tell where a record came from; raises `SettingsError` for a row that is not there."""
@@ -150,7 +115,8 @@ class Records:
         found: list[dict[str, Any]] = table.slice(place - int(starts[group]), 1).to_pylist()
         return found[0]
 
-    def _by_group(self, rows: Rows) -> Iterator[tuple[_RowGroup, Rows]]:
+    def by_group(self, rows: Rows) -> Iterator[tuple[RowGroup, Rows]]:
+        """Deal rows, in corpus order, out to the row groups that hold them."""
         for group in self._groups:
             first, last = np.searchsorted(rows, [group.first, group.first + group.rows])
             if first < last:
@@ -158,11 +124,11 @@ class Records:
 
     def _scan(self, rows: Rows, words: list[str]) -> Iterator[tuple[Rows, Rows]]:
         """Give by row group the rows looked at, and those of them that hold the words."""
-        for group, there in self._by_group(rows):
+        for group, there in self.by_group(rows):
             yield there, there[group.holding(there, words)]
 
     def _read(self, rows: Rows) -> Iterator[dict[str, Any]]:
-        for group, there in self._by_group(rows):
+        for group, there in self.by_group(rows):
             for row, record in zip(there, group.records(there), strict=True):
                 yield {"row": int(row), **record}
 
@@ -184,7 +150,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class _RowGroup:
+class RowGroup:
     """One row group of one Parquet part; only the columns that are asked for are read."""
 
     part: Path

@@ -218,9 +218,10 @@ class ServiceClient:
     ) -> Path:
         """Bring an artifact by its path in `artifacts()`; a folder comes as one archive.
 
-        What was begun is gone on with, what comes is checked against the service's sha256, and the
-        target is there whole or not at all. Raises `ExistsError` for a target that exists, unless
-        `force`, `CorruptArtifactError`, `StorageError` and `CancelledError`.
+        A file that was begun is gone on with, and checked against the service's sha256. An archive
+        carries none: its length alone is checked, and it begins anew. The target is there whole or
+        not at all. Raises `ExistsError` for a target that exists, unless `force`,
+        `CorruptArtifactError`, `StorageError` and `CancelledError`.
         """
         address = f"/artifacts/{quote(path)}"
         download = Download(self._connection, address, Path(target), report)

@@ -123,6 +123,8 @@ class RateLimitedError(FetchError):
     """The hub asked for a pause more often than we retry."""
 
     code = "hub-rate-limited"
+    retry_after: float | None = None
+    """Seconds that the hub asked us to wait, where it said so."""
 
 
 class AccessDeniedError(FetchError):

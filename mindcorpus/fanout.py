@@ -11,94 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mindcorpus.artifacts import Publisher, Store
 from mindcorpus.catalog import Source
 from mindcorpus.crew import Crew
 from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError, storage_errors
-from mindcorpus.fetched import Fetched, FetchedFile, remove_damaged, verify
+from mindcorpus.fetched import FetchedFile, remove_damaged, verify
 from mindcorpus.gathering import fetch_again, try_fetch
 from mindcorpus.harvest import Harvest
 from mindcorpus.harvesting import part_job, shards_of
 from mindcorpus.merging import MergeResult, chosen, corpus_result, publish_corpus, write_locks
 from mindcorpus.parts import Part, build_part
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
-from mindcorpus.reading import SHARD_BYTES, Shard, Tick
+from mindcorpus.reading import Shard, Tick
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
+from mindcorpus.source_files import ShardName, SourceFiles
 from mindcorpus.stored_parts import StoredParts, part_key
 from mindcorpus.work import Work
-
-
-@dataclass(frozen=True)
-class ShardName:
-    """A shard of a source: which file, which shard of it, and the key of the part it becomes."""
-
-    file: int
-    number: int
-    key: str
-
-
-@dataclass(frozen=True)
-class SourceFiles:
-    """A source's files, their checksums known, and how they are cut."""
-
-    fetched: Fetched
-    stamps: tuple[int, ...]
-    """When each file was last changed, in nanoseconds: unchanged, it need not be hashed again."""
-    shards: tuple[ShardName, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.fetched.files)
-
-    def size_of(self, shard: ShardName) -> int:
-        """Give a shard's share of its file's bytes."""
-        shards = sum(other.file == shard.file for other in self.shards)
-        return self.fetched.files[shard.file].size // shards
-
-    def bundles(self) -> list[tuple[ShardName, ...]]:
-        """Give shards in groups that are each worth a process of its own, some 32 MiB."""
-        found: list[list[ShardName]] = []
-        filled = SHARD_BYTES
-        for shard in self.shards:
-            size = self.size_of(shard)
-            if filled + size > SHARD_BYTES:
-                found.append([])
-                filled = 0
-            found[-1].append(shard)
-            filled += size
-        return [tuple(bundle) for bundle in found]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give JSON values; paths of the machine stay behind."""
-        fetched = self.fetched
-        return {
-            "source": fetched.source,
-            "origin": fetched.origin,
-            "revision": fetched.revision,
-            "split": fetched.split,
-            "files": [
-                {"path": file.path, "size": file.size, "sha256": file.sha256, "stamp": stamp}
-                for file, stamp in zip(fetched.files, self.stamps, strict=True)
-            ],
-            "shards": [[shard.file, shard.number, shard.key] for shard in self.shards],
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SourceFiles:
-        """Give the files that `as_dict` described; where they lie is not known."""
-        files = tuple(
-            FetchedFile(file["path"], Path(), file["size"], file["sha256"])
-            for file in values["files"]
-        )
-        fetched = Fetched(
-            values["source"], values["origin"], values["revision"], files, values["split"]
-        )
-        stamps = tuple(file["stamp"] for file in values["files"])
-        return cls(fetched, stamps, tuple(ShardName(*shard) for shard in values["shards"]))
 
 
 def find_files(
@@ -174,6 +104,11 @@ def merge_parts(
     catalog = chosen(request)
     store = Store(settings.data_dir, publisher)
     if store.is_own("corpus"):
+        # Whoever published it may have had no time to write the locks.
+        read = [
+            outcome.fetched for outcome in outcomes.values() if isinstance(outcome, SourceFiles)
+        ]
+        write_locks(read, store, new_only=False)
         return corpus_result(catalog, store)
     store.begin("corpus")
     with storage_errors(settings.data_dir):

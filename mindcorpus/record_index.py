@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,12 @@ class RecordIndex:
     def _has(self, column: str, chosen: list[bool]) -> npt.NDArray[np.bool_]:
         found: npt.NDArray[np.bool_] = np.array(chosen, bool)[self.codes[column]]
         return found
+
+    def count(self, sources: Collection[str], types: Collection[str]) -> int:
+        """Count the rows that are of one of these sources and of one of these types."""
+        keep = self._has("source", [name in sources for name in self.names["source"]])
+        keep &= self._has("type", [name in types for name in self.names["type"]])
+        return int(np.count_nonzero(keep))
 
     def counts_by_length(self, edges: list[int]) -> list[int]:
         """Count the rows from each edge up to the next; the last has no end."""

@@ -49,12 +49,14 @@ def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
         )
     if error.status == 429:
         pause = f" for {error.retry_after:.0f} s" if error.retry_after else ""
-        return RateLimitedError(
+        limited = RateLimitedError(
             f"the hub asks for a pause{pause}",
             source=asked.source,
             file=asked.file,
             hint=f"Wait and try again, with a token in HF_TOKEN the hub allows more; {own_copy}.",
         )
+        limited.retry_after = error.retry_after
+        return limited
     return HubUnavailableError(
         f"{error.reason}, {_times(tries)}",
         source=asked.source,

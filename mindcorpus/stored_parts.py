@@ -107,13 +107,19 @@ class StoredParts:
         if not self._home.is_dir():
             return removed
         for folder in self._home.iterdir():
-            try:
-                if folder.stat().st_mtime >= time.time() - days * 86400:
-                    continue
-            except FileNotFoundError:
+            if not _is_old(folder, days):
                 continue
             # Out of sight first: nobody finds half of it.
             with self._store.stage("part") as staging, suppress(FileNotFoundError):
+                # Once more: waiting for the folder to work in may have taken long.
+                if not _is_old(folder, days):
+                    continue
                 folder.rename(staging.output / folder.name)
                 removed += 1
         return removed
+
+
+def _is_old(folder: Path, days: float) -> bool:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime < time.time() - days * 86400
+    return False

@@ -6,6 +6,7 @@ from typing import Any
 
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import IntegerConverter
 
 from mindcorpus import __version__
 from web import auth, headers, limits, logs, means, metrics, openapi, problems, session
@@ -28,10 +29,17 @@ class _Json(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
+class _Digits(IntegerConverter):
+    """Takes 0 to 9 for digits in an address; the others of Unicode are no numbers of ours."""
+
+    regex = "[0-9]+"
+
+
 def build(settings: WebSettings) -> APIFlask:
     """Make an app with these settings; raises `SettingsError` if there is no Redis to use."""
     app = APIFlask("web", title="mindcorpus", version=__version__, docs_path=None)
     app.json = _Json(app)
+    app.url_map.converters["int"] = _Digits
     # No page of elsewhere is to read answers, so nobody is told what it may send.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     made = means.install(app, settings)

@@ -66,6 +66,12 @@ class JobCollector(Collector):
             "Leases that ran out under a job, or a part of one.",
             value=census.lease_losses,
         )
+        ended = CounterMetricFamily(
+            "mindcorpus_jobs_ended", "Jobs that ended, by how.", labels=["kind", "state"]
+        )
+        for (kind, state), count in census.ended.items():
+            ended.add_metric([kind, state], count)
+        yield ended
         durations = SummaryMetricFamily(
             "mindcorpus_job_seconds", "How long jobs ran that ended.", labels=["kind"]
         )

@@ -118,7 +118,7 @@ class SourceProgress(BaseModel):
     """How far one source of a merge is."""
 
     name: str
-    state: Literal["queued", "running", "done", "failed", "absent"]
+    state: Literal["queued", "running", "done", "failed", "absent", "cancelled"]
     rows: int
     done: int
     total: int | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.messages import QUEUES
-from workers.records import KINDS, STATES
+from workers.records import KINDS, STATES, TERMINAL
 from workers.redis import Client
 from workers.scripts import PREFIX
 
@@ -33,6 +33,8 @@ class Census:
     """Seconds that the first job of all queues has waited."""
     workers: tuple[WorkerSeen, ...]
     lease_losses: int
+    ended: dict[tuple[str, str], int]
+    """How many jobs of a kind ever ended in a state."""
     durations: dict[str, tuple[int, float]]
     memory_share: float | None
     """Share of Redis' memory limit that is used; None without a limit."""
@@ -63,6 +65,12 @@ def read_census(redis: Client) -> Census:
         oldest_queued=max(0.0, now - min(oldest)) if oldest else None,
         workers=tuple(_seen(name, now - float(at) / 1000) for name, at in workers),
         lease_losses=int(lost or 0),
+        ended={
+            (kind, state): int(durations.get(f"{kind}|{state}|count", 0))
+            for kind in KINDS
+            for state in STATES
+            if state in TERMINAL
+        },
         durations={kind: _duration(kind, durations) for kind in KINDS},
         memory_share=_memory_share(memory),
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.progress import Progress
+from workers.errors import JobLostError
 from workers.failures import described, lost_too_often
 from workers.messages import GRACE_MS, Message, messages_of, parts_of
 from workers.orders import PartOrder
@@ -58,6 +59,15 @@ class ClaimStore:
         self._scripts = Scripts(redis)
         self._lease = int(settings.lease_seconds * 1000)
         self._lost_error = json.dumps(lost_too_often(settings.max_attempts))
+
+    def holder(self, job_id: str) -> NotClaimed | None:
+        """Tell who holds a job just now, if anybody does."""
+        with unavailable_errors():
+            held: Any = self._redis.hmget(job_key(job_id), "state", "host", "pid", "fence")
+        state, host, pid, fence = held
+        if state not in ("running", "cancelling") or host is None:
+            return None
+        return NotClaimed("busy", host, int(pid), fence, job_id)
 
     def claim(
         self, job_id: str, token: str, host: str, pid: int, queue: str = ""
@@ -178,14 +188,23 @@ class ClaimStore:
         if claim.kind == "part":
             payload = json.loads(fields["payload"])
             with unavailable_errors():
-                request = self._redis.hget(job_key(fields["parent"]), "request")
+                parent: Any = self._redis.hmget(job_key(fields["parent"]), "request", "request_id")
+                request = parent[0]
                 if "of" in payload:
                     found = self._redis.hget(job_key(payload["of"]), "result")
+                    if found is None:
+                        raise _forgotten()
                     payload["found"] = json.loads(str(found))["found"]
-            return {**work, "request": json.loads(str(request)), "payload": payload}
+            if request is None:
+                raise _forgotten()
+            log = {"job": fields["parent"], "part": claim.job_id, "request_id": parent[1] or ""}
+            return {**work, "log": log, "request": json.loads(request), "payload": payload}
+        work["log"] = {"job": claim.job_id, "request_id": fields.get("request_id", "")}
         work["request"] = json.loads(fields["request"])
         if claim.kind == "merge":
             work["outcomes"] = self.outcomes(claim.job_id)
+            if set(json.loads(fields["sources"])) - set(work["outcomes"]):
+                raise _forgotten()
         return work
 
     def outcomes(self, job_id: str) -> dict[str, dict[str, Any]]:
@@ -220,6 +239,13 @@ class ClaimStore:
     def seen(self, name: str, *, lives: bool = True) -> None:
         """Note that a worker is alive, or has ended; `name` is HOST:PID."""
         self._scripts.run("seen", name, "1" if lives else "")
+
+
+def _forgotten() -> JobLostError:
+    return JobLostError(
+        "the record of its merge, or of a part of it, is gone",
+        hint="Run it again; parts that were made are found again.",
+    )
 
 
 def _told(progress: Progress) -> dict[str, Any]:

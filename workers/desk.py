@@ -6,6 +6,8 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
+import structlog
+
 from workers.app import publish_all
 from workers.errors import DiskFullError
 from workers.jobs import JobStore, Submitted
@@ -25,30 +27,43 @@ class Desk:
         self._app = app
         self._settings = settings
 
-    def submit(self, order: Order, key: str | None = None, body: str = "") -> Submitted:
-        """Hand an order in; `body` is what an idempotency key stands for.
+    def submit(
+        self, order: Order, key: str | None = None, body: str = "", holder: str = ""
+    ) -> Submitted:
+        """Hand an order in; `body` is what an idempotency key stands for, `holder` who asks.
 
         Raises `DiskFullError`, `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
         """
         refuse_full_disk(self._settings)
-        return self._publish(self._store.submit(order, key=key, body=_digest(body)))
+        known = structlog.contextvars.get_contextvars()
+        submitted = self._store.submit(
+            order,
+            key=key,
+            body=_digest(body),
+            holder=holder,
+            request_id=str(known.get("request_id", "")),
+        )
+        publish_all(self._app, submitted.messages)
+        return submitted
 
     def repeated(self, key: str, body: str) -> Job | None:
         """Give the job that a key stands for already; raises `KeyReusedError`."""
         return self._store.repeated(key, _digest(body))
 
-    def retry(self, job_id: str) -> Submitted:
-        """Hand in again what failed or was cancelled; raises `JobFinishedError` for others."""
-        refuse_full_disk(self._settings)
-        return self._publish(self._store.submit(self._store.order_again(job_id)))
+    def retry(self, job_id: str, key: str | None = None, holder: str = "") -> Submitted:
+        """Hand in again what failed or was cancelled; raises `JobFinishedError` for others.
 
-    def cancel(self, job_id: str) -> Job:
-        """Ask a job to stop; raises `JobNotFoundError` and `JobFinishedError`."""
-        return self._store.cancel(job_id)
+        Raises `JobNotFoundError`, and what `submit` does.
+        """
+        body = f"retry {job_id}"
+        # First of all: the job that a lost answer told of stays that key's, whatever is now.
+        if key is not None and (known := self.repeated(key, body)) is not None:
+            return Submitted(known, "repeated", ())
+        return self.submit(self._store.order_again(job_id), key, body, holder=holder)
 
-    def _publish(self, submitted: Submitted) -> Submitted:
-        publish_all(self._app, submitted.messages)
-        return submitted
+    def cancel(self, job_id: str, holder: str = "") -> Job:
+        """Ask a job to stop; raises as `JobStore.cancel`."""
+        return self._store.cancel(job_id, holder)
 
 
 def _digest(body: str) -> str:

@@ -8,6 +8,7 @@ MindcorpusError
     ├── DiskFullError          disk-full                too little space to begin
     ├── JobNotFoundError       job-not-found            no such job
     ├── JobFinishedError       job-finished             too late to change it
+    ├── JobSharedError         job-shared               others asked for it too
     ├── JobLostError           worker-lost              its workers died, too often
     ├── OutOfMemoryError       out-of-memory            its process may not take more
     ├── DeadlineError          deadline                 it took too long
@@ -58,6 +59,12 @@ class JobFinishedError(ServiceJobError):
     """The job is in a state that does not allow this any more."""
 
     code = "job-finished"
+
+
+class JobSharedError(ServiceJobError):
+    """Others asked for the same job, and it goes on for them."""
+
+    code = "job-shared"
 
 
 class JobLostError(ServiceJobError):

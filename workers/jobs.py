@@ -12,9 +12,15 @@ from typing import Any, Literal
 
 from mindcorpus.errors import SettingsError
 from workers.census import Census, read_census, read_durability
-from workers.errors import JobFinishedError, JobNotFoundError, KeyReusedError, QueueFullError
+from workers.errors import (
+    JobFinishedError,
+    JobNotFoundError,
+    JobSharedError,
+    KeyReusedError,
+    QueueFullError,
+)
 from workers.messages import GRACE_MS, Message, messages_of, new_id, parts_of
-from workers.orders import Order, PartOrder
+from workers.orders import Order, PartOrder, content_key
 from workers.records import Job, Kind, State, read_job
 from workers.redis import Client, unavailable_errors
 from workers.scripts import PREFIX, Scripts, job_key
@@ -56,8 +62,18 @@ class JobStore:
 
     # For clients
 
-    def submit(self, order: Order, *, key: str | None = None, body: str = "") -> Submitted:
+    def submit(
+        self,
+        order: Order,
+        *,
+        key: str | None = None,
+        body: str = "",
+        holder: str = "",
+        request_id: str = "",
+    ) -> Submitted:
         """Write the record of a new job, or find the one that this request already has.
+
+        `holder` asks for it; `request_id` is for logs.
 
         Raises `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
         """
@@ -67,6 +83,8 @@ class JobStore:
             "request": json.dumps(order.request),
             "queue": order.queue,
             "retry_of": order.retry_of or "",
+            "allow_missing": "1" if order.request.get("allow_missing") else "",
+            "request_id": request_id,
             "sources": json.dumps([part.source for part in order.parts]),
         }
         outcome, known_id, messages = self._scripts.run(
@@ -79,6 +97,7 @@ class JobStore:
             self._settings.queue_limit,
             GRACE_MS,
             parts_of(order.parts),
+            holder,
         )
         if outcome == "reused":
             raise _reused()
@@ -146,21 +165,24 @@ class JobStore:
 
     def in_flight(self, kind: Kind) -> Job | None:
         """Give the newest job of a kind that is not over."""
-        with unavailable_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for state in ("queued", "waiting", "running", "cancelling"):
-                pipe.zrange(f"{PREFIX}:jobs:{state}", 0, -1)
-            ids = [str(job_id) for found in pipe.execute() for job_id in found]
-        jobs = [job for job in self._read(ids, missing_ok=True) if job.kind == kind]
-        return max(jobs, key=lambda job: job.created, default=None)
+        with unavailable_errors():
+            ids: Any = self._redis.zrange(f"{PREFIX}:live:{kind}", 0, 0, desc=True)
+        return next(iter(self._read(ids, missing_ok=True)), None)
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, holder: str = "") -> Job:
         """Ask a job to stop: at once if it waits, within seconds if it runs.
 
-        Raises `JobNotFoundError`, and `JobFinishedError` if it is over or publishes already.
+        Raises `JobNotFoundError`, `JobFinishedError` if it is over or publishes already, and
+        `JobSharedError` if `holder` asked for it, and others who did still want it.
         """
-        answer = self._scripts.run("cancel", job_id)
+        answer = self._scripts.run("cancel", job_id, holder)
         if answer == "missing":
             raise _not_found(job_id)
+        if answer == "shared":
+            raise JobSharedError(
+                "others asked for the same job: it goes on for them",
+                hint="It ends when the last of them cancels it.",
+            )
         job = self.get(job_id)
         if answer == "late":
             state = f"is {job.state}" if job.over else "is being published"
@@ -181,14 +203,13 @@ class JobStore:
                 hint="Only a job that failed or was cancelled can be run again.",
             )
         with unavailable_errors():
-            key, queue, request = self._redis.hmget(
-                job_key(job_id), "content_key", "queue", "request"
-            )
+            queue, known = self._redis.hmget(job_key(job_id), "queue", "request")
+        request = json.loads(str(known))
         names = [each.name for each in job.progress.sources]
         return Order(
             kind=job.kind,
-            request=json.loads(str(request)),
-            content_key=str(key),
+            request=request,
+            content_key=content_key(job.kind, request, self._settings),
             queue=str(queue),
             parts=tuple(PartOrder(name, {"source": name}) for name in names),
             retry_of=job_id,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mindcorpus.artifacts import Store
 from mindcorpus.catalog import load_catalog
 from mindcorpus.errors import SettingsError
 from mindcorpus.requests import EVERY, MergeRequest, PrepareRequest
@@ -57,7 +58,7 @@ def merge_order(request: MergeRequest, settings: ServiceSettings) -> Order:
     return Order(
         kind="merge",
         request=asdict(request),
-        content_key=_key("merge", asdict(request)),
+        content_key=content_key("merge", asdict(request), settings),
         queue="finalise",
         parts=tuple(PartOrder(name, {"source": name}) for name in catalog.names),
     )
@@ -67,7 +68,10 @@ def prepare_order(request: PrepareRequest, settings: Settings) -> Order:
     """Order training formats, with the prompt, instruction, share and seed of `settings`."""
     values = asdict(request) | settings.model_dump(include=set(SHAPING))
     return Order(
-        kind="prepare", request=values, content_key=_key("prepare", values), queue="prepare"
+        kind="prepare",
+        request=values,
+        content_key=content_key("prepare", values, settings),
+        queue="prepare",
     )
 
 
@@ -87,7 +91,14 @@ def prepare_request(values: Mapping[str, Any]) -> PrepareRequest:
     return PrepareRequest(**named)
 
 
-def _key(kind: str, values: Mapping[str, Any]) -> str:
-    same = {name: value for name, value in values.items() if name != "force"}
-    text = json.dumps(same, sort_keys=True, default=str)
+def content_key(kind: Kind, values: Mapping[str, Any], settings: Settings) -> str:
+    """Give a key that is the same for requests that would do the same work.
+
+    For a format that includes the corpus it would be made of: who asks again after a merge wants
+    the new one. `force` is part of it, as a job without may not do what one with it may.
+    """
+    made_of = [values]
+    if kind == "prepare":
+        made_of.append({"corpus": Store(settings.data_dir).digest("corpus")})
+    text = json.dumps(made_of, sort_keys=True, default=str)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}"

@@ -38,7 +38,7 @@ class SourceProgress:
 
     name: str
     state: str
-    """queued, running, done, failed or absent."""
+    """queued, running, done, failed, absent or cancelled."""
     rows: int
     done: int
     total: int | None

@@ -19,14 +19,15 @@ Client = redis.Redis
 
 #: How long one read of a stream may wait; below the socket's time-out, or that would strike first.
 BLOCK_SECONDS = 1.0
-_SOCKET_SECONDS = 2.0
+_SOCKET_SECONDS = 1.5
 _CONNECTIONS = 400  # redis-py's own limit of 100 is less than the threads of a web process
 
 
 def connect(settings: ServiceSettings, *, blocking: bool = False) -> Client:
     """Give a client that connects when it is first used; `blocking` is for reads that wait.
 
-    One command takes 2 x 2 s at most where Redis hangs: every script of ours may be sent twice.
+    Where Redis hangs, one command takes 2 x 1.5 s, and a health check before it as long: every
+    script of ours may be sent twice.
     """
     return redis.Redis.from_url(
         settings.redis(),

@@ -22,11 +22,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
 from mindcorpus.lifeline import end_with_parent
 from mindcorpus.progress import Cancellation, Progress
 from workers.errors import OutOfMemoryError, UnexpectedError
 from workers.failures import described, is_of_source, may_pass
+from workers.logs import configure
 from workers.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -88,6 +91,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = Line(cancel)
     job = json.loads(sys.stdin.readline())
+    configure()
+    structlog.contextvars.bind_contextvars(**job["log"])
     settings = ServiceSettings.load()
     limit = settings.memory_limit_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -112,14 +117,16 @@ def _outcome(
     except WorkerLostError:
         return "lost", None
     except MindcorpusError as error:
-        return "failed", _told(error, passing=may_pass(error), of_source=is_of_source(error))
+        passing, after = may_pass(error), getattr(error, "retry_after", None)
+        told = _told(error, passing=passing, of_source=is_of_source(error))
+        return "failed", {**told, "after": after}
     except MemoryError:
         limit = settings.memory_limit_mb
         exhausted = OutOfMemoryError(
             f"the job asked for more than {limit:,} MiB of memory",
             hint="Raise MINDCORPUS_MEMORY_LIMIT_MB, or leave out the source that needs so much.",
         )
-        return "failed", _told(exhausted)
+        return "failed", _told(exhausted, of_source=True)
     except BaseException as error:  # noqa: BLE001 - the boundary: SystemExit and bugs alike
         # The exception's own words could hold a record's text; where it happened cannot.
         places = [

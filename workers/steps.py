@@ -7,9 +7,10 @@ from typing import Any
 
 from mindcorpus.artifacts import KINDS, Publisher, Store
 from mindcorpus.errors import MindcorpusError
-from mindcorpus.fanout import SourceFiles, find_files, make_parts, merge_parts
+from mindcorpus.fanout import find_files, make_parts, merge_parts
 from mindcorpus.preparing.formats import prepare
 from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.source_files import SourceFiles
 from workers.failures import revived
 from workers.orders import SHAPING, merge_request, prepare_request
 from workers.settings import ServiceSettings

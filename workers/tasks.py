@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
+
 from mindcorpus.artifacts import Store
-from mindcorpus.errors import MindcorpusError
+from mindcorpus.errors import MindcorpusError, StorageError
 from workers.app import publish, publish_all
 from workers.claims import Claim, ClaimStore, NotClaimed
 from workers.desk import refuse_full_disk
 from workers.errors import DeadlineError, DiskFullError, RedisUnavailableError, StalledError
-from workers.failures import pause, revived
+from workers.failures import described, pause, revived
 from workers.messages import Message
 from workers.orders import PartOrder
 from workers.settings import ServiceSettings
@@ -64,34 +66,52 @@ class Executor:
         claim = self._claim(job_id, queue)
         if claim is None:
             return
-        job_id = claim.job_id
-        log.info("job %s: %s begins", job_id, claim.kind)
-        try:
-            refuse_full_disk(self._settings)
-        except DiskFullError as error:
-            # No try of the job: it has not begun.
-            note = f"waits: {error.title}"
-            self._publish(self._claims.release(claim, self._settings.retry_seconds, note))
-            return
-        work = self._claims.work_of(claim)
-        watch = Supervisor(claim, work, self._claims, self._settings, self._stopping)
-        verdict, value = watch.run()
-        log.info("job %s: %s %s", job_id, claim.kind, verdict)
-        self._surely(lambda: self._publish(self._end(claim, work, verdict, value)))
+        names = {"job": claim.fields.get("parent") or claim.job_id, "part": claim.job_id}
+        with structlog.contextvars.bound_contextvars(**names):
+            log.info("a %s begins", claim.kind)
+            verdict = self._do(claim)
+            log.info("a %s ended: %s", claim.kind, verdict)
         if verdict != "done":
             # What the runner had no time to clear away.
             with suppress(MindcorpusError):
                 Store(self._settings.data_dir).sweep(wait=False)
 
+    def _do(self, claim: Claim) -> str:
+        """Have a job done that is held, and write down how it ended; gives that."""
+        work: dict[str, Any] = {}
+        value: Any = None
+        try:
+            refuse_full_disk(self._settings)
+            work = self._claims.work_of(claim)
+            watch = Supervisor(claim, work, self._claims, self._settings, self._stopping)
+            verdict, value = watch.run()
+        except DiskFullError as error:
+            # No try of the job: it has not begun.
+            note = f"waits: {error.title}"
+            self._publish(self._claims.release(claim, self._settings.retry_seconds, note))
+            return "put off"
+        except RedisUnavailableError:
+            raise
+        except OSError as error:
+            # The data folder cannot be looked at, or no process be started: that may pass.
+            reason = (error.strerror or type(error).__name__).lower()
+            told = described(StorageError(f"the worker cannot begin: {reason}"))
+            verdict, value = "failed", {"error": told, "passing": True, "of_source": False}
+        except MindcorpusError as error:
+            verdict = "failed"
+            value = {"error": described(error), "passing": False, "of_source": False}
+        self._surely(lambda: self._publish(self._end(claim, work, verdict, value)))
+        return verdict
+
     def _claim(self, job_id: str, queue: str) -> Claim | None:
         token, host, pid = secrets.token_hex(8), socket.gethostname(), os.getpid()
-        claimed = self._claims.claim(job_id, token, host, pid, queue)
-        if isinstance(claimed, NotClaimed) and _is_dead(claimed, host):
+        holder = self._claims.holder(job_id)
+        if holder is not None and _is_dead(holder, host):
             # The message came back because the process that held the job has died: no need to
             # wait for its lease.
-            log.warning("job %s: its process %d died", claimed.job_id, claimed.pid)
-            self._claims.lost(claimed.job_id, claimed.fence)
-            claimed = self._claims.claim(job_id, token, host, pid, queue)
+            log.warning("job %s: its process %d died", job_id, holder.pid)
+            self._publish(self._claims.lost(job_id, holder.fence))
+        claimed = self._claims.claim(job_id, token, host, pid, queue)
         if isinstance(claimed, NotClaimed):
             log.info("job %s: not taken, it is %s", claimed.job_id, claimed.reason)
             return None
@@ -100,6 +120,7 @@ class Executor:
     def _end(self, claim: Claim, work: dict[str, Any], verdict: str, value: Any) -> list[Message]:
         """Write down how a job ended; gives what is to be published then."""
         claims, settings = self._claims, self._settings
+        error: MindcorpusError
         match verdict:
             case "done":
                 messages = self._done(claim, value)
@@ -110,9 +131,11 @@ class Executor:
             case "lost":
                 messages = claims.lost(claim.job_id, claim.fence)
             case "deadline":
-                messages = claims.fail(claim, _deadline(settings.deadline_seconds))
+                error = _deadline(settings.deadline_seconds)
+                messages = claims.fail(claim, error, tolerated=_tolerated(claim, work))
             case "stalled":
-                messages = claims.fail(claim, _stalled(settings.no_progress_seconds))
+                error = _stalled(settings.no_progress_seconds)
+                messages = claims.fail(claim, error, tolerated=_tolerated(claim, work))
             case "stopped":
                 claims.stopped(claim)
                 messages = []
@@ -140,11 +163,10 @@ class Executor:
         error = revived(value["error"])
         if value["passing"]:
             seconds = pause(int(claim.fields.get("tries", 0)), self._settings.retry_seconds)
-            if self._claims.postpone(claim, error, seconds):
+            if self._claims.postpone(claim, error, max(seconds, value.get("after") or 0)):
                 return []
-        of_source = claim.kind == "part" and value["of_source"]
-        tolerated = of_source and work["request"]["allow_missing"]
-        if of_source and not tolerated:
+        tolerated = value["of_source"] and _tolerated(claim, work)
+        if value["of_source"] and claim.kind == "part" and not tolerated:
             error.hint = f"{error.hint} {_WITHOUT}".strip()
         return self._claims.fail(claim, error, tolerated=tolerated)
 
@@ -163,8 +185,13 @@ class Executor:
                 time.sleep(0.5)
 
 
+def _tolerated(claim: Claim, work: dict[str, Any]) -> bool:
+    """Whether the merge of a part goes on without its source."""
+    return claim.kind == "part" and bool(work["request"]["allow_missing"])
+
+
 def _is_dead(holder: NotClaimed, host: str) -> bool:
-    if holder.reason != "busy" or holder.host != host:
+    if holder.host != host:
         return False
     try:
         os.kill(holder.pid, 0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_redis_is_killed_with_a_job_running_five_queued_and_a_merge_half_way(
     away: float, cluster: Cluster, sound: Sound
 ) -> None:
-    rows = fill(cluster.data_dir, *LOCAL, megabytes=4)
+    rows = fill(cluster.data_dir, *LOCAL, megabytes=6)
     merge = cluster.merge(*LOCAL)
     queued = [cluster.merge(name) for name in LOCAL] + [cluster.merge("alpha", "beta")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mindcorpus.artifacts import Store
 from mindcorpus.browsing import Records, browse, lineage
 from mindcorpus.errors import SettingsError
 from mindcorpus.record_index import Filter
+from mindcorpus.searching import Search
 
 
 @pytest.fixture(scope="module")
@@ -75,35 +77,50 @@ def test_a_filter_that_nothing_can_pass_is_refused(corpus: Path) -> None:
         browse(corpus, source="Nobody")
 
 
-def test_a_search_page_by_page_finds_what_a_full_search_finds(corpus: Path) -> None:
+def test_a_search_bit_by_bit_finds_what_a_full_search_finds(corpus: Path) -> None:
     records = Records(Store(corpus).folder("corpus"))
-    words, wanted = ["the", "AND"], Filter(tag="counseling")
+    words, wanted = ("the", "AND"), Filter(tag="counseling")
     expected = browse(corpus, tag="counseling", search="the AND", limit=100_000).records
     assert len(expected) > 10
-    found, at = [], 0
-    while True:
-        step = records.search(wanted, words, offset=at, limit=7, seconds=60)
-        assert len(step.records) <= 7
-        found += step.records
-        if step.complete:
-            break
-        at = step.looked_at
-    assert found == expected
-    assert list(records.each(wanted, words)) == expected
+    search = Search(records, wanted, words)
+    while not search.complete:
+        search.go_on(0)
+    assert records.of_rows(search.hits) == expected
+    assert list(records.each(wanted, list(words))) == expected
 
 
 def test_a_search_whose_time_is_up_gets_on_and_says_how_far(corpus: Path) -> None:
-    records = Records(Store(corpus).folder("corpus"))
+    search = Search(Records(Store(corpus).folder("corpus")), Filter(), ("no-such-word",))
     at, steps = 0, 0
-    while True:
-        step = records.search(Filter(), ["no-such-word"], offset=at, limit=20, seconds=0)
-        assert step.records == []
-        assert step.looked_at > at
-        at, steps = step.looked_at, steps + 1
-        if step.complete:
-            break
-    assert at == step.candidates == len(everything(corpus))
+    while not search.complete:
+        search.go_on(0)
+        assert search.looked_at > at
+        at, steps = search.looked_at, steps + 1
+    assert at == search.candidates == len(everything(corpus))
     assert steps > 1
+    search.go_on(0)  # and there is no more to look through
+    assert (search.looked_at, len(search.hits)) == (at, 0)
+
+
+def test_a_search_that_threads_share_finds_each_record_once(corpus: Path) -> None:
+    search = Search(Records(Store(corpus).folder("corpus")), Filter(), ("the",))
+    with ThreadPoolExecutor(4) as threads:
+        for _ in threads.map(lambda _: search.go_on(0), range(100)):
+            pass
+    expected = browse(corpus, search="the", limit=100_000).records
+    assert [int(row) for row in search.hits] == [record["row"] for record in expected]
+
+
+def test_a_search_of_what_the_corpus_lacks_is_refused(corpus: Path) -> None:
+    with pytest.raises(SettingsError, match="no tag 'Nothing'"):
+        Search(Records(Store(corpus).folder("corpus")), Filter(tag="Nothing"), ("the",))
+
+
+def test_the_index_counts_what_sources_and_types_have_together(corpus: Path) -> None:
+    index = Records(Store(corpus).folder("corpus")).index
+    expected = [r for r in everything(corpus) if (r["source"], r["type"]) == ("TRACE", "clinical")]
+    assert index.count({"TRACE", "Nobody"}, {"clinical"}) == len(expected)
+    assert index.count({"TRACE"}, set()) == 0
 
 
 def test_lineage_tells_of_the_row_it_was_asked_for(corpus: Path) -> None:

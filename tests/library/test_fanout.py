@@ -24,11 +24,12 @@ from mindcorpus.errors import (
     MindcorpusError,
     WrongBytesError,
 )
-from mindcorpus.fanout import SourceFiles, find_files, make_parts, merge_parts
+from mindcorpus.fanout import find_files, make_parts, merge_parts
 from mindcorpus.merging import MergeResult, chosen, merge
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
+from mindcorpus.source_files import SourceFiles
 from mindcorpus.sources_lock import SourcesLock
 from mindcorpus.verifying import verify
 

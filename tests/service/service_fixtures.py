@@ -17,6 +17,7 @@ from stores import Stores, make_stores
 from mindcorpus.api import merge_all_datasets, prepare_all_formats
 from web import create_app
 from web.settings import WebSettings
+from web.tokens import TokenFile
 
 if TYPE_CHECKING:
     import httpx2
@@ -124,6 +125,14 @@ def asking(quiet: Service) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
+def other(quiet: Service) -> Iterator[httpx2.Client]:
+    """A client of that service with another token."""
+    token = TokenFile(quiet.data_dir / ".service" / "tokens.json").new("other")
+    with quiet.client(token) as made:
+        yield made
+
+
+@pytest.fixture
 def playing(quiet: Service) -> Iterator[Player]:
     """What plays the worker for that service."""
     with Player(quiet) as made:
@@ -142,7 +151,7 @@ def made_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def corpus(quiet: Service, made_sample: Path) -> Path:
     """The data folder of the service without workers, with the sample's corpus and formats."""
-    shutil.copytree(made_sample, quiet.data_dir, symlinks=True)
+    shutil.copytree(made_sample, quiet.data_dir, symlinks=True, dirs_exist_ok=True)
     return quiet.data_dir
 
 

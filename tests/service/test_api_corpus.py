@@ -45,6 +45,11 @@ def test_statistics_are_those_of_the_manifest(asking: httpx2.Client, corpus: Pat
     assert asking.get("/statistics").json() == manifest["statistics"]
 
 
+@pytest.mark.parametrize("path", ["/merge", "/prepare", "/artifacts"])
+def test_without_a_corpus_there_is_an_answer_still(asking: httpx2.Client, path: str) -> None:
+    assert asking.get(path).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/statistics", "/records", "/records/0"])
 def test_without_a_corpus_there_is_nothing_to_show(asking: httpx2.Client, path: str) -> None:
     answer = asking.get(path)
@@ -117,6 +122,6 @@ def test_a_row_that_is_not_there_is_not_found(
     assert (answer.status_code, answer.json()["code"]) == (404, "record-not-found")
 
 
-@pytest.mark.parametrize("row", ["-1", "x", "1.0", "%00"])
+@pytest.mark.parametrize("row", ["-1", "x", "1.0", "%00", "٣"])
 def test_what_is_no_row_is_not_found(asking: httpx2.Client, corpus: Path, row: str) -> None:
     assert asking.get(f"/records/{row}").status_code == 404

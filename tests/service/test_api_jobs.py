@@ -156,6 +156,43 @@ def test_a_job_that_waits_is_cancelled_at_once(asking: httpx2.Client, job: str) 
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
 
 
+def test_to_cancel_what_is_cancelled_changes_nothing(asking: httpx2.Client, job: str) -> None:
+    cancelled = asking.delete(f"/jobs/{job}").json()
+    again = asking.delete(f"/jobs/{job}")
+    assert (again.status_code, again.json()) == (200, cancelled)
+
+
+def test_a_job_that_others_asked_for_too_ends_with_the_last_of_them(
+    asking: httpx2.Client, other: httpx2.Client, job: str
+) -> None:
+    assert prepare(other) == job
+    first = asking.delete(f"/jobs/{job}")
+    assert (first.status_code, first.json()["code"]) == (409, "job-shared")
+    assert show(asking, job)["state"] == "queued"
+    last = other.delete(f"/jobs/{job}")
+    assert (last.status_code, last.json()["state"]) == (200, "cancelled")
+
+
+def test_who_did_not_ask_for_a_job_stops_it_for_all(
+    asking: httpx2.Client, other: httpx2.Client, job: str
+) -> None:
+    assert (other.delete(f"/jobs/{job}").status_code, show(asking, job)["state"]) == (
+        200,
+        "cancelled",
+    )
+
+
+def test_a_job_run_again_is_shared_as_well(
+    asking: httpx2.Client, other: httpx2.Client, job: str
+) -> None:
+    asking.delete(f"/jobs/{job}")
+    again = asking.post(f"/jobs/{job}/retry").json()["id"]
+    joined = other.post(f"/jobs/{job}/retry")
+    assert (joined.status_code, joined.json()["id"]) == (202, again)
+    assert other.delete(f"/jobs/{again}").json()["code"] == "job-shared"
+    assert asking.delete(f"/jobs/{again}").status_code == 200
+
+
 def test_a_job_that_runs_is_asked_to_stop(asking: httpx2.Client, playing: Player, job: str) -> None:
     playing.take(job)
     answer = asking.delete(f"/jobs/{job}")
@@ -208,3 +245,35 @@ def test_what_is_not_over_or_went_well_is_not_tried_again(
     playing.succeed(job)
     answer = asking.post(f"/jobs/{job}/retry")
     assert (answer.status_code, answer.json()["code"]) == (409, "job-finished")
+
+
+def test_the_same_key_runs_a_job_again_once(
+    asking: httpx2.Client, playing: Player, job: str
+) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    asking.delete(f"/jobs/{job}")
+    first = asking.post(f"/jobs/{job}/retry", headers=key)
+    assert first.status_code == 202
+    new = first.json()["id"]
+    playing.take(new)
+    playing.succeed(new)
+    again = asking.post(f"/jobs/{job}/retry", headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, new)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert asking.post(f"/jobs/{job}/retry").json()["id"] not in (job, new)
+
+
+def test_a_key_of_a_retry_is_for_that_job_alone(asking: httpx2.Client, job: str) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    asking.delete(f"/jobs/{job}")
+    asking.post(f"/jobs/{job}/retry", headers=key)
+    for path in (f"/jobs/{UNKNOWN}/retry", "/merge"):
+        answer = asking.post(path, headers=key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize("key", ["", "two words", "x" * 256])
+def test_a_key_of_a_retry_is_visible_ascii(asking: httpx2.Client, job: str, key: str) -> None:
+    asking.delete(f"/jobs/{job}")
+    answer = asking.post(f"/jobs/{job}/retry", headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")

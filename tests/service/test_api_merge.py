@@ -103,6 +103,18 @@ def test_a_key_is_for_one_request(asking: httpx2.Client, corpus: Path) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
 
 
+def test_a_key_belongs_to_its_token(asking: httpx2.Client, other: httpx2.Client) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    mine = asking.post("/merge", json={"sample": True}, headers=key)
+    theirs = other.post("/merge", json={"sample": True, "exclude": ["TRACE"]}, headers=key)
+    assert (mine.status_code, theirs.status_code) == (202, 202)
+    assert theirs.json()["id"] != mine.json()["id"]
+    again = other.post("/merge", json={"sample": True, "exclude": ["TRACE"]}, headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, theirs.json()["id"])
+    wrong = other.post("/merge", json={"sample": True}, headers=key)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize("key", ["", "ä", "two words", "x" * 256])
 def test_a_key_is_visible_ascii(asking: httpx2.Client, key: str) -> None:
     answer = asking.post("/merge", headers={b"Idempotency-Key": key.encode()})

@@ -99,6 +99,24 @@ def test_only_what_is_known_may_be_asked_for(
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"exclude": ["TRACE", "No-Such-Source"]}, "exclude"),
+        ({"types": ["no-such-type"]}, "types"),
+        ({"caps": {"No-Such-Source": 5}}, "caps"),
+    ],
+)
+@pytest.mark.parametrize("force", [True, False])
+def test_names_are_checked_before_anything_is_queued(
+    asking: httpx2.Client, corpus: Path, body: dict[str, Any], field: str, *, force: bool
+) -> None:
+    answer = asking.post("/prepare", json={**body, "force": force})
+    assert (answer.status_code, answer.json()["code"]) == (422, "settings")
+    assert answer.json()["field"] == field
+    assert asking.get("/jobs").json()["jobs"] == []
+
+
 def test_a_job_in_flight_is_shown_and_joined(asking: httpx2.Client, corpus: Path) -> None:
     first = asking.post("/prepare", json={"force": True}).json()
     assert asking.get("/prepare").json()["job"]["id"] == first["id"]

@@ -21,6 +21,8 @@ def test_a_service_without_jobs(stores: Stores) -> None:
     assert set(census.states.values()) == {0}
     assert census.queues == {"finalise": 0, "prepare": 0, "part": 0}
     assert (census.oldest_queued, census.workers, census.lease_losses) == (None, (), 0)
+    assert len(census.ended) == 6
+    assert set(census.ended.values()) == {0}
     assert census.durations == {"merge": (0, 0.0), "prepare": (0, 0.0)}
     assert census.memory_share is None
 
@@ -65,7 +67,7 @@ def test_the_oldest_of_all_queues_is_timed(stores: Stores) -> None:
     assert younger < oldest
 
 
-def test_durations_count_what_succeeded(stores: Stores) -> None:
+def test_what_ended_is_counted_and_what_succeeded_is_timed(stores: Stores) -> None:
     for seconds in (2, 3):
         job = stores.submit()
         created = stores.number(job.id, "created")
@@ -73,6 +75,12 @@ def test_durations_count_what_succeeded(stores: Stores) -> None:
         stores.claims.succeed(stores.take(job.id), {})
     stores.claims.fail(stores.take(stores.submit().id), DataError("no"))
     stores.jobs.cancel(stores.submit("a").id)
+    ended = stores.jobs.census().ended
+    assert {each: count for each, count in ended.items() if count} == {
+        ("prepare", "succeeded"): 2,
+        ("prepare", "failed"): 1,
+        ("merge", "cancelled"): 1,
+    }
     durations = stores.jobs.census().durations
     count, total = durations["prepare"]
     assert (count, round(total)) == (2, 5)

@@ -257,7 +257,7 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     progress = stores.jobs.get(job.id).progress
     assert (progress.parts, progress.parts_done, progress.total) == (3, 1, 90)
     claim = stores.take(two)
-    stores.twice("cancel", job.id)
+    stores.twice("cancel", job.id, "")
     assert stores.twice("stopped", two, claim.fence) == ("done", "stale")
     assert stores.states(job.id) == ["queued", "waiting", "cancelled"]
     assert stores.active() == {}

@@ -190,7 +190,7 @@ class Jobs(RuleBasedStateMachine):
         if model.state == "cancelled":
             assert self.stores.jobs.cancel(model.id).state == "cancelled"
             return
-        if model.state in TERMINAL or model.committed:
+        if model.state in TERMINAL or (model.state in HELD and model.committed):
             with pytest.raises(JobFinishedError):
                 self.stores.jobs.cancel(model.id)
             return
@@ -342,6 +342,7 @@ class Jobs(RuleBasedStateMachine):
             model.cancelled()
         elif model:
             model.attempt -= 1
+            model.committed = False
             model.requeue(resting=pause > 0)
 
     def lost(self, claim: Claim) -> None:

@@ -15,13 +15,14 @@ from mindcorpus.errors import DataError, SettingsError
 from workers.errors import (
     JobFinishedError,
     JobNotFoundError,
+    JobSharedError,
     KeyReusedError,
     QueueFullError,
     RedisUnavailableError,
 )
 from workers.jobs import stream_key
 from workers.messages import new_id, parts_of
-from workers.orders import PartOrder
+from workers.orders import PartOrder, content_key
 from workers.records import TERMINAL
 from workers.scripts import PREFIX, job_key
 
@@ -168,9 +169,10 @@ def test_an_answer_that_was_lost_makes_no_second_job(stores: Stores) -> None:
     parts = parts_of([PartOrder("a", {"source": "a"})])
     for key in ("", "monday"):
         values = (new_id(), json.dumps(record), order.content_key + key, key, "x", 9, 10_000)
-        first, second = stores.twice("submit", *values, parts)
+        first, second = stores.twice("submit", *values, parts, "somebody")
+        # What the first would have published, the second does.
+        assert first == second
         assert first[0] == "created"
-        assert second[1] == first[1]
         assert len(stores.parts(first[1])) == 1
     assert len(ids(stores, limit=5)) == 2
 
@@ -315,11 +317,8 @@ def test_what_failed_or_was_cancelled_can_be_ordered_again(stores: Stores, end: 
     else:
         stores.jobs.cancel(job.id)
     again = stores.jobs.order_again(job.id)
-    assert (again.kind, again.request, again.content_key) == (
-        order.kind,
-        order.request,
-        order.content_key,
-    )
+    assert (again.kind, again.request) == (order.kind, order.request)
+    assert again.content_key == content_key("merge", order.request, stores.settings)
     assert (again.queue, again.parts, again.retry_of) == ("finalise", order.parts, job.id)
     retried = stores.jobs.submit(again)
     assert (retried.outcome, retried.job.retry_of) == ("created", job.id)
@@ -332,6 +331,34 @@ def test_what_runs_or_succeeded_is_not_ordered_again(stores: Stores) -> None:
     stores.claims.succeed(stores.take(job.id), {})
     with pytest.raises(JobFinishedError, match="succeeded"):
         stores.jobs.order_again(job.id)
+
+
+def test_a_job_that_several_asked_for_ends_with_the_last_of_them(stores: Stores) -> None:
+    order = stores.order("a")
+    job = stores.jobs.submit(order, holder="one").job
+    assert stores.jobs.submit(order, holder="two").outcome == "joined"
+    for _ in range(2):  # the answer may have been lost
+        with pytest.raises(JobSharedError):
+            stores.jobs.cancel(job.id, "one")
+    assert stores.state(job.id) == "queued"
+    assert stores.jobs.cancel(job.id, "two").state == "cancelled"
+    shared = stores.jobs.submit(order, holder="one").job
+    stores.jobs.submit(order, holder="two")
+    assert stores.jobs.cancel(shared.id, "an operator").state == "cancelled"
+
+
+def test_who_comes_back_to_a_queue_has_its_old_place(stores: Stores) -> None:
+    first, second = stores.submit(), stores.submit()
+    stores.claims.release(stores.take(first.id))
+    assert stores.jobs.get(first.id).queue_position == 1
+    assert stores.jobs.get(second.id).queue_position == 2
+
+
+def test_what_was_not_read_when_a_merge_ended_is_cancelled(stores: Stores) -> None:
+    job = stores.submit("a", "b")
+    stores.take(stores.parts(job.id)[0])
+    states = {each.state for each in stores.jobs.cancel(job.id).progress.sources}
+    assert states == {"cancelled"}
 
 
 # Forgetting

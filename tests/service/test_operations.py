@@ -148,6 +148,7 @@ def test_numbers_of_jobs_come_from_redis(app: APIFlask, client: FlaskClient) -> 
     assert numbers["mindcorpus_queue_age_seconds"] == 0
     assert numbers["mindcorpus_lease_losses_total"] == 0
     assert numbers["mindcorpus_job_seconds_count merge"] == 0
+    assert numbers["mindcorpus_jobs_ended_total prepare failed"] == 0
 
 
 def test_numbers_without_redis_say_so_and_nothing_of_jobs(

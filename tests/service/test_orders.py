@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mindcorpus.api import merge_all_datasets
 from mindcorpus.catalog import load_catalog
 from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.requests import MergeRequest, PrepareRequest
@@ -84,11 +85,10 @@ def test_the_service_s_own_catalogues_are_used_and_no_client_s(tmp_path: Path) -
         merge(sources=("own",), catalogs=(str(file),))
 
 
-def test_the_same_work_has_the_same_key_whether_or_not_it_may_replace() -> None:
-    assert merge(force=True).content_key == merge().content_key
-    assert prepare(force=True).content_key == prepare().content_key
+def test_the_same_work_has_the_same_key() -> None:
     merges = [
         merge(),
+        merge(force=True),
         merge(sample=True),
         merge(sources=("TRACE",)),
         merge(exclude=("TRACE",)),
@@ -107,6 +107,17 @@ def test_the_same_work_has_the_same_key_whether_or_not_it_may_replace() -> None:
     ]
     keys = [order.content_key for order in (*merges, *prepares)]
     assert len(set(keys)) == len(keys)
+    assert merge().content_key == keys[0]
+
+
+def test_a_format_of_another_corpus_is_other_work(tmp_path: Path) -> None:
+    settings = ServiceSettings.model_validate({"data_dir": tmp_path})
+    before = prepare_order(PrepareRequest(), settings)
+    merge_all_datasets(tmp_path, sample=True, sources=["TRACE"])
+    after = prepare_order(PrepareRequest(), settings)
+    assert before.content_key != after.content_key
+    assert before.request == after.request
+    assert prepare_order(PrepareRequest(), settings).content_key == after.content_key
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Runner:
                 start_new_session=True,
                 text=True,
             )
-        self.say(json.dumps({"id": "0" * 32, "fence": 1, **job}))
+        self.say(json.dumps({"id": "0" * 32, "fence": 1, "log": {}, **job}))
 
     def say(self, line: str) -> None:
         assert self.process.stdin
@@ -256,7 +256,7 @@ def test_more_memory_than_it_may_have_is_told_as_that(tmp_path: Path) -> None:
     assert kind == "failed"
     assert value["error"]["code"] == "out-of-memory"
     assert "512 MiB" in value["error"]["title"]
-    assert (value["passing"], value["of_source"]) == (False, False)
+    assert (value["passing"], value["of_source"]) == (False, True)
 
 
 def test_a_bug_is_told_without_its_words(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
             """
         )
     )
-    job = {"id": "0" * 32, "fence": 1, **own_part(tmp_path, MANY)}
+    job = {"id": "0" * 32, "fence": 1, "log": {}, **own_part(tmp_path, MANY)}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MINDCORPUS_WORKERS": "2"}
     with subprocess.Popen(
         [sys.executable, str(supervisor), json.dumps(job)],

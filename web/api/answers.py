@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, jsonify, url_for
 
 from mindcorpus.errors import NoCorpusError
-from web.api.inputs import idempotency_key
+from web.api.inputs import holder, idempotency_key
 from web.means import means
 from web.problems import problem
 from workers.jobs import Submitted
@@ -35,8 +35,9 @@ def submitted(order: Order, body: BaseModel) -> Response:
 
     Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
     """
-    desk = means().desk
-    return accepted(desk.submit(order, key=idempotency_key(), body=_same(order.kind, body)))
+    return accepted(
+        means().desk.submit(order, idempotency_key(), _same(order.kind, body), holder=holder())
+    )
 
 
 def accepted(outcome: Submitted) -> Response:

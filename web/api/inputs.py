@@ -10,6 +10,7 @@ from apiflask import HTTPError
 from flask import request
 from pydantic import BaseModel, ValidationError
 
+from web.auth import current_token
 from web.errors import MalformedBodyError, MediaTypeError
 
 if TYPE_CHECKING:
@@ -81,8 +82,19 @@ def _short(text: Any) -> str:
 
 
 def idempotency_key() -> str | None:
-    """Give the request's `Idempotency-Key`; raises `HTTPError` 422 for what is none."""
-    return _header("Idempotency-Key", _KEY, "must be 1 to 255 visible ASCII characters")
+    """Give the request's `Idempotency-Key`, as its token's own: others may use the same one.
+
+    Raises `HTTPError` 422 for what is none.
+    """
+    key = _header("Idempotency-Key", _KEY, "must be 1 to 255 visible ASCII characters")
+    return None if key is None else f"{holder()}:{key}"
+
+
+def holder() -> str:
+    """Give the name of the token that asks; the guard lets nobody in without one."""
+    token = current_token()
+    assert token is not None
+    return token.name
 
 
 def last_event_id() -> str | None:

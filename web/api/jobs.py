@@ -6,7 +6,8 @@ from flask import Response, jsonify
 
 from web.api.answers import accepted
 from web.api.blueprint import api
-from web.api.views import LOCATION, POLLED, UNCHANGED, json_of, view
+from web.api.inputs import holder, idempotency_key
+from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.etags import polled
 from web.means import means
 from web.schemas import Job, JobPage, JobsQuery
@@ -47,14 +48,17 @@ def show_job(job_id: str) -> Response:
     "Cancel a job",
     Job,
     answers={
-        200: {"description": "It waited, and is cancelled."},
+        200: {"description": "It waited, or was cancelled before, and is cancelled."},
         202: json_of(Job, "It runs, and was asked to stop."),
     },
     problems=(404, 409),
 )
 def cancel_job(job_id: str) -> Response:
-    """Stop a job: at once where it waits, within seconds where it runs."""
-    job = means().desk.cancel(job_id)
+    """Stop a job: at once where it waits, within seconds where it runs.
+
+    A job that several tokens asked for goes on until the last of them cancels it: 409 `job-shared`.
+    """
+    job = means().desk.cancel(job_id, holder=holder())
     response = jsonify(job.as_dict())
     response.status_code = 200 if job.over else 202
     return response
@@ -64,10 +68,14 @@ def cancel_job(job_id: str) -> Response:
 @view(
     "write",
     "Try a job again that failed or was cancelled",
-    None,
-    answers={202: json_of(Job, "A new job with the same request.", LOCATION)},
+    Job,
+    answers={
+        200: {"description": "This key made the job before.", "headers": LOCATION},
+        202: json_of(Job, "A new job with the same request.", LOCATION),
+    },
     problems=(404, 409, 507),
+    headers=[IDEMPOTENCY_KEY],
 )
 def retry_job(job_id: str) -> Response:
     """Make a new job of an old one's request; `retry_of` says whose."""
-    return accepted(means().desk.retry(job_id))
+    return accepted(means().desk.retry(job_id, idempotency_key(), holder=holder()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify
 
 from mindcorpus.artifacts import Store
+from mindcorpus.errors import SettingsError
 from mindcorpus.requests import PrepareRequest
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
@@ -75,6 +77,7 @@ def prepare(body: PrepareBody) -> Response:
     store = Store(settings.data_dir)
     if not store.corpus_exists():
         return no_corpus(409)
+    _check_names(body, store.manifest("corpus")["statistics"])
     there = store.prepared()
     asked = list(there) if body.format == "all" else [body.format]
     missing = [kind for kind in asked if body.force or not there[kind]]
@@ -88,3 +91,21 @@ def prepare(body: PrepareBody) -> Response:
         chosen["format"] = missing[0]
     order = prepare_order(PrepareRequest(**chosen), settings.model_copy(update=given))
     return submitted(order, body)
+
+
+def _check_names(body: PrepareBody, statistics: Mapping[str, Any]) -> None:
+    """Raise `SettingsError` for a source or type that the corpus does not hold."""
+    asked = (
+        ("exclude", "source", body.exclude),
+        ("types", "type", body.types),
+        ("caps", "source", body.caps),
+    )
+    for field, what, names in asked:
+        held = statistics[f"by_{what}"]
+        for name in names:
+            if name not in held:
+                raise SettingsError(
+                    f"the corpus holds no {what} {name!r}",
+                    field=field,
+                    hint=f"It holds {', '.join(held)}.",
+                )

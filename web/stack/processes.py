@@ -119,8 +119,10 @@ class _Child:
         if self._process is None:
             return False
         ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        if os.waitid(os.P_PID, self._process.pid, ended) is None:
-            return True
+        # Whoever waits for all children of this process may have been faster.
+        with suppress(ChildProcessError):
+            if os.waitid(os.P_PID, self._process.pid, ended) is None:
+                return True
         # Before it is waited for, its number cannot stand for anybody else.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -97,13 +97,26 @@ local function enqueue(id, when, grace)
   move(id, 'queued')
   local parent = parent_of(id)
   if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
-  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), when > NOW and text(when) or EXACT, id)
+  -- Who comes back to a queue has its old place.
+  redis.call('HSETNX', job_key(id), 'line', EXACT)
+  local line = when > NOW and text(when) or field(id, 'line')
+  redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), line, id)
   -- Whoever calls publishes it now if it is due; the sweeper does if that fails.
   look_at(id, when > NOW and when or NOW + grace)
 end
 
 local function leave_queue(id)
   redis.call('ZREM', P .. ':queue:' .. (field(id, 'queue') or ''), id)
+end
+
+-- What was not read to its end when its merge ended, never will be.
+local function stop_sources(parent)
+  local raw = redis.call('HGETALL', sources_key(parent))
+  for at = 1, #raw, 2 do
+    if raw[at]:sub(-6) == '|state' and (raw[at + 1] == 'queued' or raw[at + 1] == 'running') then
+      redis.call('HSET', sources_key(parent), raw[at], 'cancelled')
+    end
+  end
 end
 
 local function finish(id, state, error, result)
@@ -115,6 +128,9 @@ local function finish(id, state, error, result)
   if result then set(id, 'result', result) end
   local parent = parent_of(id)
   if parent == '' then
+    redis.call('ZREM', P .. ':live:' .. field(id, 'kind'), id)
+    redis.call('DEL', P .. ':holders:' .. id, P .. ':left:' .. id)
+    if state ~= 'succeeded' then stop_sources(id) end
     local flight = P .. ':flight:' .. field(id, 'content_key')
     if redis.call('GET', flight) == id then redis.call('DEL', flight) end
     local kind = field(id, 'kind')
@@ -193,7 +209,10 @@ end
 local function lose(id, max_attempts, error, publish)
   redis.call('INCR', P .. ':lost')
   if unwanted(id) then return cancelled(id) end
-  if number(id, 'attempt') >= max_attempts then return fail(id, error, false, publish) end
+  if number(id, 'attempt') >= max_attempts then
+    local tolerated = field(parent_of(id), 'allow_missing') == '1'
+    return fail(id, error, tolerated, publish)
+  end
   forget_progress(id)
   enqueue(id, NOW, number(id, 'first_grace'))
   table.insert(publish, { id, field(id, 'queue') })
@@ -213,7 +232,6 @@ local function create_part(parent, part, grace, publish)
     payload = part.payload, content_key = '' }, grace)
   redis.call('SADD', P .. ':parts:' .. parent, part.id)
   redis.call('SADD', P .. ':pending:' .. parent, part.id)
-  redis.call('EXPIRE', job_key(part.id), PARTS_KEPT * 30)
   source_add(parent, part.source, 'parts', 1)
   redis.call('HINCRBY', job_key(parent), 'parts', 1)
   enqueue(part.id, NOW, grace)

@@ -8,6 +8,8 @@ if unwanted(id) then
   return { 'done', publish }
 end
 forget_progress(id)
+-- Its runner has ended: it does not publish any more.
+redis.call('HDEL', job_key(id), 'committed')
 set(id, 'attempt', number(id, 'attempt') - 1, 'note', ARGV[4])
 local parent = parent_of(id)
 if parent ~= '' and ARGV[4] ~= '' then set(parent, 'note', ARGV[4]) end

@@ -1,5 +1,5 @@
 -- ARGV: id, record (JSON), content key, idempotency key or '', digest of the body, most that may
--- wait, grace, parts (JSON). Gives {outcome, id, what to publish}.
+-- wait, grace, parts (JSON), who asks. Gives {outcome, id, what to publish}.
 local id, record, content_key, key, body = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local most, grace, parts = tonumber(ARGV[6]), tonumber(ARGV[7]), cjson.decode(ARGV[8])
 local keys_kept = 86400
@@ -34,6 +34,7 @@ if flying then
   local state = field(flying, 'state')
   if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
     remember(flying)
+    redis.call('SADD', P .. ':holders:' .. flying, ARGV[9])
     return { 'joined', flying, {} }
   end
 end
@@ -45,6 +46,8 @@ set(id, 'content_key', content_key, 'parent', '')
 set(id, 'place', text(clock[1] * 1000000 + clock[2]))
 redis.call('ZADD', P .. ':jobs', field(id, 'place'), id)
 redis.call('SET', P .. ':flight:' .. content_key, id)
+redis.call('ZADD', P .. ':live:' .. field(id, 'kind'), field(id, 'place'), id)
+redis.call('SADD', P .. ':holders:' .. id, ARGV[9])
 if #parts > 0 then
   set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
   move(id, 'queued')
