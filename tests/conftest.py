@@ -14,7 +14,7 @@ from hub_server import HubServer
 
 from mindcorpus.settings import Settings
 
-pytest_plugins = ["service_fixtures", "fault_fixtures"]
+pytest_plugins = ["service_fixtures", "fault_fixtures", "browser_fixtures"]
 
 # Read at the import of huggingface_hub and by the processes that tests start: a developer's own
 # token, cache and proxies must not be seen.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from apiflask import APIBlueprint, APIFlask
-from flask import current_app, render_template
+from flask import Response, current_app
 from markupsafe import Markup
 
+from web.pages.blueprint import show
 from web.problems import KINDS
 
 docs_page = APIBlueprint("docs_page", __name__, enable_openapi=False)
@@ -32,7 +33,7 @@ class Operation:
 
 
 @docs_page.get("/docs")
-def docs() -> str:
+def docs() -> Response:
     """Show all operations, their parameters and answers, and all codes of problems."""
     spec = cast("dict[str, Any]", cast("APIFlask", current_app).spec)
     groups: dict[str, list[Operation]] = {}
@@ -46,9 +47,7 @@ def docs() -> str:
         name: json.dumps(schema, indent=2, ensure_ascii=False)
         for name, schema in sorted(spec["components"]["schemas"].items())
     }
-    return render_template(
-        "docs.html", info=spec["info"], groups=groups, schemas=schemas, kinds=KINDS
-    )
+    return show("docs.html", info=spec["info"], groups=groups, schemas=schemas, kinds=KINDS)
 
 
 @docs_page.app_template_filter("code")

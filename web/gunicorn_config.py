@@ -46,6 +46,10 @@ def post_worker_init(worker: Any) -> None:
     worker.stop_sweeper = start_sweeper(_settings, make_app(_settings))
     # Otherwise open streams would be cut off in mid-sentence when the graceful time is over.
     end_on_sigterm(worker.wsgi)
+    # Late: only processes that answer load the pages. The first visitor need not wait for this.
+    from web.pages.corpus import warm
+
+    warm(worker.wsgi)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -20,6 +20,8 @@ from web.settings import WebSettings
 
 # Twice, at worst: for the count, and at once again for a look whether Redis is back.
 _SECONDS = 0.5
+#: These change cookies of the browser that asks, and nothing here.
+_OF_A_BROWSER = ("pages.sign_out", "pages.reveal")
 
 
 def install(app: Flask, settings: WebSettings) -> None:
@@ -50,8 +52,10 @@ def _token_name() -> str:
 
 
 def _only_reads() -> bool:
+    if request.method not in ("POST", "DELETE") or request.endpoint in _OF_A_BROWSER:
+        return True
     # Who has no token changes nothing; one count of all who sign in would lock the others out.
-    return request.method not in ("POST", "DELETE") or current_token() is None
+    return current_token() is None
 
 
 def _refuse_long_bodies() -> None:
@@ -70,7 +74,7 @@ def _refuse(limit: RequestLimit) -> Response:
         429,
         code="rate-limited",
         title=f"more than {limit.limit.amount} changes {_per(limit)}",
-        hint="Wait for as many seconds as Retry-After says.",
+        hint=f"Wait {wait} s.",
         headers={"Retry-After": str(wait)},
     )
 

@@ -1,18 +1,20 @@
 """The dashboard's session: a token that was shown once, remembered in a cookie without its text.
 
-The cookie holds the token's name, the time, and a keyed digest over both and the token's hash. So
-it ends with the token, whatever name a later one has, and what it may do is read at each request.
+The cookie holds the token's name, the time, an id, and a keyed digest over these and the token's
+hash. So it ends with the token, whatever name a later one has, and what it may do is read at each
+request. A session that was signed out leaves an empty file named as its id: a copy of its cookie is
+worth nothing, in any process, whether or not Redis is there.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
+import re
 import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -22,7 +24,10 @@ from web.settings import WebSettings
 from web.tokens import Token
 
 COOKIE = "mindcorpus_session"
+#: Set while this browser session shows all texts unfolded.
+REVEAL = "mindcorpus_reveal"
 _KEY_BYTES = 32
+_COOKIE = re.compile(r"([^~]+)~([0-9]{1,12})~([0-9a-f]{32})~([0-9a-f]{64})")
 _SAFE_SITES = ("same-origin", "none")
 
 
@@ -33,36 +38,61 @@ def install(app: Flask) -> None:
 
 def current_session() -> Token | None:
     """Give the token of the request's cookie if that is valid, young enough and not revoked."""
-    name, _, rest = request.cookies.get(COOKIE, "").partition("~")
-    issued, _, digest = rest.partition("~")
-    if not issued.isascii() or not issued.isdecimal() or len(issued) > 12:
+    parts = _COOKIE.fullmatch(request.cookies.get(COOKIE, ""))
+    if parts is None:
         return None
+    name, issued, number, digest = parts.groups()
+    settings = means().settings
+    token, key = means().tokens.named(name), _read_key(settings)
     age = time.time() - int(issued)
-    token = means().tokens.named(name)
-    key = _read_key(means().settings)
-    if token is None or key is None or not -60 <= age < means().settings.session_hours * 3600:
+    if token is None or key is None or not -60 <= age < settings.session_hours * 3600:
         return None
-    valid = hmac.compare_digest(_digest(key, token, issued).encode(), digest.encode())
-    return token if valid else None
+    valid = hmac.compare_digest(_digest(key, token, f"{issued}~{number}"), digest)
+    return token if valid and not (_ended(settings) / number).exists() else None
 
 
 def begin_session(response: Response, token: Token) -> None:
     """Sign in: put the cookie on an answer; raises `StorageError` if no key can be kept."""
     settings = means().settings
-    issued = str(int(time.time()))
+    said = f"{int(time.time())}~{secrets.token_hex(16)}"
     response.set_cookie(
         COOKIE,
-        f"{token.name}~{issued}~{_digest(_make_key(settings), token, issued)}",
+        f"{token.name}~{said}~{_digest(_make_key(settings), token, said)}",
         max_age=int(settings.session_hours * 3600),
         secure=is_secure(),
         httponly=True,
         samesite="Strict",
     )
+    _fold(response)
 
 
 def end_session(response: Response) -> None:
-    """Sign out: take the cookie away."""
+    """Sign out: take the cookie away, and make copies of it worthless."""
+    if current_session() is not None:
+        _remember_ended(means().settings, request.cookies[COOKIE].split("~")[2])
     response.delete_cookie(COOKIE, secure=is_secure(), httponly=True, samesite="Strict")
+    _fold(response)
+
+
+def _fold(response: Response) -> None:
+    # Whoever comes next has not asked for the texts.
+    if REVEAL in request.cookies:
+        response.delete_cookie(REVEAL, secure=is_secure(), httponly=True, samesite="Strict")
+
+
+def _remember_ended(settings: WebSettings, number: str) -> None:
+    folder = _ended(settings)
+    # On a disk that is full or read-only one can sign out all the same.
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / number).touch(mode=0o600)
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > settings.session_hours * 3600 + 60:
+                old.unlink(missing_ok=True)
+
+
+def _ended(settings: WebSettings) -> Path:
+    return settings.data_dir / ".service" / "signed-out"
 
 
 def is_secure() -> bool:
@@ -82,17 +112,18 @@ def same_origin() -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in _SAFE_SITES
-    return urlsplit(request.headers.get("Origin", "")).netloc == request.host
+    scheme = "https" if is_secure() else "http"
+    return request.headers.get("Origin") == f"{scheme}://{request.host}"
 
 
 def _recognise() -> None:
-    if COOKIE in request.cookies and request.blueprint == "pages":
+    if COOKIE in request.cookies and not request.path.startswith(("/api/", "/static/")):
         # Where Flask-HTTPAuth keeps who asks: logs and limits look there.
         g.flask_httpauth_user = current_session()
 
 
-def _digest(key: bytes, token: Token, issued: str) -> str:
-    return hmac.new(key, f"{token.name}~{issued}~{token.sha256}".encode(), "sha256").hexdigest()
+def _digest(key: bytes, token: Token, said: str) -> str:
+    return hmac.new(key, f"{token.name}~{said}~{token.sha256}".encode(), "sha256").hexdigest()
 
 
 def _key_path(settings: WebSettings) -> Path:

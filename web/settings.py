@@ -25,7 +25,7 @@ class WebSettings(ServiceSettings):
     post_limit: str = Field(
         "60/minute",
         pattern=r"^\d+/(second|minute|hour|day)$",
-        description="How many POST and DELETE requests one token may make.",
+        description="How many POST and DELETE requests that change something one token may make.",
     )
     body_limit_kb: int = Field(64, ge=1, description="Largest body of a request, in KiB.")
     stream_limit: int = Field(

@@ -22,18 +22,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
 from mindcorpus.lifeline import end_with_parent
 from mindcorpus.progress import Cancellation, Progress
 from workers.errors import OutOfMemoryError, UnexpectedError
 from workers.failures import described, is_of_source, may_pass
-from workers.logs import configure
 from workers.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
+_NICE = 10
 _PAUSE = 0.2  # seconds between two lines of progress; the supervisor throttles once more
 #: Within a job the hub is asked less patiently: a job that waits in the queue holds no worker.
 _FETCH_TRIES = 3
@@ -83,6 +81,25 @@ class Line:
             self._cancel.cancel()
 
 
+class _FirstWord(logging.Handler):
+    """Sets logs up when there is something to say: it takes a tenth of a second, and is rare."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Make way for the real handler, and say the word again."""
+        import structlog
+
+        from workers.logs import configure
+
+        logging.getLogger().removeHandler(self)
+        configure()
+        structlog.contextvars.bind_contextvars(**self._names)
+        logging.getLogger(record.name).handle(record)
+
+
 def main() -> None:
     """Be a runner: the job comes as the first line of standard input."""
     _end_with(int(sys.argv[1]))
@@ -91,8 +108,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = Line(cancel)
     job = json.loads(sys.stdin.readline())
-    configure()
-    structlog.contextvars.bind_contextvars(**job["log"])
+    logging.getLogger().addHandler(_FirstWord(job["log"]))
+    # Jobs take all cores for minutes: who asks for one, or how it is, comes first.
+    os.nice(_NICE)
     settings = ServiceSettings.load()
     limit = settings.memory_limit_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -13,15 +11,16 @@ from flask import Response, current_app, redirect, render_template, request, url
 
 from mindcorpus import __version__
 from web.auth import cross_site, current_token, may
-from web.operations import Check, look_around
+from web.pages.advice import for_people
+from web.pages.outlook import health
 from web.pages.wording import FILTERS
 from web.problems import problem
-from web.session import same_origin
+from web.session import COOKIE, same_origin
 
 pages = APIBlueprint("pages", __name__, enable_openapi=False)
 
-_HEALTH = "mindcorpus-health"
 _OPEN = ("pages.sign_in", "pages.sign_in_with", "pages.style")
+_CAME_ANEW = "mindcorpus_came_anew"
 _Page = TypeVar("_Page", bound=Callable[..., Any])
 
 
@@ -43,6 +42,13 @@ def writes(page: _Page) -> _Page:
     return cast("_Page", kept)
 
 
+def my_name() -> str:
+    """Give the name of the token that asks; nobody gets so far without one."""
+    token = current_token()
+    assert token is not None
+    return token.name
+
+
 def show(template: str, status: int = 200, **values: Any) -> Response:
     """Answer with a page; an unchanged one is not sent again to who shows its ETag."""
     response = Response(render_template(template, **values), status=status, mimetype="text/html")
@@ -51,24 +57,16 @@ def show(template: str, status: int = 200, **values: Any) -> Response:
     if request.method in ("GET", "HEAD") and status == 200:
         response.add_etag()
         response.make_conditional(request)
+    return add_headers(response)
+
+
+def add_headers(response: Response) -> Response:
+    """Put on an answer what holds for every page."""
+    # With `no-referrer` browsers send `Origin: null` with our own forms.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.vary.add("Cookie")
     return response
-
-
-@dataclass(frozen=True)
-class _Look:
-    lacks: list[Check]
-    until: float
-
-
-def health() -> list[Check]:
-    """Give what the service lacks just now; a look that took long is believed for a while."""
-    extensions, now = current_app.extensions, time.monotonic()
-    last = cast("_Look | None", extensions.get(_HEALTH))
-    if last is None or last.until < now:
-        lacks = [check for check in look_around() if not check.ok]
-        took = time.monotonic() - now
-        last = extensions[_HEALTH] = _Look(lacks, now + took + max(1.0, 10 * took))
-    return last.lacks
 
 
 @pages.before_request
@@ -77,18 +75,32 @@ def _admit() -> Any:
         return cross_site()
     if request.endpoint in _OPEN or current_token() is not None:
         return None
-    # Back to where one wanted to go; what was posted is not posted again.
-    there = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("pages.sign_in", next=there if there != "/" else None), 303)
+    if request.method == "GET":
+        if _came_by_a_link_from_elsewhere():
+            return _come_anew()
+        there = request.full_path.rstrip("?")
+        return redirect(url_for("pages.sign_in", next=there if there != "/" else None), 303)
+    # Back to the form, if it was one; what was posted is not posted again.
+    form = current_app.create_url_adapter(request)
+    back = request.path if form and form.test(request.path, "GET") else None
+    return redirect(url_for("pages.sign_in", next=back, unsent=1 if back else None), 303)
 
 
-@pages.after_request
-def _add_headers(response: Response) -> Response:
-    # With `no-referrer` browsers send `Origin: null` with our own forms.
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.vary.add("Cookie")
+def _came_by_a_link_from_elsewhere() -> bool:
+    # Then browsers keep the session's cookie to themselves, but send it from a page of ours.
+    elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    return elsewhere and COOKIE not in request.cookies and _CAME_ANEW not in request.cookies
+
+
+def _come_anew() -> Response:
+    response = show("again.html", there=request.full_path.rstrip("?"))
+    response.headers["Cache-Control"] = "no-store"
+    # Once: this cookie comes also with what another site asks for.
+    response.set_cookie(_CAME_ANEW, "1", max_age=10, httponly=True, samesite="Lax")
     return response
+
+
+pages.after_request(add_headers)
 
 
 @pages.app_context_processor
@@ -104,6 +116,6 @@ def _known() -> dict[str, Any]:
 
 @pages.record_once
 def _add_filters(state: Any) -> None:
-    state.app.jinja_env.filters.update(FILTERS)
+    state.app.jinja_env.filters.update(FILTERS, for_people=for_people)
     state.app.jinja_env.trim_blocks = True
     state.app.jinja_env.lstrip_blocks = True

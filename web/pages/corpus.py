@@ -1,22 +1,28 @@
-"""The corpus as pages read it: its records and their index, kept as long as it is the corpus."""
+"""The corpus as pages read it: records, index and searches, kept as long as it is the corpus."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import current_app
+from flask import Flask, current_app
 
 from mindcorpus.artifacts import Store
-from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.errors import CorruptArtifactError, MindcorpusError
 from mindcorpus.manifests import read_manifest
 from web.means import means
 
 if TYPE_CHECKING:
     from mindcorpus.browsing import Records
+    from mindcorpus.record_index import Filter
+    from mindcorpus.searching import Search
 
+_SEARCHES = 32  # that are remembered, the last used; the largest costs 16 bytes a record
 _EXTENSION = "mindcorpus-corpus"
 _Value = TypeVar("_Value")
 
@@ -28,6 +34,8 @@ class Corpus:
     folder: Path
     manifest: dict[str, Any]
     records: Records
+    search: Callable[[Filter, tuple[str, ...]], Search]
+    """Gives a search, begun now or as far as it came before."""
 
     @property
     def statistics(self) -> dict[str, Any]:
@@ -59,11 +67,33 @@ def whole_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _open(folder: Path) -> Corpus:
-    from mindcorpus.browsing import Records  # late: it loads pyarrow
+def warm(app: Flask) -> None:
+    """Load what reads records, and the index, in a thread of its own; not without a corpus."""
+    Thread(target=_warm, args=(app,), name="warm", daemon=True).start()
 
+
+def _warm(app: Flask) -> None:
+    # What is wrong is told by the first page that wants to read.
+    with app.app_context(), suppress(MindcorpusError, OSError):
+        read_corpus(lambda corpus: corpus.records.one(0) if len(corpus.records.index) else None)
+
+
+def _open(folder: Path) -> Corpus:
     kept = cast("Corpus | None", current_app.extensions.get(_EXTENSION))
     if kept is None or kept.folder != folder:
-        kept = Corpus(folder, whole_manifest(folder), Records(folder))
-        current_app.extensions[_EXTENSION] = kept
+        kept = current_app.extensions[_EXTENSION] = _begin(folder)
     return kept
+
+
+def _begin(folder: Path) -> Corpus:
+    manifest = whole_manifest(folder)
+    from mindcorpus.browsing import Records  # late: they load pyarrow
+    from mindcorpus.searching import Search
+
+    records = Records(folder)
+
+    @lru_cache(maxsize=_SEARCHES)
+    def search(wanted: Filter, words: tuple[str, ...]) -> Search:
+        return Search(records, wanted, words)
+
+    return Corpus(folder, manifest, records, search)

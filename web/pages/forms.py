@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import MindcorpusError
+from web.pages.advice import for_people
+from web.pages.wording import sentence
 
 Errors = dict[str, str]
 Given = MultiDict[str, str]
@@ -31,7 +33,7 @@ def checked(model: type[_Model], values: Mapping[str, Any], errors: Errors) -> _
 
 def place(error: MindcorpusError, fields: Mapping[str, str], errors: Errors) -> None:
     """Put an error beside its field: `fields` leads from words of it to the form's names."""
-    words = f"{error.title[:1].upper()}{error.title[1:]}. {error.hint}".strip()
+    words = f"{sentence(error.title)} {for_people(error.hint)}".strip()
     for name in (error.field or "", error.source or ""):
         if name in fields:
             errors[fields[name]] = words

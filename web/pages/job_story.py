@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import url_for
-
 from mindcorpus.progress import STAGES
-from web.downloads import known_as
 from web.pages.wording import amount, duration, plural, seconds_between, seconds_since
-from workers.jobs import Event
 from workers.records import STATES, Job, SourceProgress
 
 STATE_WORDS = {
@@ -27,7 +22,7 @@ STATE_WORDS = {
 STATE_CHOICES = {state: STATE_WORDS[state] for state in STATES if state != "waiting"} | {
     "waiting": "Running, in parts"
 }
-_STAGE_WORDS = {
+STAGE_WORDS = {
     "fetch": "Fetch",
     "read": "Read",
     "deduplicate": "De-duplicate",
@@ -50,6 +45,7 @@ _SOURCE_WORDS = {
     "done": "done",
     "failed": "failed",
     "absent": "not there",
+    "cancelled": "stopped",
 }
 _ASKED = {
     "sample": "Sample instead of the sources",
@@ -69,7 +65,6 @@ _ASKED = {
     "instruction": "Instruction",
     "validation_share": "Validation share",
 }
-_MOST_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -79,15 +74,6 @@ class Step:
     name: str
     words: str
     state: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a job's log."""
-
-    at: float
-    words: str
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,13 @@ class Told:
     steps: list[Step]
     share: float | None
     """Of the bytes of this stage, from 0 to 1; None while that is not known."""
+    rows: int
+    """Read so far; of a merge, of all its sources."""
+    bytes: int
     took: str
+    seconds: float
+    """For how long it has run."""
+    waited: str
 
     @property
     def can_cancel(self) -> bool:
@@ -132,19 +124,53 @@ class Told:
 
 def tell(job: Job) -> Told:
     """Put a job into words."""
-    progress = job.progress
-    share = None
-    if progress.total and not job.over:
-        share = min(1.0, progress.done / progress.total)
+    rows, bytes_ = _amounts(job)
+    seconds = _seconds(job)
     return Told(
         job=job,
         title=_title(job),
         state=STATE_WORDS[job.state],
         summary=_summary(job),
         steps=_steps(job),
-        share=share,
-        took=_took(job),
+        share=_share(job),
+        rows=rows,
+        bytes=bytes_,
+        took=duration(seconds) if job.started else "",
+        seconds=seconds,
+        waited=duration(seconds_between(job.created, job.started)) if job.started else "",
     )
+
+
+def _share(job: Job) -> float | None:
+    progress = job.progress
+    if job.state == "succeeded":
+        return 1.0
+    if job.started is None:
+        return 0.0
+    # As long as one source's size is not known, nobody knows how much there is.
+    reads = job.stage in (None, "fetch", "read")
+    if reads and any(source.total is None for source in progress.sources):
+        return 0.0 if job.over else None
+    if progress.total:
+        return min(1.0, progress.done / progress.total)
+    return 0.0 if job.over else None
+
+
+def _amounts(job: Job) -> tuple[int, int]:
+    """Give rows and bytes; once a merge joins its parts, what it read stays."""
+    progress, sources = job.progress, job.progress.sources
+    if sources and (job.over or _joins(job)):
+        read = (job.result or {}).get("statistics", {}).get("sources", {})
+        rows = sum(told["read"] for told in read.values()) or sum(each.rows for each in sources)
+        return rows, sum(each.done for each in sources)
+    return progress.rows, progress.done
+
+
+def _joins(job: Job) -> bool:
+    """Whether a merge has made its parts, and its own last step has told nothing yet."""
+    sources = job.progress.sources
+    ended = all(each.state not in ("queued", "running") for each in sources)
+    return bool(sources) and ended and not job.over and job.stage in (None, "fetch", "read")
 
 
 def _title(job: Job) -> str:
@@ -156,6 +182,9 @@ def _title(job: Job) -> str:
 
 
 def _summary(job: Job) -> str:
+    if job.state != "cancelling" and _joins(job):
+        waits = job.state == "queued"
+        return "Joining the parts, as soon as a worker is free." if waits else "Joining the parts."
     if job.state in ("running", "waiting"):
         return _doing(job)
     return {
@@ -204,24 +233,26 @@ def _outcome(job: Job) -> str:
 def _steps(job: Job) -> list[Step]:
     stages = [stage for stage in STAGES if job.kind == "merge" or stage in _OF_A_PREPARE]
     at = stages.index(job.stage) if job.stage in stages else -1
+    if _joins(job):
+        at = stages.index("deduplicate")
     if job.state == "succeeded":
         at = len(stages)
     return [
         Step(
             stage,
-            _STAGE_WORDS[stage],
+            STAGE_WORDS[stage],
             "done" if place < at else "current" if place == at else "later",
         )
         for place, stage in enumerate(stages)
     ]
 
 
-def _took(job: Job) -> str:
+def _seconds(job: Job) -> float:
     if job.started is None:
-        return ""
+        return 0.0
     if job.finished is not None:
-        return duration(seconds_between(job.started, job.finished))
-    return duration(seconds_since(job.started))
+        return seconds_between(job.started, job.finished)
+    return seconds_since(job.started)
 
 
 def asked_for(job: Job) -> list[tuple[str, str]]:
@@ -245,61 +276,3 @@ def asked_for(job: Job) -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     return amount(value) if isinstance(value, int) and value >= 10_000 else str(value)
-
-
-def tell_events(events: Iterable[Event]) -> list[Line]:
-    """Put a job's events into lines, newest first: many of one stage and source are one line."""
-    lines: list[Line] = []
-    last: tuple[Any, ...] = ()
-    for event in events:
-        data = event.data
-        if data["type"] == "state":
-            words = _state_line(data)
-            if data["state"] == "queued" and lines:
-                words = "Queued again" if data["attempt"] else "Parts are made; queued to join them"
-            lines.append(Line(data["at"], words, data["state"]))
-            last = ()
-            continue
-        if data["note"]:
-            this: tuple[Any, ...] = (data["source"], data["note"])
-            words = f"{data['source']}: {data['note']}" if data["source"] else data["note"]
-            kind = "note"
-        else:
-            this = (data["stage"], data["source"])
-            words, kind = _progress_line(data), "progress"
-        if this == last:
-            # The line stays where the stage began, and tells how far it came.
-            lines[-1] = Line(lines[-1].at, words, kind)
-        else:
-            lines.append(Line(data["at"], words, kind))
-        last = this
-    return lines[-_MOST_LINES:][::-1]
-
-
-def _state_line(data: dict[str, Any]) -> str:
-    state = data["state"]
-    words = STATE_WORDS[state] if state != "waiting" else "Begun, in parts"
-    if state == "running" and data["attempt"] > 1:
-        words += f", attempt {data['attempt']}"
-    error = data.get("error")
-    return f"{words}: {error['title']}" if error else words
-
-
-def _progress_line(data: dict[str, Any]) -> str:
-    words = _STAGE_WORDS.get(data["stage"], "")
-    if data["source"]:
-        words = f"{words} {data['source']}".strip()
-    if data["rows"]:
-        words += f", {plural(data['rows'], 'row')}"
-    return words or "In work"
-
-
-def files_of(job: Job) -> list[dict[str, Any]]:
-    """Give the files that a job published, each with the address it is downloaded from."""
-    found = []
-    for file in (job.result or {}).get("artifacts", ()):
-        path = next(known_as(file["kind"], file["path"]), None)
-        if path is not None:
-            found.append({**file, "path": path, "url": url_for("api.download", path=path)})
-    # Those of folders last: whoever wants them takes the folder as an archive.
-    return sorted(found, key=lambda file: file["path"].count("/"))

@@ -2,58 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from flask import Response, redirect, request, url_for
 
+from mindcorpus.errors import SettingsError
 from web.means import means
-from web.pages.blueprint import pages, show, writes
-from web.pages.job_story import STATE_CHOICES, asked_for, files_of, tell, tell_events
-from workers.records import KINDS, STATES, Kind, State
+from web.pages.blueprint import my_name, pages, show, writes
+from web.pages.job_files import published_by
+from web.pages.job_log import tell_events
+from web.pages.job_story import STATE_CHOICES, asked_for, tell
+from web.pages.outlook import expect_redis
+from workers.records import KINDS, STATES
 
+_Word = TypeVar("_Word", bound=str)
 _PAGE = 20
 _FILES_SHOWN = 6
 
 
 @pages.get("/jobs")
-def jobs() -> Response:
+def jobs() -> Any:
     """List jobs, newest first, of a kind or a state if asked."""
-    kind, state = _chosen("kind", KINDS), _chosen("state", STATES)
-    page = means().store.list(
-        kind=cast("Kind | None", kind),
-        state=cast("State | None", state),
-        cursor=request.args.get("cursor") or None,
-        limit=_PAGE,
-    )
+    errors: dict[str, str] = {}
+    kind, state = _chosen("kind", KINDS, errors), _chosen("state", STATES, errors)
+    cursor = request.args.get("cursor") or None
+    expect_redis()
+    try:
+        page = (
+            None
+            if errors
+            else means().store.list(kind=kind, state=state, cursor=cursor, limit=_PAGE)
+        )
+    except SettingsError:
+        # The job that the page before ended with was forgotten meanwhile.
+        return redirect(url_for("pages.jobs", kind=kind, state=state), 303)
     return show(
         "jobs.html",
-        jobs=[tell(job) for job in page.jobs],
+        422 if errors else 200,
+        jobs=[tell(job) for job in page.jobs] if page else [],
         kind=kind,
         state=state,
         states=STATE_CHOICES,
-        older=page.next_cursor,
-        later_page=bool(request.args.get("cursor")),
+        errors=errors,
+        older=page.next_cursor if page else None,
+        later_page=cursor is not None,
     )
 
 
-def _chosen(name: str, known: tuple[str, ...]) -> str | None:
-    value = request.args.get(name)
-    return value if value in known else None
+def _chosen(name: str, known: tuple[_Word, ...], errors: dict[str, str]) -> _Word | None:
+    value = request.args.get(name) or None
+    found = next((word for word in known if word == value), None)
+    if value is not None and found is None:
+        errors[name] = f"There is no {name} of this name."
+    return found
 
 
 @pages.get("/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """Show a job."""
+    expect_redis()
     store = means().store
     found = store.get(job_id)
-    files = files_of(found)
+    published = published_by(found)
     return show(
         "job.html",
         told=tell(found),
         asked=asked_for(found),
         lines=tell_events(store.events(job_id)),
-        files=files[:_FILES_SHOWN],
-        more_files=len(files) - _FILES_SHOWN,
+        files=published.files[:_FILES_SHOWN],
+        more_files=len(published.files) - _FILES_SHOWN,
+        replaced=published.replaced,
     )
 
 
@@ -61,6 +79,7 @@ def job(job_id: str) -> Response:
 @writes
 def confirm_cancel(job_id: str) -> Response:
     """Ask whether a job is meant to be stopped."""
+    expect_redis()
     return show("cancel.html", told=tell(means().store.get(job_id)))
 
 
@@ -68,7 +87,8 @@ def confirm_cancel(job_id: str) -> Response:
 @writes
 def cancel(job_id: str) -> Any:
     """Stop a job."""
-    means().desk.cancel(job_id)
+    expect_redis()
+    means().desk.cancel(job_id, holder=my_name())
     return redirect(url_for("pages.job", job_id=job_id), 303)
 
 
@@ -76,5 +96,6 @@ def cancel(job_id: str) -> Any:
 @writes
 def run_again(job_id: str) -> Any:
     """Make a new job of the same request."""
-    submitted = means().desk.retry(job_id)
+    expect_redis()
+    submitted = means().desk.retry(job_id, holder=my_name())
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)

@@ -12,17 +12,17 @@ from mindcorpus.artifacts import Store
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.requests import MergeRequest, PrepareRequest
 from web.means import means
-from web.pages.blueprint import pages, show, writes
+from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
 from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
+from web.pages.outlook import expect_redis
+from web.pages.wording import FORMATS
 from web.schemas import MergeBody, PrepareBody
 from workers.orders import SHAPING, Order, merge_order, prepare_order
 
 # mindcorpus.catalog is imported late: it loads pyarrow.
 
-_FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
 _MERGE_FIELDS = {"NAME.KEY": "options", "option": "options", "source is called": "revisions"}
-_PREPARE_FIELDS = {"cap": "caps", "type": "types", "source": "take"}
 
 
 @pages.get("/jobs/new/merge")
@@ -33,6 +33,11 @@ def new_merge() -> Response:
     given: Given = MultiDict([("material", "sources"), ("missing", "stop")])
     given.setlist("sources", names)
     return _merge_form(given, {})
+
+
+def merge_again(message: str) -> Response:
+    """Show the form of a merge as it was sent, with a message at its top."""
+    return _merge_form(MultiDict(request.form), {"": message})
 
 
 @pages.post("/jobs/new/merge")
@@ -99,6 +104,11 @@ def new_prepare() -> Response:
     return _prepare_form(given, {}, manifest)
 
 
+def prepare_again(message: str) -> Response:
+    """Show the form of a prepare as it was sent, with a message at its top."""
+    return _prepare_form(MultiDict(request.form), {"": message}, _corpus())
+
+
 @pages.post("/jobs/new/prepare")
 @writes
 def make_prepare() -> Any:
@@ -108,9 +118,9 @@ def make_prepare() -> Any:
     errors: Errors = {}
     values = _prepare_values(given, manifest, errors)
     body = checked(PrepareBody, values, errors)
-    asked = list(_FORMATS) if values["format"] == "all" else [values["format"]]
+    asked = list(FORMATS) if values["format"] == "all" else [values["format"]]
     store = Store(means().settings.data_dir)
-    if not values["force"] and any(kind in _FORMATS and store.exists(kind) for kind in asked):
+    if not values["force"] and any(kind in FORMATS and store.exists(kind) for kind in asked):
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
@@ -126,18 +136,24 @@ def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> d
     names = [source["name"] for source in manifest["sources"]]
     if not set(taken) & set(names):
         errors["take"] = "Choose at least one source."
+    known = set(manifest["statistics"]["by_type"])
     if not types:
         errors["types"] = "Choose at least one type."
+    elif unknown := sorted(set(types) - known):
+        errors["types"] = f"The corpus has no type {', '.join(unknown)}."
     caps = {
         name: cap
         for name in names
         if (cap := whole(given, f"cap.{name}", errors)) is not None and name in taken
     }
+    some = {name for name in taken if caps.get(name) != 0}
+    if not errors and not read_corpus(lambda corpus: corpus.records.index.count(some, types)):
+        errors["types"] = "No record of these sources is of these types; there is nothing to take."
     return {
         "format": given.get("format", ""),
         "force": "force" in given,
         "exclude": tuple(name for name in names if name not in taken),
-        "types": () if set(types) == set(manifest["statistics"]["by_type"]) else tuple(types),
+        "types": () if set(types) == known else tuple(types),
         "caps": caps,
         "seed": whole(given, "seed", errors),
         "system_prompt": _text(given, "system_prompt"),
@@ -159,13 +175,15 @@ def _prepare_form(given: Given, errors: Errors, manifest: dict[str, Any]) -> Res
         errors=errors,
         sources=manifest["sources"],
         types=manifest["statistics"]["by_type"],
-        formats=_FORMATS,
-        there={kind: _there(kind) for kind in _FORMATS},
+        formats=FORMATS,
+        there={kind: _there(kind) for kind in FORMATS},
     )
 
 
 def _submit(order: Order, body: dict[str, Any]) -> Any:
-    submitted = means().desk.submit(order, body=json.dumps([order.kind, body], sort_keys=True))
+    expect_redis()
+    text = json.dumps([order.kind, body], sort_keys=True)
+    submitted = means().desk.submit(order, body=text, holder=my_name())
     # A second click finds the job of the first.
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)
 

@@ -12,7 +12,7 @@ from mindcorpus.errors import CorruptArtifactError, NoCorpusError
 from mindcorpus.manifests import MANIFEST
 from web.api.artifacts import listed
 from web.means import means
-from web.pages.blueprint import health, pages, show
+from web.pages.blueprint import pages, show
 from web.pages.charts import (
     EDGES,
     Chart,
@@ -24,13 +24,14 @@ from web.pages.charts import (
 )
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
 from web.pages.job_story import Told, tell
+from web.pages.outlook import health
+from web.pages.wording import FORMATS
 from workers.errors import RedisUnavailableError
 from workers.records import KINDS
 
 if TYPE_CHECKING:
     from flask import Response
 
-_FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
 _FILES_SHOWN = 6
 _MAY = {
     "yes": "Commercial use: yes",
@@ -97,7 +98,7 @@ def overview() -> Response:
         licences=licences,
         mixture=_mixture(licences),
         may=_MAY,
-        formats={kind: (title, _shelf(store, kind, title)) for kind, title in _FORMATS.items()},
+        formats={kind: (title, _shelf(store, kind, title)) for kind, title in FORMATS.items()},
         active=_active(),
     )
 

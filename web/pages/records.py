@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Response, redirect, request, stream_with_context, url_for
@@ -13,14 +13,18 @@ from mindcorpus.errors import SettingsError
 from web.errors import RecordNotFoundError
 from web.pages.blueprint import pages, show
 from web.pages.corpus import Corpus, read_corpus
-from web.pages.record_view import Shown, view_of
+from web.pages.record_view import view_of
 from web.pages.records_query import Query, read_query
-from web.session import is_secure
+from web.pages.wording import sentence
+from web.session import REVEAL, is_secure
+
+if TYPE_CHECKING:
+    from mindcorpus.record_index import Rows
+    from mindcorpus.searching import Search
 
 _PAGE = 20
-#: A search looks so long at most, then says how far it came and offers to go on.
-_SEARCH_SECONDS = 1.5
-_REVEAL = "mindcorpus_reveal"
+#: A search looks so long for each page, then says how far it came and offers to go on.
+_SEARCH_SECONDS = 0.1
 _MANY_TAGS = 500  # that are offered to choose from
 _PIECE = 64 * 1024
 
@@ -34,42 +38,44 @@ def records() -> Response:
         try:
             found = read_corpus(lambda corpus: _find(corpus, query))
         except SettingsError as error:
-            errors[error.field or ""] = f"{error.title[:1].upper()}{error.title[1:]}."
-    return show(
+            errors[error.field or ""] = sentence(error.title)
+    return _show_texts(
         "records.html",
         422 if errors else 200,
         query=query,
         errors=errors,
-        revealed=_revealed(),
         choices=read_corpus(_choices),
         **found,
     )
 
 
+def _show_texts(template: str, status: int = 200, **values: Any) -> Response:
+    response = show(template, status, revealed=request.cookies.get(REVEAL) == "1", **values)
+    # What people wrote in distress is not left behind in a browser.
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def _find(corpus: Corpus, query: Query) -> dict[str, Any]:
-    wanted, words, start = query.filter(), query.words(), query.offset
-    if not words:
-        page = corpus.records.page(wanted, [], offset=start, limit=_PAGE)
-        ahead = page.next_offset
-        behind = max(0, start - _PAGE) if start else None
-        return {
-            "shown": _shown(page.records),
-            "matched": page.matched,
-            "ahead": ahead,
-            "behind": behind,
-        }
-    found = corpus.records.search(wanted, words, offset=start, limit=_PAGE, seconds=_SEARCH_SECONDS)
+    rows, search = _matching(corpus, query, _SEARCH_SECONDS)
+    end = query.offset + _PAGE
     return {
-        "shown": _shown(found.records),
-        "looked_at": found.looked_at,
-        "candidates": found.candidates,
-        "ahead": None if found.complete else found.looked_at,
-        "behind": None,
+        "shown": [view_of(one) for one in corpus.records.of_rows(rows[query.offset : end])],
+        "matched": len(rows),
+        "looking": None if search is None or search.complete else search,
+        "ahead": end if end < len(rows) else None,
+        "behind": max(0, query.offset - _PAGE) if query.offset else None,
     }
 
 
-def _shown(found: list[dict[str, Any]]) -> list[Shown]:
-    return [view_of(record) for record in found]
+def _matching(corpus: Corpus, query: Query, seconds: float) -> tuple[Rows, Search | None]:
+    """Give the rows that match, or those that a search has found so far."""
+    if not query.words():
+        return corpus.records.matching(query.filter()), None
+    search = corpus.search(query.filter(), query.words())
+    if not search.complete:
+        search.go_on(seconds)
+    return search.hits, search
 
 
 def _choices(corpus: Corpus) -> dict[str, Any]:
@@ -84,21 +90,40 @@ def _choices(corpus: Corpus) -> dict[str, Any]:
 
 @pages.get("/records/<int:row>")
 def record(row: int) -> Response:
-    """Show one record and where it came from."""
+    """Show one record and where it came from; its neighbours are those of the filters."""
+    query, errors = read_query(request.args)
+    if errors:
+        query = Query()
 
     def read(corpus: Corpus) -> dict[str, Any]:
         if row >= len(corpus.records.index):
             raise RecordNotFoundError(f"the corpus has no record {row:,}")
         record_, lineage = corpus.records.one(row), corpus.records.lineage(row)
         source = next(s for s in corpus.manifest["sources"] if s["name"] == record_["source"])
+        before, after, place = _neighbours(corpus, query, row)
         return {
             "record": view_of(record_),
             "lineage": lineage,
             "source": source,
-            "last": len(corpus.records.index) - 1,
+            "before": before,
+            "after": after,
+            "page": place // _PAGE * _PAGE,
         }
 
-    return show("record.html", revealed=_revealed(), **read_corpus(read))
+    return _show_texts("record.html", query=query, **read_corpus(read))
+
+
+def _neighbours(corpus: Corpus, query: Query, row: int) -> tuple[int | None, int | None, int]:
+    """Give the records before and after that match too, and how many of them come before."""
+    try:
+        # Whoever comes from a search finds it where it stood.
+        rows, _ = _matching(corpus, query, 0)
+    except SettingsError:
+        rows = corpus.records.matching(Query().filter())
+    place = int(rows.searchsorted(row))
+    further = place + int(place < len(rows) and rows[place] == row)
+    before = int(rows[place - 1]) if place else None
+    return before, int(rows[further]) if further < len(rows) else None, place
 
 
 @pages.get("/records/export")
@@ -122,7 +147,7 @@ def _begin(corpus: Corpus, query: Query) -> Iterator[bytes]:
 def _lines(corpus: Corpus, query: Query) -> Iterator[bytes]:
     # If a new corpus replaces this one meanwhile it breaks off: better than a mixture.
     pending = bytearray()
-    for found in corpus.records.each(query.filter(), query.words()):
+    for found in corpus.records.each(query.filter(), list(query.words())):
         pending += orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
         if len(pending) >= _PIECE:
             yield bytes(pending)
@@ -136,18 +161,14 @@ def reveal() -> Any:
     query, _ = read_query(request.args)
     row = request.args.get("row", "")
     there = (
-        url_for("pages.record", row=int(row))
-        if row.isascii() and row.isdecimal()
-        else url_for("pages.records", **query.arguments())
+        url_for("pages.record", row=int(row), **query.arguments())
+        if row.isascii() and row.isdecimal() and len(row) < 10
+        else url_for("pages.records", **query.arguments(offset=query.offset))
     )
     answer = redirect(there, 303)
     options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": is_secure()}
     if request.form.get("texts") == "show":
-        answer.set_cookie(_REVEAL, "1", **options)
+        answer.set_cookie(REVEAL, "1", **options)
     else:
-        answer.delete_cookie(_REVEAL, **options)
+        answer.delete_cookie(REVEAL, **options)
     return answer
-
-
-def _revealed() -> bool:
-    return request.cookies.get(_REVEAL) == "1"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mindcorpus.record_index import Filter
 
 _LONGEST = 200  # characters of a search, as in the API
-_LARGEST = 2**31 - 1
+_DIGITS = 9  # of a number: no text has so many words, and no corpus so many records
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Query:
             max_words=int(self.max_words) if self.max_words else None,
         )
 
-    def words(self) -> list[str]:
+    def words(self) -> tuple[str, ...]:
         """Give the words that are searched for."""
-        return self.search.split()
+        return tuple(self.search.split())
 
     def arguments(self, **changed: Any) -> dict[str, Any]:
         """Give the arguments of an address that asks for the same, with some changed."""
@@ -60,10 +60,12 @@ def read_query(given: Mapping[str, str]) -> tuple[Query, dict[str, str]]:
     if len(texts["search"]) > _LONGEST:
         texts["search"] = texts["search"][:_LONGEST]
         errors["search"] = f"Search for {_LONGEST} characters at most."
-    numbers = {}
+    numbers: dict[str, str] = {}
     for name in ("min_words", "max_words", "offset"):
         text = given.get(name, "").strip().replace(",", "")
-        if text and not (text.isascii() and text.isdecimal() and int(text[:12]) <= _LARGEST):
+        if text.isascii() and text.isdecimal():
+            text = text.lstrip("0") or "0"
+        if text and not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
             errors[name] = "Give a whole number, 0 or more."
         numbers[name] = text
     offset, least, most = numbers.pop("offset"), numbers["min_words"], numbers["max_words"]

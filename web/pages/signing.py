@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Response, redirect, request, url_for
 
@@ -22,7 +21,7 @@ def sign_in() -> Any:
     there = _own_path(request.args.get("next", ""))
     if current_token() is not None:
         return redirect(there, 303)
-    return show("sign_in.html", there=there, wrong_="")
+    return show("sign_in.html", there=there, wrong_="", unsent="unsent" in request.args)
 
 
 @pages.post("/sign-in")
@@ -33,7 +32,7 @@ def sign_in_with() -> Any:
     token = means().tokens.verify(text) if 0 < len(text) <= _LONGEST_TOKEN else None
     if token is None:
         wrong = "This token is not valid." if text else "Paste a token."
-        return show("sign_in.html", 422, there=there, wrong_=wrong)
+        return show("sign_in.html", 422, there=there, wrong_=wrong, unsent=False)
     answer = redirect(there, 303)
     begin_session(answer, token)  # type: ignore[arg-type]
     return answer
@@ -44,6 +43,8 @@ def sign_out() -> Any:
     """End the session in this browser."""
     answer = redirect(url_for("pages.sign_in"), 303)
     end_session(answer)  # type: ignore[arg-type]
+    # Nor can the pages seen so far be looked at again.
+    answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 
@@ -60,6 +61,7 @@ def style() -> Response:
 
 def _own_path(there: str) -> str:
     """Give a path of this service to go on to; the overview for what is none."""
-    parts = urlsplit(there)
-    own = there.startswith("/") and not parts.scheme and not parts.netloc and "\\" not in there
-    return there if own and not there.startswith("//") else url_for("pages.overview")
+    # Browsers take \\ for /, and leave out tabs and line ends wherever they stand.
+    plain = not any(letter == "\\" or ord(letter) < 33 or ord(letter) == 127 for letter in there)
+    own = plain and there.startswith("/") and not there.startswith("//")
+    return there if own else url_for("pages.overview")

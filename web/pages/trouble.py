@@ -7,13 +7,23 @@ from typing import Any
 import orjson
 from flask import Response, render_template, request
 
-from web.pages.blueprint import pages
+from mindcorpus.errors import MindcorpusError
+from web.pages.advice import for_people
+from web.pages.blueprint import add_headers, pages
+from web.pages.new_jobs import merge_again, prepare_again
+from web.pages.wording import sentence
 from web.problems import MEDIA_TYPE
 
 #: What a person should read first.
 _TITLES = {
+    "not-found": "There is no such page",
+    "method-not-allowed": "This address shows nothing",
+    "forbidden": "You may not do that",
+    "rate-limited": "That was too quick",
+    "body-too-large": "That was too much",
     "corrupt-artifact": "What is stored is damaged",
     "redis-unavailable": "Redis is down",
+    "queue-full": "Too many jobs wait",
     "disk-full": "The disk is nearly full",
     "storage": "The data folder cannot be used",
 }
@@ -21,6 +31,8 @@ _TITLES = {
 _ADVICE = {
     "no-corpus": "Make one first, under New merge.",
     "not-found": "Look at the address, or begin at the overview.",
+    "method-not-allowed": "It is for the buttons of other pages; begin at the overview.",
+    "body-too-large": "Fill in less: what a form sends takes a few hundred bytes.",
     "job-not-found": "Look at the list of jobs; the oldest are forgotten when there are many.",
     "record-not-found": "Look at the records from the first on.",
     "redis-unavailable": "Start redis-server, or look at MINDCORPUS_REDIS_URL. Nothing that was "
@@ -28,6 +40,11 @@ _ADVICE = {
     "corrupt-artifact": "Make it again with a new job that may replace it. "
     "`mindcorpus verify` tells in full what is damaged.",
 }
+#: Of these the detail is not ours, or says nothing that the title does not.
+_NO_DETAIL = ("not-found", "method-not-allowed", "body-too-large")
+#: Forms that are shown again as they were sent, where it was not their fault.
+_FORMS = {"pages.make_merge": merge_again, "pages.make_prepare": prepare_again}
+_PASSING = ("rate-limited", "queue-full", "disk-full", "storage", "redis-unavailable")
 
 
 @pages.after_app_request
@@ -40,18 +57,33 @@ def _as_page(response: Response) -> Response:
     if code == "corrupt-artifact":
         # For a person the service is not broken: it lacks something that can be made again.
         response.status_code = 503
+    title = _TITLES.get(code, problem["title"])
+    detail = "" if code in _NO_DETAIL else problem["detail"]
+    advice = _ADVICE.get(code, for_people(problem["hint"]))
     response.set_data(
-        render_template(
+        _form(code, [title, detail, advice])
+        or render_template(
             "trouble.html",
             status=response.status_code,
             code=code,
-            title=_TITLES.get(code, problem["title"]),
-            detail=problem["detail"],
-            advice=_ADVICE.get(code, problem["hint"]),
+            title=title,
+            detail=detail,
+            advice=advice,
         )
     )
     response.mimetype = "text/html"
-    return response
+    return add_headers(response)
+
+
+def _form(code: str, told: list[str]) -> bytes | None:
+    """Give the form that was sent, with what is wrong at its top; None if it was none."""
+    again = _FORMS.get(request.endpoint or "")
+    if again is None or code not in _PASSING:
+        return None
+    try:
+        return again(" ".join(sentence(words) for words in told if words)).get_data()
+    except MindcorpusError:
+        return None  # what the form asks about is gone too
 
 
 def _wants_page() -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+#: The training formats, as people know them.
+FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -62,6 +64,12 @@ def clock(moment: str | float) -> Markup:
     return text.format(exact, f"{when:%H:%M:%S}")
 
 
+def sentence(text: str) -> str:
+    """Give a text that ends as a sentence does, and begins so."""
+    text = f"{text[:1].upper()}{text[1:]}"
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """Give a count with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -80,4 +88,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "timestamp": timestamp,
     "clock": clock,
     "plural": plural,
+    "sentence": sentence,
 }

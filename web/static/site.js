@@ -3,6 +3,7 @@
   "use strict";
 
   const POLL = 2000;
+  const QUIET = 5000; // while events come: what no event tells, such as that Redis is away
   const CLOSE = 400; // between two looks that events ask for
   const AGAIN = 5000; // until a stream that was refused is opened again
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -32,13 +33,33 @@
     for (const { name, value } of to.attributes) {
       if (name !== "open" && from.getAttribute(name) !== value) from.setAttribute(name, value);
     }
-    const before = [...from.childNodes];
-    const after = [...to.childNodes];
-    after.forEach((child, at) => {
-      if (at < before.length) morph(before[at], child);
-      else from.append(document.adoptNode(child));
-    });
-    before.slice(after.length).forEach((child) => child.remove());
+    morphChildren(from, [...to.childNodes]);
+  }
+
+  // What has an id stays itself, also where others come before it or go; what has none is matched
+  // with what stands in its place.
+  function morphChildren(from, children) {
+    const known = new Map([...from.children].filter((one) => one.id).map((one) => [one.id, one]));
+    const wanted = new Set(children.map((one) => one.id).filter(Boolean));
+    let at = from.firstChild;
+    for (const child of children) {
+      const same = child.id ? known.get(child.id) : at && !at.id && at.nodeName === child.nodeName ? at : null;
+      if (!same) {
+        from.insertBefore(document.adoptNode(child), at);
+        continue;
+      }
+      while (at && at !== same && !wanted.has(at.id)) at = drop(at);
+      if (at !== same) from.insertBefore(same, at);
+      else at = at.nextSibling;
+      morph(same, child);
+    }
+    while (at) at = drop(at);
+  }
+
+  function drop(node) {
+    const next = node.nextSibling;
+    node.remove();
+    return next;
   }
 
   function follow(live) {
@@ -96,7 +117,7 @@
       busy = false;
       tell();
       if (over) close();
-      else if (!streaming || lost) look(POLL);
+      else look(streaming && !lost ? QUIET : POLL);
     }
 
     function show(text) {
@@ -151,6 +172,11 @@
     open();
     if (!over) look(live.dataset.events ? CLOSE : POLL);
   }
+
+  // A page of before a sign-out is not shown again; forms that are being filled in are.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && !document.querySelector("form.fields")) location.reload();
+  });
 
   localise(document);
   const live = document.querySelector("[data-live]");

@@ -1,0 +1,129 @@
+"""Making jobs: forms that keep what was filled in and say what is wrong where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from visiting import Look
+
+if TYPE_CHECKING:
+    from browser_fixtures import Visit
+    from running import Service
+
+SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+
+
+def tick_only(page: Page, *names: str) -> None:
+    """Tick these sources and no others."""
+    for box in page.locator("#field-sources input[name=sources]").all():
+        box.set_checked(box.input_value() in names)
+
+
+def send(page: Page, name: str) -> None:
+    """Send the form, and wait for the page that answers."""
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.get_by_role("button", name=name).click()
+    page.wait_for_load_state()
+
+
+def told(field: Locator) -> str:
+    """What is said to be wrong with a field, by the element that it names as its description."""
+    expect(field).to_have_attribute("aria-invalid", "true")
+    name = (field.get_attribute("aria-describedby") or "").split()[0]
+    message = field.page.locator(f"[id='{name}']")
+    expect(message).to_be_visible()
+    near, far = field.bounding_box(), message.bounding_box()
+    assert near
+    assert far
+    assert abs(far["y"] - near["y"]) < 150 or field.evaluate("one => one.tagName") == "FIELDSET"
+    return message.inner_text()
+
+
+@SCRIPT
+def test_a_merge_that_cannot_be_keeps_what_was_filled_in(
+    visit: Visit, workshop: Service, *, script: bool
+) -> None:
+    page = visit(workshop, Look(script=script)).enter(then="/jobs")
+    page.get_by_role("link", name="New merge").click()
+    tick_only(page)
+    page.get_by_label("Go on without it").check()
+    page.get_by_text("More choices").click()
+    page.get_by_label("Revisions", exact=True).fill("no equals sign")
+    page.get_by_label("Options of sources").fill("Psych-101.max_chars=8000")
+    send(page, "Start the merge")
+
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
+    assert "at least one" in told(page.locator("#field-sources"))
+    assert "NAME=VALUE" in told(page.get_by_label("Revisions", exact=True))
+    assert "There is a corpus" in told(page.locator("#force"))
+    expect(page.get_by_label("Go on without it")).to_be_checked()
+    expect(page.get_by_label("Revisions", exact=True)).to_have_value("no equals sign")
+    expect(page.get_by_label("Options of sources")).to_have_value("Psych-101.max_chars=8000")
+    assert page.locator("#field-sources input[name=sources]:checked").count() == 0
+    expect(page.locator("#field-force")).to_contain_text("30 records")
+
+    tick_only(page, "Small")
+    page.get_by_label("Revisions", exact=True).fill("")
+    page.get_by_label("Options of sources").fill("Small.colour=blue")
+    page.locator("#force").check()
+    send(page, "Start the merge")
+    assert "Small.colour" in told(page.get_by_label("Options of sources"))
+    expect(page.locator("#force")).to_be_checked()
+    expect(page.locator("input[value=Small]")).to_be_checked()
+    page.get_by_label("Options of sources").fill("")
+    send(page, "Start the merge")
+    expect(page.get_by_role("heading", name="Merge")).to_be_visible()
+    expect(page.locator("#summary")).to_have_text("Done: 30 records.")
+
+
+@SCRIPT
+def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
+    visit: Visit, workshop: Service, *, script: bool
+) -> None:
+    page = visit(workshop, Look(script=script)).enter(then="/jobs")
+    page.get_by_role("link", name="New prepare").click()
+    page.locator("input[value=openai]").check()
+    page.get_by_label("at most of Small").fill("some")
+    page.get_by_label("Validation share").fill("2")
+    page.get_by_label("Seed").fill("-1")
+    page.get_by_label("System message of").fill("You listen.")
+    page.locator("input[name=types]").first.uncheck()
+    send(page, "Start the prepare")
+
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
+    assert "whole number" in told(page.get_by_label("at most of Small"))
+    assert "less than 1" in told(page.get_by_label("Validation share"))
+    assert "whole number" in told(page.get_by_label("Seed"))
+    assert "at least one type" in told(page.locator("fieldset", has_text="Types").last)
+    expect(page.locator("input[value=openai]")).to_be_checked()
+    expect(page.get_by_label("at most of Small")).to_have_value("some")
+    expect(page.get_by_label("System message of")).to_have_value("You listen.")
+
+    page.get_by_label("at most of Small").fill("12")
+    page.get_by_label("Validation share").fill("0.25")
+    page.get_by_label("Seed").fill("7")
+    page.locator("input[name=types]").first.check()
+    if page.locator("#force").count():
+        page.locator("#force").check()
+    send(page, "Start the prepare")
+    expect(page.locator("#summary")).to_have_text("Done: openai with 12 rows.")
+    about = page.locator("#about")
+    for words in ("openai", "Small: 12", "7", "0.25", "You listen."):
+        expect(about).to_contain_text(words)
+    expect(page.locator("#result").get_by_role("link").first).to_have_attribute(
+        "href", "/api/ai/data/artifacts/mental_health_openai.jsonl"
+    )
+
+
+def test_a_second_click_finds_the_job_of_the_first(visit: Visit, stage: Service) -> None:
+    one, other = visit(stage), visit(stage)
+    addresses = []
+    for visitor in (one, other):
+        page = visitor.enter(then="/jobs/new/merge")
+        page.get_by_label("The synthetic sample").check()
+        send(page, "Start the merge")
+        expect(page.get_by_role("heading", name="Merge of the sample")).to_be_visible()
+        addresses.append(visitor.path)
+    assert addresses[0] == addresses[1]
