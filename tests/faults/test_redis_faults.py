@@ -65,7 +65,7 @@ def test_all_connections_are_reset_ten_times(cluster: Cluster, sound: Sound) -> 
             client.client_kill_filter(_type="normal", skipme=True)
             time.sleep(0.3)
     ended = sound(jobs)
-    assert {job.state for job in ended.values()} == {"succeeded"}
+    assert [(job.state, job.error) for job in ended.values()] == [("succeeded", None)] * 2
 
 
 def test_the_queues_of_the_broker_are_deleted(cluster: Cluster, sound: Sound) -> None:
