@@ -126,12 +126,16 @@ class Supervisor:
     def _may_publish(self) -> bool:
         if self._end is not None:
             return False
-        try:
-            answer = self._claims.commit(self._claim)
-        except RedisUnavailableError:
-            # Whether this job is still ours nobody can tell: another try will.
-            self._end = "lost"
-            return False
+        while True:
+            try:
+                answer = self._claims.commit(self._claim)
+                break
+            except RedisUnavailableError:
+                # As long as the lease holds nobody else has the job, and Redis may come back.
+                if time.monotonic() > self._held_until:
+                    self._end = "stale"
+                    return False
+                time.sleep(_LOOK)
         if answer == "committed":
             self._held_until = time.monotonic() + self._settings.lease_seconds
             return True

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,6 +161,10 @@ def _stage(
 def stage(_stage: tuple[Service, RedisServer]) -> Service:
     """A service without workers, corpus and jobs: what becomes of a job is the test's to say."""
     service, redis = _stage
+    if not redis.runs:
+        redis.start()
+        # Pages believe for five seconds at most what they saw last: that it was down.
+        time.sleep(5)
     redis.start()
     redis.flush()
     for made in set(service.data_dir.glob("*")) - {service.data_dir / ".service"}:
