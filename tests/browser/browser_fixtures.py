@@ -161,10 +161,6 @@ def _stage(
 def stage(_stage: tuple[Service, RedisServer]) -> Service:
     """A service without workers, corpus and jobs: what becomes of a job is the test's to say."""
     service, redis = _stage
-    if not redis.runs:
-        redis.start()
-        # Pages believe for five seconds at most what they saw last: that it was down.
-        time.sleep(5)
     redis.start()
     redis.flush()
     for made in set(service.data_dir.glob("*")) - {service.data_dir / ".service"}:
@@ -175,9 +171,13 @@ def stage(_stage: tuple[Service, RedisServer]) -> Service:
 
 
 @pytest.fixture
-def stage_redis(_stage: tuple[Service, RedisServer]) -> RedisServer:
-    """The Redis of the stage."""
-    return _stage[1]
+def stage_redis(_stage: tuple[Service, RedisServer]) -> Iterator[RedisServer]:
+    """The Redis of the stage, to be hurt; the next test finds it as if nothing had been."""
+    redis = _stage[1]
+    yield redis
+    redis.start()
+    # Pages believe for five seconds at most what they saw last: that it was down.
+    time.sleep(5)
 
 
 @pytest.fixture

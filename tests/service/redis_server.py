@@ -63,11 +63,6 @@ class RedisServer:
         log = (self._folder / "log").read_text()
         raise RuntimeError(f"redis-server does not start:\n{log[-2000:]}")
 
-    @property
-    def runs(self) -> bool:
-        """Whether its process is there, be it asleep."""
-        return self._running()
-
     def stop(self) -> None:
         """Shut it down in an orderly way."""
         self._end(signal.SIGTERM)
