@@ -56,6 +56,7 @@ KINDS = tuple(LINKS)
 _PUBLISHED = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9a-f]{{8}})?")
 _STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
 _FENCES = 50  # remembered, of the jobs that published last
+_OUTCOMES = ".outcomes"
 
 
 class Staging:
@@ -186,6 +187,43 @@ class Store:
             and self.exists(kind)
             and last.get("folder") == os.readlink(self._artifacts / kind)
         )
+
+    def published(self, kind: str) -> dict[str, Any] | None:
+        """Give the manifest of what this store's publisher published of a kind; None if nothing.
+
+        Also where somebody replaced it since: a job that lost its process is told what *it* made.
+        """
+        if self._publisher is None:
+            return None
+        with self.locked():
+            if self.is_own(kind):
+                return self.manifest(kind)
+            try:
+                found: dict[str, Any] = json.loads(
+                    self._outcome(kind, self._publisher.job).read_bytes()
+                )
+            except (FileNotFoundError, ValueError):
+                return None
+            return found
+
+    def _outcome(self, kind: str, job: str) -> Path:
+        return self._artifacts / _OUTCOMES / f"{kind}-{job}.json"
+
+    def _keep_outcome(self, kind: str, old: Path) -> None:
+        """Keep the manifest of what is about to be replaced, if it is a job that published it."""
+        last = self._last_publisher(kind)
+        if last.get("job") is None or last.get("folder") != old.name:
+            return
+        path = self._outcome(kind, last["job"])
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".draft")
+        with suppress(FileNotFoundError):  # a manifest that somebody removed
+            shutil.copyfile(old / MANIFEST, draft)
+            sync(draft)
+            draft.replace(path)
+        kept = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime_ns)
+        for oldest in kept[:-_FENCES]:
+            oldest.unlink()
 
     def _last_publisher(self, kind: str) -> dict[str, Any]:
         try:
@@ -324,6 +362,8 @@ class Store:
             if folder.exists():
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
+            if old is not None:
+                self._keep_outcome(kind, old)
             if self._publisher is not None:
                 self._note(kind, self._publisher.job, folder.name)
             output.rename(folder)

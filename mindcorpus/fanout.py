@@ -99,17 +99,17 @@ def merge_parts(
     """Make a corpus of the parts of all sources and publish it.
 
     `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
-    what `merge` raises; a publisher's corpus that is there already is simply told.
+    what `merge` raises; what the publisher published in an earlier try is simply told.
     """
     catalog = chosen(request)
     store = Store(settings.data_dir, publisher)
-    if store.is_own("corpus"):
+    if (published := store.published("corpus")) is not None:
         # Whoever published it may have had no time to write the locks.
         read = [
             outcome.fetched for outcome in outcomes.values() if isinstance(outcome, SourceFiles)
         ]
         write_locks(read, store, new_only=False)
-        return corpus_result(catalog, store)
+        return corpus_result(published, catalog, store)
     store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)

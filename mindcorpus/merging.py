@@ -17,6 +17,7 @@ from mindcorpus.fetched import Fetched
 from mindcorpus.gathering import LOCK, gather, lock_of
 from mindcorpus.harvest import Harvest
 from mindcorpus.harvesting import harvest
+from mindcorpus.manifests import read_manifest
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
@@ -90,14 +91,15 @@ def publish_corpus(
     write_account(request, catalog, found, absent, statistics, outputs, staging)
     work.report(Progress("publish"))
     work.cancel.check()
+    # What is told is what was staged: once it is published, another may replace it at any moment.
+    manifest = read_manifest(staging.output)
     store.publish("corpus", staging.output, staging, force=request.force)
     write_locks(found.inputs.values(), store, new_only=False)
-    return corpus_result(catalog, store)
+    return corpus_result(manifest, catalog, store)
 
 
-def corpus_result(catalog: Catalog, store: Store) -> MergeResult:
-    """Tell what the published corpus is; `catalog` says what a user should know of its sources."""
-    manifest = store.manifest("corpus")
+def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> MergeResult:
+    """Tell what a merge published, by its manifest; `catalog` adds what to know of its sources."""
     names = [source["name"] for source in manifest["sources"]]
     notes = [f"{name}: {note}" for name in names if (note := catalog[name].note)]
     return MergeResult(

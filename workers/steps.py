@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mindcorpus.artifacts import KINDS, Publisher, Store
+from mindcorpus.artifacts import Publisher
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.fanout import find_files, make_parts, merge_parts
 from mindcorpus.preparing.formats import prepare
@@ -62,7 +62,7 @@ def _merge(
         "warnings": list(result.warnings),
         "notes": list(result.notes),
         "missing": list(result.missing),
-        "artifacts": artifacts_of(Store(settings.data_dir), "corpus"),
+        "artifacts": artifacts_of("corpus", result.manifest),
     }
 
 
@@ -79,7 +79,6 @@ def _prepare(
     shaped = settings.model_copy(update={name: values[name] for name in SHAPING})
     publisher = Publisher(job["id"], job["fence"])
     results = prepare(prepare_request(values), shaped, report, cancel, publisher)
-    store = Store(settings.data_dir)
     return {
         "formats": {
             name: {
@@ -92,14 +91,15 @@ def _prepare(
             }
             for name, result in results.items()
         },
-        "artifacts": [file for name in results for file in artifacts_of(store, name)],
+        "artifacts": [
+            file for name, result in results.items() for file in artifacts_of(name, result.manifest)
+        ],
     }
 
 
-def artifacts_of(store: Store, kind: str) -> list[dict[str, Any]]:
+def artifacts_of(kind: str, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List the files of an artifact as its manifest does: kind, path, bytes, rows, sha256."""
-    assert kind in KINDS
     return [
         {"kind": kind, **{name: output[name] for name in ("path", "bytes", "rows", "sha256")}}
-        for output in store.manifest(kind)["outputs"]
+        for output in manifest["outputs"]
     ]

@@ -98,21 +98,26 @@ def prepare(
     store = Store(settings.data_dir, publisher)
     with storage_errors(settings.data_dir):
         corpus = store.folder("corpus")
-        if all(store.is_own(kind) for kind in formats):
-            return {kind: _result(kind, store.manifest(kind), store) for kind in formats}
-        store.begin(*formats)
-        for kind in formats:
+        published = {kind: store.published(kind) for kind in formats}
+        told = {kind: manifest for kind, manifest in published.items() if manifest is not None}
+        missing = [kind for kind in formats if kind not in told]
+        if not missing:
+            return {kind: _result(kind, told[kind], store) for kind in formats}
+        store.begin(*missing)
+        for kind in missing:
             store.refuse_to_overwrite(kind, force=request.force)
     with storage_errors(settings.data_dir), _unless_replaced(corpus):
         job = _Prepare(request, settings, corpus, report, cancel)
         with store.stage("formats") as staging:
-            folders = {kind: staging.output / kind for kind in formats}
-            manifests = job.run(folders, staging)
+            folders = {kind: staging.output / kind for kind in missing}
+            job.run(folders, staging)
             report(Progress("publish"))
             cancel.check()
             for kind, folder in folders.items():
+                # What is told is what was staged: another may replace it once it is published.
+                told[kind] = read_manifest(folder)
                 store.publish(kind, folder, staging, force=request.force)
-    return {kind: _result(kind, manifests[kind], store) for kind in formats}
+    return {kind: _result(kind, told[kind], store) for kind in formats}
 
 
 @contextmanager

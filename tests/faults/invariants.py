@@ -87,8 +87,37 @@ def _assert_ended_once(cluster: Cluster, job: Job) -> None:
     assert events[-1]["type"] == "state", "something came after the end"
     assert events[-1]["state"] == job.state
     if job.state == "succeeded":
-        assert job.result is not None
         assert job.error is None
+        assert_own_result(job)
+
+
+def assert_own_result(job: Job) -> None:
+    """Check that a job tells what it was asked for and made, not what another job did."""
+    made, request = job.result, job.request
+    assert made is not None
+    assert made["artifacts"], "it published nothing"
+    rows = {file["path"]: file["rows"] for file in made["artifacts"]}
+    if job.kind == "merge":
+        statistics = made["statistics"]
+        left_out = {entry["source"] for entry in made["missing"]} | set(statistics["absent"])
+        asked = set(request["sources"])
+        assert set(statistics["by_source"]) == asked - left_out, "it tells of another's sources"
+        assert made["records"] == statistics["records"] == sum(statistics["by_source"].values())
+        assert rows["merged_mental_health_dataset.json"] == made["records"]
+        # What was counted while it ran, and what is told at the end.
+        read = {name: found["read"] for name, found in statistics["sources"].items()}
+        counted = {each.name: each.rows for each in job.progress.sources if each.state == "done"}
+        assert read == counted, "it counted other rows than it tells"
+        return
+    formats = made["formats"]
+    wanted = ("openai", "huggingface") if request["format"] == "all" else (request["format"],)
+    assert tuple(formats) == wanted, "it tells of another's formats"
+    assert {file["kind"] for file in made["artifacts"]} == set(formats)
+    if "openai" in formats:
+        assert rows["mental_health_openai.jsonl"] == formats["openai"]["rows"]
+    for name, cap in request["caps"].items():
+        # With a cap on the one source there is, that many rows and no more.
+        assert all(made["rows"] <= cap for made in formats.values()), f"more than {cap} of {name}"
 
 
 def _active(cluster: Cluster) -> list[str]:
@@ -104,7 +133,7 @@ def _staged(cluster: Cluster) -> list[str]:
     if artifacts.is_dir():
         links = {os.readlink(path) for path in artifacts.iterdir() if path.is_symlink()}
         folders = (path for path in artifacts.iterdir() if not path.is_symlink() and path.is_dir())
-        found += [path.name for path in folders if path.name not in links]
+        found += [path.name for path in folders if path.name not in {*links, ".outcomes"}]
     return found
 
 

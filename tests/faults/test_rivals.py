@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from invariants import assert_sound
+from mutants import mutated
 from sources import LOCAL, fill
 
 from workers.app import publish
 
 if TYPE_CHECKING:
     from cluster import Cluster
-    from invariants import Sound
+    from invariants import Sound, Watcher
+
+    from workers.records import Job
+
+_PUBLISHED = "        return folder\n\n\ndef _text_of"
+_SECONDS = 4
+
+
+@pytest.fixture
+def slowed(
+    build: Callable[..., tuple[Cluster, Watcher]], tmp_path: Path
+) -> tuple[Cluster, Watcher]:
+    """Give two workers that rest between publishing and telling what they published."""
+    slow = _PUBLISHED.replace("return", f'__import__("time").sleep({_SECONDS})\n        return', 1)
+    code = mutated(tmp_path / "code", "mindcorpus/artifacts.py", _PUBLISHED, slow)
+    return build(workers=2, code=code)
+
+
+def result(job: Job) -> Any:
+    assert job.state == "succeeded", job.error
+    assert job.result is not None
+    return job.result
+
+
+def published_by(cluster: Cluster) -> str:
+    """Give the folder that is the corpus now, or ""."""
+    link = cluster.data_dir / "artifacts/corpus"
+    return str(link.readlink()) if link.is_symlink() else ""
 
 
 def test_two_merges_replace_the_corpus_at_the_same_time(cluster: Cluster, sound: Sound) -> None:
@@ -18,7 +50,62 @@ def test_two_merges_replace_the_corpus_at_the_same_time(cluster: Cluster, sound:
         fill(cluster.data_dir, *LOCAL, megabytes=2)
         jobs = [cluster.merge("alpha", "beta"), cluster.merge("gamma", "delta")]
         ended = sound(jobs)
-        assert {job.state for job in ended.values()} == {"succeeded"}
+        assert [list(result(ended[job.id])["statistics"]["by_source"]) for job in jobs] == [
+            ["alpha", "beta"],
+            ["gamma", "delta"],
+        ]
+
+
+def test_each_of_two_merges_tells_what_it_made_though_the_other_replaced_it(
+    slowed: tuple[Cluster, Watcher],
+) -> None:
+    cluster, watcher = slowed
+    rows = {
+        "alpha": fill(cluster.data_dir, "alpha", megabytes=1),
+        "beta": fill(cluster.data_dir, "beta", megabytes=2),
+    }
+    jobs = {name: cluster.merge(name) for name in rows}
+    ended = assert_sound(cluster, watcher, list(jobs.values()))
+    for name, job in jobs.items():
+        made = result(ended[job.id])
+        assert made["records"] == rows[name]
+        assert made["statistics"]["by_source"] == {name: rows[name]}
+    # Two corpora were published, so two manifests are told of.
+    told = {file["sha256"] for job in ended.values() for file in result(job)["artifacts"]}
+    assert len(told) == 2 * len(result(ended[jobs["alpha"].id])["artifacts"])
+
+
+def test_each_of_two_prepares_tells_what_it_made_though_the_other_replaced_it(
+    slowed: tuple[Cluster, Watcher],
+) -> None:
+    cluster, watcher = slowed
+    fill(cluster.data_dir, "alpha", megabytes=1)
+    merge = cluster.merge("alpha")
+    assert cluster.end(merge).state == "succeeded"
+    jobs = {cap: cluster.prepare(caps={"alpha": cap}) for cap in (100, 200)}
+    ended = assert_sound(cluster, watcher, list(jobs.values()))
+    for cap, job in jobs.items():
+        assert result(ended[job.id])["formats"]["openai"]["rows"] == cap
+
+
+def test_one_that_died_after_publishing_tells_what_it_made_though_another_replaced_it(
+    slowed: tuple[Cluster, Watcher],
+) -> None:
+    cluster, watcher = slowed
+    rows = fill(cluster.data_dir, "alpha", megabytes=1)
+    fill(cluster.data_dir, "beta", megabytes=2)
+    # Not forced: tried again, it could not publish over the other's.
+    first = cluster.merge("alpha", force=False)
+    mine = cluster.until("the first corpus", lambda: published_by(cluster), job=first)
+    (runner,) = cluster.runners()
+    runner.suspend()
+    second = cluster.merge("beta")
+    cluster.until("the second corpus", lambda: published_by(cluster) != mine, job=second)
+    runner.kill()
+    ended = assert_sound(cluster, watcher, [first, second])
+    assert result(ended[first.id])["statistics"]["by_source"] == {"alpha": rows}
+    assert list(result(ended[second.id])["statistics"]["by_source"]) == ["beta"]
+    assert ended[first.id].attempt == 2
 
 
 def test_one_that_began_earlier_publishes_later(cluster: Cluster, sound: Sound) -> None:
@@ -31,7 +118,8 @@ def test_one_that_began_earlier_publishes_later(cluster: Cluster, sound: Sound) 
     assert cluster.end(quick).state == "succeeded"
     runner.resume()
     ended = sound([slow, quick])
-    assert {job.state for job in ended.values()} == {"succeeded"}
+    assert list(result(ended[slow.id])["statistics"]["by_source"]) == ["alpha"]
+    assert list(result(ended[quick.id])["statistics"]["by_source"]) == ["beta"]
 
 
 def test_a_job_is_offered_to_two_workers_at_once(cluster: Cluster, sound: Sound) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster import ROOT, Cluster
+from cluster import Cluster
 from invariants import Watcher
+from mutants import mutated
 from soak import soak
 
 Build = Callable[..., tuple[Cluster, Watcher]]
@@ -34,19 +34,6 @@ def test_soak(build: Build, capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\nsoak: {told}")  # noqa: T201 - the seed repeats it
     assert told["jobs"]["succeeded"] > SECONDS / 12
     assert sum(told["faults"].values()) > SECONDS / 6
-
-
-def mutated(tmp_path: Path, file: str, code: str, instead: str) -> Path:
-    """Copy the code that workers run, with one change."""
-    for package in ("mindcorpus", "workers"):
-        shutil.copytree(
-            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    path = tmp_path / file
-    text = path.read_text()
-    assert text.count(code) == 1, f"{file} has changed: the mutant does not apply"
-    path.write_text(text.replace(code, instead))
-    return tmp_path
 
 
 def test_without_the_sweeper_the_soak_fails(build: Build, tmp_path: Path) -> None:
