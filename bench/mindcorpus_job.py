@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mindcorpus import merge_all_datasets, prepare_all_formats
-from mindcorpus.catalog import load_catalog
+from mindcorpus.sources.catalog import load_catalog
 
 
 def source_folders(corpus: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mindcorpus._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from mindcorpus.api import (
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
         prepare_for_openai,
         prepared_datasets_exist,
     )
-    from mindcorpus.artifacts import Store
-    from mindcorpus.client import ServiceClient
+    from mindcorpus.client.service import ServiceClient
     from mindcorpus.errors import MindcorpusError
-    from mindcorpus.merging import MergeResult, merge
-    from mindcorpus.preparing.formats import PrepareResult, prepare
+    from mindcorpus.job_requests import MergeRequest, PrepareRequest
+    from mindcorpus.merging.merge import MergeResult, merge
+    from mindcorpus.preparing.prepare import PrepareResult, prepare
     from mindcorpus.progress import Cancellation, Progress
-    from mindcorpus.requests import MergeRequest, PrepareRequest
     from mindcorpus.settings import Settings
+    from mindcorpus.storage.store import Store
 
 _HOMES = {
     "api": (
@@ -43,14 +43,14 @@ _HOMES = {
         "prepare_for_openai",
         "prepared_datasets_exist",
     ),
-    "artifacts": ("Store",),
-    "client": ("ServiceClient",),
+    "client.service": ("ServiceClient",),
     "errors": ("MindcorpusError",),
-    "merging": ("MergeResult", "merge"),
-    "preparing.formats": ("PrepareResult", "prepare"),
+    "job_requests": ("MergeRequest", "PrepareRequest"),
+    "merging.merge": ("MergeResult", "merge"),
+    "preparing.prepare": ("PrepareResult", "prepare"),
     "progress": ("Cancellation", "Progress"),
-    "requests": ("MergeRequest", "PrepareRequest"),
     "settings": ("Settings",),
+    "storage.store": ("Store",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

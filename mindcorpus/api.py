@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
-from mindcorpus.artifacts import Store
-from mindcorpus.merging import MergeResult, merge
-from mindcorpus.preparing.formats import PrepareResult, prepare
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.merging.merge import MergeResult, merge
+from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.progress import Cancellation, Reporter, silent
-from mindcorpus.requests import MergeRequest, PrepareRequest
 from mindcorpus.settings import Settings
+from mindcorpus.storage.store import Store
 
 Folder = str | Path
 
@@ -38,7 +38,7 @@ def merge_all_datasets(
 
     Without one it is `MINDCORPUS_DATA_DIR`, or `datasets`.
 
-    `mindcorpus.requests.MergeRequest` explains the choices, `mindcorpus.merging.merge` the errors.
+    `MergeRequest` explains the choices, `mindcorpus.merge` the errors.
     """
     request = MergeRequest(
         sample=sample,

@@ -35,6 +35,10 @@ class Progress:
 Reporter = Callable[[Progress], None]
 
 
+Tick = Callable[[int, int], None]
+"""Called with rows and bytes that were done since the last call."""
+
+
 def silent(_progress: Progress) -> None:
     """Report to nobody."""
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import mindcorpus
 
-MAIN = (sys.executable, "-m", "mindcorpus.cli")
+MAIN = (sys.executable, "-m", "mindcorpus.cli.main")
 PATIENCE = 60.0  # seconds until something that should happen counts as not happening
 # A session's first process takes the terminal as its own, so that Ctrl-C reaches it, and hears
 # it even if the tests were started deaf to it.

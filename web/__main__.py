@@ -10,8 +10,8 @@ from typing import cast
 import click
 
 from mindcorpus.errors import MindcorpusError
+from web.access.tokens import SCOPES, Scope, TokenFile
 from web.settings import WebSettings
-from web.tokens import SCOPES, Scope, TokenFile
 
 
 @click.group()
@@ -63,7 +63,7 @@ def revoke_token(name: str) -> None:
 @click.pass_context
 def up(context: click.Context) -> None:
     """Start everything on this machine: Redis, workers, API; Ctrl-C stops it."""
-    from web.stack.up import main as start
+    from web.local.up import main as start
 
     start(context.args)
 

@@ -9,11 +9,13 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import IntegerConverter
 
 from mindcorpus import __version__
-from web import auth, headers, limits, logs, means, metrics, openapi, problems, session
-from web.api import api
-from web.docs_page import docs_page
-from web.operations import REGISTRY, operations
+from web import logs, metrics, problems, services
+from web.access import auth, headers, limits, session
+from web.access.tokens import TokenFile
+from web.api import api, openapi
+from web.health import REGISTRY, operations
 from web.pages import pages
+from web.pages.docs import docs_page
 from web.settings import WebSettings
 
 
@@ -42,7 +44,8 @@ def build(settings: WebSettings) -> APIFlask:
     app.url_map.converters["int"] = _Digits
     # No page of elsewhere is to read answers, so nobody is told what it may send.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    made = means.install(app, settings)
+    ready = settings.token.get_secret_value() if settings.token else None
+    made = services.install(app, settings, TokenFile(settings.tokens_path, ready))
     problems.install(app)
     # Before a request: an id first, then the token, then what the token may still do.
     logs.install(app)

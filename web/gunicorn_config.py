@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mindcorpus.lifeline import end_with_parent
+from mindcorpus.execution.parent_death import end_with_parent
+from web.events.event_hub import end_on_sigterm
 from web.settings import WebSettings
-from web.streams import end_on_sigterm
 from workers.app import make_app
 from workers.sweeper import start_sweeper
 

@@ -16,7 +16,7 @@ import structlog
 from flask import Flask, Response, g, request
 from gunicorn.glogging import Logger
 
-from web.auth import current_token
+from web.access.auth import current_token
 from workers.logs import configure
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from workers.errors import RedisUnavailableError
-from workers.jobs import JobStore
+from workers.jobs.job_store import JobStore
 
 #: A worker that was not heard of for longer is taken for gone.
 WORKER_SECONDS = 30.0
@@ -42,7 +42,7 @@ class JobCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give what Redis knows now."""
         try:
-            census = self._store.census()
+            census = self._store.queue_stats()
         except RedisUnavailableError:
             yield _redis_up(0)
             return

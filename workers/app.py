@@ -10,8 +10,8 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from workers.messages import QUEUES, Message
-from workers.scripts import PREFIX
+from workers.jobs.messages import QUEUES, Message
+from workers.jobs.scripts import PREFIX
 from workers.settings import ServiceSettings
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,9 @@ MindcorpusError
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import Any
+
 from mindcorpus.errors import MindcorpusError
 
 
@@ -95,3 +98,36 @@ class UnexpectedError(ServiceJobError):
     """The job failed in a way that nobody foresaw; the log has the traceback, without values."""
 
     code = "error"
+
+
+def describe(error: MindcorpusError) -> dict[str, Any]:
+    """Give an error as a job shows it: code, title, detail, hint, source.
+
+    Paths of the machine are left out: a client is told what failed, not where our disks are.
+    """
+    shown = error.file is not None and not PurePath(error.file).is_absolute()
+    named = (
+        ("file", error.file if shown else None),
+        ("row", error.row),
+        ("field", error.field),
+    )
+    where = ", ".join(f"{name} {value}" for name, value in named if value is not None)
+    return {
+        "code": error.code,
+        "title": error.title,
+        "detail": f"{error.title} ({where})" if where else error.title,
+        "hint": error.hint,
+        "source": error.source,
+    }
+
+
+def lost_too_often(attempts: int) -> dict[str, Any]:
+    """Describe the failure of a job that lost its process in each of its attempts."""
+    times = "once" if attempts == 1 else f"{attempts} times"
+    return describe(
+        JobLostError(
+            f"the process that worked on it died {times}",
+            hint="If memory ran out, run fewer workers or raise MINDCORPUS_MEMORY_LIMIT_MB;"
+            " the workers' logs say how it died.",
+        )
+    )

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.storage.store import Store
 from workers.app import publish_all
-from workers.claims import ClaimStore
 from workers.errors import RedisUnavailableError
-from workers.redis import connect
+from workers.jobs.leases import ClaimStore
+from workers.redis_client import connect
 from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ class Sweeper:
             self._storage_at = now + _STORAGE_PAUSE
         if self._name is not None and now >= self._parts_at:
             # Late: it loads what reads and writes parts, which a web server does without.
-            from mindcorpus.stored_parts import StoredParts
+            from mindcorpus.merging.part_cache import PartCache
 
             self._parts_at = now + _PARTS_PAUSE
             store = Store(self._settings.data_dir)
-            StoredParts(store).forget_unused(self._settings.parts_days)
+            PartCache(store).forget_unused(self._settings.parts_days)
 
 
 def start_sweeper(

@@ -19,12 +19,12 @@ from celery.exceptions import Reject
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from workers.app import TASK, make_app
-from workers.claims import ClaimStore
+from workers.execution.executor import Executor
+from workers.jobs.leases import ClaimStore
 from workers.logs import configure
-from workers.redis import connect
+from workers.redis_client import connect
 from workers.settings import ServiceSettings
 from workers.sweeper import start_sweeper
-from workers.tasks import Executor
 
 log = logging.getLogger(__name__)
 

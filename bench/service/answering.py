@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.service.api import BASE
 from bench.service.backlog import Backlog, Numbers, merge_of
 from bench.service.children import put_load
-from bench.service.client import NUMBER, Order
+from bench.service.client import NUMBER, JobSpec
 from bench.service.figures import Load, Spread, rank
 from bench.service.stack import Stack
 
@@ -36,7 +36,7 @@ def measure_answers(
                 body = merge_of(sources, numbers.next())
                 yield poll(stack, stack.api().submit(body)["id"], seconds, rate, backlog)
             else:
-                order = Order(
+                order = JobSpec(
                     port=stack.port,
                     token=stack.token,
                     method="POST",
@@ -55,7 +55,7 @@ def poll(
     stack: Stack, job_id: str, seconds: float, rate: float | None, backlog: Backlog | None = None
 ) -> Load:
     """Measure GET of a job."""
-    order = Order(
+    order = JobSpec(
         port=stack.port,
         token=stack.token,
         method="GET",
@@ -74,7 +74,7 @@ def _watched(stack: Stack) -> dict[str, int]:
     return {name: stack.pids[name] for name in ("web", "redis")}
 
 
-def _measured(order: Order, backlog: Backlog | None) -> Load:
+def _measured(order: JobSpec, backlog: Backlog | None) -> Load:
     if backlog is not None:
         backlog.begin()
     answered = put_load(order)

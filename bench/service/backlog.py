@@ -91,7 +91,7 @@ class Backlog:
     def _run(self) -> None:
         while not self._done.wait(_LOOK):
             self._looks.append(self._stack.working() >= 2)
-            if self._stack.store.census().queues["part"] < _WAITING:
+            if self._stack.store.queue_stats().queues["part"] < _WAITING:
                 self._top_up()
 
     def _refuse_failures(self) -> None:

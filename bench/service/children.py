@@ -13,7 +13,7 @@ from bench.service import client, listener
 from bench.service.stack import ROOT, StackError, without_settings
 
 
-def put_load(order: client.Order) -> client.Answered:
+def put_load(order: client.JobSpec) -> client.Answered:
     """Have requests sent by a process of its own; raises `StackError` if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.service.client"],
@@ -32,7 +32,7 @@ def put_load(order: client.Order) -> client.Answered:
 class Listening:
     """Open streams in a process of its own, from `with` to the end of its block."""
 
-    def __init__(self, order: listener.Order) -> None:
+    def __init__(self, order: listener.JobSpec) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.service.listener"],
             stdin=subprocess.PIPE,

@@ -27,7 +27,7 @@ NUMBER = "@NUMBER@"
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """What to send; `rate` None is as fast as `clients` get their answers."""
 
     port: int
@@ -96,7 +96,7 @@ class _Connection:
 class Client:
     """Carries out one order."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: JobSpec) -> None:
         self._order = order
         self._number = order.first_number
         self._free: list[_Connection] = []
@@ -205,4 +205,4 @@ class Client:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(Client(Order(**json.load(sys.stdin))).run())))
+    print(json.dumps(asdict(Client(JobSpec(**json.load(sys.stdin))).run())))

@@ -75,7 +75,7 @@ class Delays:
 
 
 @dataclass(frozen=True)
-class Streams:
+class EventHub:
     """Open streams with polling beside them."""
 
     opened: int
@@ -125,4 +125,4 @@ class Results:
     first_progress: FirstProgress | None = None
     delays: Delays | None = None
     scaling: Scaling | None = None
-    streams: Streams | None = None
+    streams: EventHub | None = None

@@ -12,13 +12,13 @@ from bench.service.answering import RATE, poll
 from bench.service.api import BASE
 from bench.service.backlog import AT_FIRST, Backlog, Numbers, merge_of
 from bench.service.children import Listening
-from bench.service.figures import Delays, FirstProgress, Spread, Streams
-from bench.service.listener import Order, Stream
+from bench.service.figures import Delays, EventHub, FirstProgress, Spread
+from bench.service.listener import JobSpec, Stream
 from bench.service.stack import Stack, StackError
+from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.progress import Progress
-from mindcorpus.requests import PrepareRequest
-from workers.claims import Claim, ClaimStore
-from workers.orders import prepare_order
+from workers.jobs.job_specs import prepare_spec
+from workers.jobs.leases import Claim, ClaimStore
 
 STREAMS = 100
 _JOBS = 10
@@ -56,7 +56,7 @@ def measure_delays(stack: Stack, backlog: Backlog, seconds: float) -> Delays:
     """Measure from the append to the client, on merges that both workers are busy with."""
     backlog.begin()
     paths = [_events_of(job_id) for job_id in backlog.job_ids[-AT_FIRST:]]
-    with Listening(Order(stack.port, stack.token, paths)) as listening:
+    with Listening(JobSpec(stack.port, stack.token, paths)) as listening:
         time.sleep(max(seconds, _FEWEST))
         heard = listening.end()
     if not _delays(heard.streams):
@@ -64,7 +64,7 @@ def measure_delays(stack: Stack, backlog: Backlog, seconds: float) -> Delays:
     return Delays(Spread.of(_delays(heard.streams)), backlog.working)
 
 
-def measure_streams(stack: Stack, seconds: float) -> Streams:
+def measure_streams(stack: Stack, seconds: float) -> EventHub:
     """Measure a hundred open streams, with a job polled beside them.
 
     The ten jobs that they follow are held by the bench itself, through the workers' own scripts,
@@ -72,7 +72,7 @@ def measure_streams(stack: Stack, seconds: float) -> Streams:
     """
     playing = _Playing(stack)
     paths = [_events_of(job_id) for job_id in playing.job_ids for _ in range(STREAMS // _JOBS)]
-    with playing, Listening(Order(stack.port, stack.token, paths)) as listening:
+    with playing, Listening(JobSpec(stack.port, stack.token, paths)) as listening:
         polling = poll(stack, playing.job_ids[0], min(seconds, _LONGEST), RATE)
         playing.pause()
         time.sleep(_GRACE)
@@ -81,7 +81,7 @@ def measure_streams(stack: Stack, seconds: float) -> Streams:
         _events_of(job_id): [event.id for event in stack.store.events(job_id)]
         for job_id in playing.job_ids
     }
-    return Streams(
+    return EventHub(
         opened=len(heard.streams),
         alive=sum(stream.alive for stream in heard.streams),
         complete=sum(_is_complete(stream, appended[stream.path]) for stream in heard.streams),
@@ -115,7 +115,7 @@ class _Playing:
         self._held: list[Claim] = []
         for number in range(_JOBS):
             settings = stack.settings.model_copy(update={"seed": number})
-            job = stack.store.submit(prepare_order(PrepareRequest(), settings)).job
+            job = stack.store.submit(prepare_spec(PrepareRequest(), settings)).job
             claim = self._claims.claim(job.id, f"bench {number}", "bench", 0)
             assert isinstance(claim, Claim), claim
             self._held.append(claim)

@@ -22,7 +22,7 @@ _TERMINAL = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """Which streams to open."""
 
     port: int
@@ -56,7 +56,7 @@ class Heard:
 class _Open:
     """An open stream's socket, and what it said that is no whole event yet."""
 
-    def __init__(self, order: Order, path: str) -> None:
+    def __init__(self, order: JobSpec, path: str) -> None:
         self.told = Stream(path)
         self.socket = socket.create_connection(("127.0.0.1", order.port), timeout=30)
         self.socket.sendall(
@@ -91,7 +91,7 @@ class _Open:
         self._over = kind == b"state" and data["state"] in _TERMINAL
 
 
-def listen(order: Order) -> Heard:
+def listen(order: JobSpec) -> Heard:
     """Open all streams, say so, and listen until the second line comes."""
     opened = [_Open(order, path) for path in order.paths]
     with selectors.DefaultSelector() as selector:
@@ -121,4 +121,4 @@ def _take_what_comes(selector: selectors.BaseSelector) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(listen(Order(**json.loads(sys.stdin.readline()))))))
+    print(json.dumps(asdict(listen(JobSpec(**json.loads(sys.stdin.readline()))))))

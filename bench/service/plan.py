@@ -50,7 +50,7 @@ def _catalog(corpus: Path) -> str:
     So a service reads a user's files: no hub is asked, nothing is downloaded.
     """
     folders = source_folders(corpus)
-    entries = resources.files("mindcorpus.catalog")
+    entries = resources.files("mindcorpus.sources.catalog")
     files = sorted(entry.name for entry in entries.iterdir() if entry.name.endswith(".toml"))
     texts = []
     for file, (name, folder) in zip(files, folders.items(), strict=True):

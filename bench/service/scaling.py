@@ -14,9 +14,9 @@ from bench.service.backlog import merge_of
 from bench.service.figures import MergeTimes, Scaling
 from bench.service.plan import Plan
 from bench.service.stack import ROOT, Stack, StackError, without_settings
-from mindcorpus.artifacts import Store
-from workers.jobs import Event
-from workers.records import Job
+from mindcorpus.storage.store import Store
+from workers.jobs.job import Job
+from workers.jobs.job_store import Event
 
 
 def measure_scaling(stack: Stack, plan: Plan, sources: Sequence[str]) -> Scaling:
@@ -63,7 +63,7 @@ def _merge_alone(catalog: Path, folder: Path, sources: Sequence[str]) -> float:
     # No workers' processes are idle beside it that would cost anything.
     os.sync()
     chosen = [option for name in sources for option in ("--source", name)]
-    command = ["-m", "mindcorpus.cli", "merge", "--force", "--data-dir", str(folder), *chosen]
+    command = ["-m", "mindcorpus.cli.main", "merge", "--force", "--data-dir", str(folder), *chosen]
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *command, "--catalog", str(catalog)],

@@ -20,11 +20,11 @@ from redis.exceptions import RedisError
 
 import bench
 from bench.service.api import Api
-from web.stack import leash
-from web.stack.local_redis import set_up
-from workers.jobs import JobStore
-from workers.messages import QUEUES
-from workers.redis import Client, connect
+from mindcorpus.execution import parent_death
+from web.local.local_redis import set_up
+from workers.jobs.job_store import JobStore
+from workers.jobs.messages import QUEUES
+from workers.redis_client import Client, connect
 from workers.settings import ServiceSettings
 
 ROOT = Path(bench.__file__).parents[1]
@@ -122,7 +122,7 @@ class Stack:
         pids = {self.pids[name] for name in names}
         self._until(
             f"{number} workers to be there",
-            lambda: pids <= {worker.pid for worker in self.store.census().workers},
+            lambda: pids <= {worker.pid for worker in self.store.queue_stats().workers},
         )
         self._until("the service to be ready", self._ready)
 
@@ -150,7 +150,7 @@ class Stack:
         self, name: str, command: Sequence[str], folder: Path = ROOT, **variables: str
     ) -> None:
         # Tied to us: whatever becomes of the bench, nothing of it is left running.
-        tied = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command)
+        tied = (sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command)
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 tied,

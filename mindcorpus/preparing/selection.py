@@ -4,59 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.columns import as_numbers, flags
+from mindcorpus.corpus.row_facts import Flags, RowFacts
 from mindcorpus.errors import SettingsError
-from mindcorpus.parquet_files import ParquetFile
-from mindcorpus.requests import PrepareRequest
-
-Flags = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int32]
-Numbers = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.uint64]
+from mindcorpus.job_requests import PrepareRequest
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
-_WORDS = ("source", "type", "tags")
-_NUMBERS = ("response_words", "input_json", "response_json", "input_csv", "response_csv")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What is known of each corpus row without its text; arrays have shape (rows,) or (rows, 2)."""
-
-    names: tuple[str, ...]
-    source: Codes
-    """Index into `names`."""
-    types: tuple[str, ...]
-    type: Codes
-    input_key: Keys
-    tag_sets: tuple[str, ...]
-    tags: Codes
-    """Index into `tag_sets`."""
-    response_words: Numbers
-    input_json: Numbers
-    """Bytes the input takes as JSON; the next three likewise."""
-    response_json: Numbers
-    input_csv: Numbers
-    response_csv: Numbers
-
-    @property
-    def answered(self) -> Flags:
-        """Whether a row has a response."""
-        return self.response_words > 0
 
 
 @dataclass(frozen=True)
 class Selection:
     """Which corpus rows are taken, and the account of it by source."""
 
-    rows: Rows
+    rows: RowFacts
     taken: Flags
     sources: dict[str, dict[str, Any]]
     """Source -> read, kept, dropped by reason, duplicates, changed (the last two always empty)."""
@@ -93,34 +58,7 @@ def describe_choice(selection: Selection) -> Choice:
     )
 
 
-def read_rows(lineage: Path) -> Rows:
-    """Read what the lineage file knows of the corpus' rows, in corpus order."""
-    known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
-    found: dict[str, list[Any]] = {name: [] for name in (*_WORDS, *_NUMBERS, "input_key")}
-    parquet = ParquetFile(lineage)
-    for group in range(len(parquet.rows)):
-        table = parquet.read_group(group, [*found, "status"])
-        status = table.column("status").combine_chunks()
-        kept = {word: code for code, word in enumerate(status.dictionary.to_pylist())}.get("kept")
-        table = table.filter(flags(as_numbers(status.indices, np.int32) == kept))
-        for name in _WORDS:
-            column = table.column(name).combine_chunks()
-            words = column.dictionary.to_pylist()
-            codes = [known[name].setdefault(word, len(known[name])) for word in words]
-            found[name].append(np.array(codes, np.int32)[as_numbers(column.indices, np.int32)])
-        found["input_key"].append(as_numbers(table.column("input_key"), np.uint64).reshape(-1, 2))
-        for name in _NUMBERS:
-            found[name].append(as_numbers(table.column(name), np.int32).astype(np.int64))
-    arrays = {name: np.concatenate(pieces) for name, pieces in found.items()}
-    return Rows(
-        names=tuple(known["source"]),
-        types=tuple(known["type"]),
-        tag_sets=tuple(known["tags"]),
-        **arrays,
-    )
-
-
-def select(rows: Rows, request: PrepareRequest, seed: int) -> Selection:
+def select(rows: RowFacts, request: PrepareRequest, seed: int) -> Selection:
     """Choose rows; each one that is not taken has one reason, the first that holds.
 
     Raises `SettingsError` for a source or type that the corpus does not hold, and where nothing
@@ -159,7 +97,7 @@ def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
             )
 
 
-def _spread(rows: Rows, candidates: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+def _spread(rows: RowFacts, candidates: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
     """Order rows such that any first few are a random sample, even over the source's tag sets.
 
     For Psych-101 a tag set is an experiment, and one experiment alone is 23 % of the sessions.
@@ -187,7 +125,9 @@ def scramble(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
     return scrambled
 
 
-def _account(rows: Rows, taken: Flags, reasons: Mapping[str, Flags]) -> dict[str, dict[str, Any]]:
+def _account(
+    rows: RowFacts, taken: Flags, reasons: Mapping[str, Flags]
+) -> dict[str, dict[str, Any]]:
     sources: dict[str, dict[str, Any]] = {}
     for code, name in enumerate(rows.names):
         left = rows.source == code

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.preparing.selection import Codes, Flags, Keys, scramble
+from mindcorpus.corpus.row_facts import Codes, Flags, Keys
+from mindcorpus.preparing.selection import scramble
 
 #: How far, as a share of all rows, the validation part may be from what was asked for.
 TOLERANCE = 0.005

@@ -15,7 +15,7 @@ from bench.measure import Measured, RunFailedError, run
 from bench.mindcorpus_job import source_folders
 from bench.plain_copy import sizes
 from bench.report import markdown
-from mindcorpus.catalog import load_catalog
+from mindcorpus.sources.catalog import load_catalog
 
 ROOT = Path(__file__).parents[2]
 SIZE = 2_000_000

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.service.client import Client, Order
+from bench.service.client import Client, JobSpec
 from bench.service.figures import Load, MergeTimes, Results, Scaling, Spread
 from bench.service.plan import SECTIONS, Plan, names, prepare
 from bench.service.report import all_met, markdown
 from bench.service.run import play
-from mindcorpus.catalog import load_catalog
 from mindcorpus.errors import SettingsError
-from web.stack.redis_server import choose_server
+from mindcorpus.sources.catalog import load_catalog
+from web.local.redis_server import choose_server
 
 ROOT = Path(__file__).parents[2]
 SIZE = 2_000_000
@@ -171,7 +171,7 @@ while True:
     try:
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        told = Client(Order(port, "token", "GET", "/", "", 0, 200, 1.5, 100.0, {})).run()
+        told = Client(JobSpec(port, "token", "GET", "/", "", 0, 200, 1.5, 100.0, {})).run()
     finally:
         server.kill()
         server.communicate()

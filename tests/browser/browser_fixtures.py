@@ -102,7 +102,7 @@ def dashboard(
 
     It is for looking at; what changes a corpus happens in the `workshop`.
     """
-    from web.tokens import TokenFile
+    from web.access.tokens import TokenFile
 
     with _service(tmp_path_factory.mktemp("dashboard")) as (service, _):
         service.start_web()

@@ -32,7 +32,7 @@ from running import Service, finished  # noqa: E402
 from visiting import DESK, PHONE, Look, Visitor  # noqa: E402
 
 from bench.generate import generate  # noqa: E402
-from web.tokens import TokenFile  # noqa: E402
+from web.access.tokens import TokenFile  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

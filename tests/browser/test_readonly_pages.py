@@ -9,7 +9,7 @@ from pages import addresses
 from playwright.sync_api import expect
 from visiting import Look
 
-from web.tokens import TokenFile
+from web.access.tokens import TokenFile
 
 if TYPE_CHECKING:
     from browser_fixtures import Visit

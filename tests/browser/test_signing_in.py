@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visiting import Look
 
-from web.tokens import TokenFile
+from web.access.tokens import TokenFile
 
 if TYPE_CHECKING:
     from browser_fixtures import Visit

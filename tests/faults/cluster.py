@@ -18,13 +18,13 @@ from process import Process
 from redis_server import RedisServer
 from sources import CATALOG
 
-from mindcorpus.requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from workers.app import make_app
-from workers.desk import Desk
-from workers.jobs import JobStore
-from workers.orders import merge_order, prepare_order
-from workers.records import Job
-from workers.redis import connect
+from workers.jobs.job import Job
+from workers.jobs.job_specs import merge_spec, prepare_spec
+from workers.jobs.job_store import JobStore
+from workers.jobs.submission import JobService
+from workers.redis_client import connect
 from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 45.0
 LEASE = 2.0
 
-RUNNER = "workers.runner"
+RUNNER = "workers.execution.runner"
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Cluster:
         self._redis = connect(self.settings)
         self.store = JobStore(self._redis, self.settings)
         self.app = make_app(self.settings)
-        self.desk = Desk(self.store, self.app, self.settings)
+        self.desk = JobService(self.store, self.app, self.settings)
         self.workers: list[Process] = []
         self.web: Process | None = None
         self._logs: list[Path] = []
@@ -181,12 +181,12 @@ class Cluster:
     def merge(self, *sources: str, **request: Any) -> Job:
         """Submit a merge of sources of `sources.py`, replacing the corpus."""
         wanted = MergeRequest(**{"sources": sources, "force": True, **request})
-        return self.desk.submit(merge_order(wanted, self.settings)).job
+        return self.desk.submit(merge_spec(wanted, self.settings)).job
 
     def prepare(self, **request: Any) -> Job:
         """Submit a prepare of the OpenAI format, replacing the one there is."""
         wanted = PrepareRequest(**{"format": "openai", "force": True, **request})
-        return self.desk.submit(prepare_order(wanted, self.settings)).job
+        return self.desk.submit(prepare_spec(wanted, self.settings)).job
 
     def parts(self, job: Job) -> dict[str, dict[str, str]]:
         """Give the records of a merge's parts by their ids."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cluster import Cluster
     from invariants import Sound, Watcher
 
-    from workers.records import Job
+    from workers.jobs.job import Job
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import psutil
 from cluster import PATIENCE, ROOT, RUNNER, Cluster
 from reader import look
 
-from workers.records import TERMINAL, Job
+from workers.jobs.job import TERMINAL, Job
 
 Sound = Callable[..., dict[str, Job]]
 """Checks all with the jobs given, and gives them as they ended; the fixture `sound`."""

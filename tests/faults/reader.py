@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from mindcorpus.artifacts import LINKS
-from mindcorpus.manifests import MANIFEST
+from mindcorpus.storage.manifest import MANIFEST
+from mindcorpus.storage.store import LINKS
 
 Seen = dict[Path, tuple[int, int, int]]
 

@@ -18,7 +18,7 @@ from sources import LOCAL, fill
 from mindcorpus.errors import MindcorpusError
 from workers.app import publish
 from workers.errors import JobFinishedError, RedisUnavailableError
-from workers.records import Job
+from workers.jobs.job import Job
 
 #: Why a prepare may fail in a soak: what it reads may be replaced under it, or not be there yet.
 EXPECTED = {"artifact", "no-corpus"}

@@ -10,7 +10,7 @@ import pytest
 from sources import LOCAL, fill
 
 from workers.errors import JobFinishedError
-from workers.records import Job
+from workers.jobs.job import Job
 
 if TYPE_CHECKING:
     from cluster import Cluster

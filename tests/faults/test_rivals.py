@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cluster import Cluster
     from invariants import Sound, Watcher
 
-    from workers.records import Job
+    from workers.jobs.job import Job
 
 _PUBLISHED = "        return folder\n\n\ndef _text_of"
 _SECONDS = 4
@@ -29,7 +29,7 @@ def slowed(
 ) -> tuple[Cluster, Watcher]:
     """Give two workers that rest between publishing and telling what they published."""
     slow = _PUBLISHED.replace("return", f'__import__("time").sleep({_SECONDS})\n        return', 1)
-    code = mutated(tmp_path / "code", "mindcorpus/artifacts.py", _PUBLISHED, slow)
+    code = mutated(tmp_path / "code", "mindcorpus/storage/store.py", _PUBLISHED, slow)
     return build(workers=2, code=code)
 
 

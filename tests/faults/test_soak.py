@@ -58,7 +58,7 @@ IN_PLACE = """            if old is not None:
 def test_with_writes_in_place_the_soak_fails(build: Build, tmp_path: Path) -> None:
     code = mutated(
         tmp_path / "code",
-        "mindcorpus/artifacts.py",
+        "mindcorpus/storage/store.py",
         '            folder = self._artifacts / f"{kind}-{digest}"\n',
         f'{IN_PLACE}            folder = self._artifacts / f"{{kind}}-{{digest}}"\n',
     )

@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import mindcorpus
-from mindcorpus.artifacts import Store
-from mindcorpus.catalog import load_catalog
-from mindcorpus.merging import MergeResult, merge
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.progress import Cancellation, Reporter, silent
-from mindcorpus.requests import MergeRequest
 from mindcorpus.settings import Settings
-from mindcorpus.verifying import verify
+from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.storage.store import Store
+from mindcorpus.verify import verify
 
 SAMPLE = Path(mindcorpus.__file__).parent / "sample"
 SHARED = Path(__file__).parents[3] / "shared"

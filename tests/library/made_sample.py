@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from corpora import copy_of, merge_sample
 
-from mindcorpus.merging import MergeResult
-from mindcorpus.preparing.formats import PrepareResult, prepare
-from mindcorpus.requests import PrepareRequest
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.merging.merge import MergeResult
+from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
 
 

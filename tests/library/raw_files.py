@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import mindcorpus
-from mindcorpus.adapters import Adapter, Kept
-from mindcorpus.catalog import SUFFIXES, Source
 from mindcorpus.errors import MindcorpusError
-from mindcorpus.reading import Drop, Row, plan_shards, read_rows
+from mindcorpus.sources.adapters import Adapter, Kept
+from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.readers import Drop, Row, plan_shards, read_rows
 
 SAMPLE = Path(mindcorpus.__file__).parent / "sample"
 SHARED = Path(__file__).parents[3] / "shared"

@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import adapt, dropped, kept, words_of
 
-from mindcorpus.adapters import Adapter, Columns, Kept, LastMark, Messages, TagColumn, look_up
-from mindcorpus.reading import Drop, Row
+from mindcorpus.sources.adapters import (
+    Adapter,
+    Columns,
+    Kept,
+    LastMark,
+    Messages,
+    TagColumn,
+    look_up,
+)
+from mindcorpus.sources.readers import Drop, Row
 
 CANARY = "Kanarienvogel"
 

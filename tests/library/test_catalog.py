@@ -9,10 +9,10 @@ import pytest
 from catalog_entry import ENTRY
 from raw_files import adapt_file, kept
 
-from mindcorpus.adapters import Columns, LastMark, Messages
-from mindcorpus.catalog import Catalog, load_catalog
 from mindcorpus.errors import SettingsError
-from mindcorpus.threads import Threads
+from mindcorpus.sources.adapters import Columns, LastMark, Messages
+from mindcorpus.sources.catalog import Catalog, load_catalog
+from mindcorpus.sources.thread_adapter import Threads
 
 # name: repository, files and their formats, type, adapter, licence, whether a product may use it.
 SEVEN = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from catalog_entry import ENTRY, LICENCE
 
-from mindcorpus.adapters import Columns
-from mindcorpus.catalog import load_catalog, read_entries
 from mindcorpus.errors import CatalogError
+from mindcorpus.sources.adapters import Columns
+from mindcorpus.sources.catalog import load_catalog, read_entries
 
 
 def fails(text: str) -> CatalogError:

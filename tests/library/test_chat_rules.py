@@ -14,10 +14,10 @@ import orjson
 import pytest
 
 from mindcorpus.errors import CancelledError, SettingsError
-from mindcorpus.preparing import chat_rules
-from mindcorpus.preparing.chat_rules import RULES, CheckReport, check_chat_file
+from mindcorpus.formats import chat_rules
+from mindcorpus.formats.chat_rules import RULES, CheckReport, check_chat_file
+from mindcorpus.limits import MAX_RECORD_BYTES
 from mindcorpus.progress import Cancellation, Progress
-from mindcorpus.reading import MAX_RECORD_BYTES
 
 USER = {"role": "user", "content": "a question"}
 ANSWER = {"role": "assistant", "content": "an answer"}
@@ -293,7 +293,7 @@ def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path, name: st
 
 def test_a_check_loads_no_heavy_library() -> None:
     code = (
-        "import sys, mindcorpus.preparing.chat_rules;"
+        "import sys, mindcorpus.formats.chat_rules;"
         "sys.exit(bool({'pyarrow', 'pandas', 'datasets', 'numpy'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,8 +11,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindcorpus.preparing.chat_examples import ROLES
-from mindcorpus.preparing.chat_rules import RULES, CheckReport, check_chat_file
+from mindcorpus.formats.chat_examples import ROLES
+from mindcorpus.formats.chat_rules import RULES, CheckReport, check_chat_file
 
 CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 GOOD = [

@@ -13,8 +13,8 @@ import pytest
 from command_line import run
 
 from mindcorpus import errors
-from mindcorpus.cli import EXIT_CODES, cli
-from mindcorpus.gathering import SAMPLE
+from mindcorpus.cli.main import EXIT_CODES, cli
+from mindcorpus.sources.fetching import SAMPLE
 
 CORPUS = "datasets/merged_mental_health_dataset"
 CHAT = "datasets/mental_health_openai.jsonl"
@@ -41,7 +41,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 def test_help_is_answered_without_loading_the_library(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom mindcorpus.cli import main\nsys.argv[1:] = ['--help']\n"
+        "import sys\nfrom mindcorpus.cli.main import main\nsys.argv[1:] = ['--help']\n"
         "try: main()\n"
         f"except SystemExit: print([name for name in {HEAVY} if name in sys.modules])"
     )
@@ -254,7 +254,7 @@ def test_prepare_proves_the_split_and_says_what_it_skipped(copy: Path) -> None:
 
 def test_the_guide_s_commands_are_there(copy: Path) -> None:
     def shortcut(name: str, *arguments: str) -> str:
-        start = (sys.executable, "-c", f"from mindcorpus import cli; cli.{name}()")
+        start = (sys.executable, "-c", f"from mindcorpus.cli import main; main.{name}()")
         ran = run(*arguments, cwd=copy, start=start)
         assert ran.code == 0, ran.err
         return ran.out

@@ -56,7 +56,7 @@ def test_a_broken_file_ends_with_5_and_none_of_its_text(tmp_path: Path) -> None:
 
 def test_a_bug_is_told_in_two_lines_without_what_it_says(tmp_path: Path) -> None:
     script = (
-        "import click\nfrom mindcorpus.cli import run\n"
+        "import click\nfrom mindcorpus.cli.main import run\n"
         "def fail(): raise ValueError('secret')\n"
         "run(click.Command('x', callback=fail), 'x')"
     )

@@ -13,9 +13,10 @@ import pytest
 from command_line import environment
 from faulty_service import JOB, FaultyService, hang_up, refuse, reply, send
 
-from mindcorpus import connection, errors
-from mindcorpus.client import ServiceClient
-from mindcorpus.requests import MergeRequest, PrepareRequest
+from mindcorpus import errors
+from mindcorpus.client import connection
+from mindcorpus.client.service import ServiceClient
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
 
 TOKEN = "a-token-of-the-tests"
 QUEUED = {"id": JOB, "kind": "merge", "state": "queued"}
@@ -40,9 +41,8 @@ def client(service: FaultyService) -> Iterator[ServiceClient]:
 
 def test_the_client_loads_nothing_heavy() -> None:
     heavy = ["pyarrow", "pandas", "datasets", "huggingface_hub", "rich"]
-    script = (
-        f"import sys, mindcorpus.client\nprint([name for name in {heavy} if name in sys.modules])"
-    )
+    told = f"print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, mindcorpus.client.service\n{told}"
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment(), capture_output=True, check=True
     )

@@ -16,17 +16,17 @@ import psutil
 import pytest
 from corpora import digests, inflate, merge_sample, nothing_left, published, python
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import (
     NoCorpusError,
     WorkerLostError,
 )
-from mindcorpus.merging import merge
-from mindcorpus.preparing.formats import prepare
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.merging.merge import merge
+from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import Progress
-from mindcorpus.requests import MergeRequest, PrepareRequest
 from mindcorpus.settings import Settings
-from mindcorpus.verifying import verify
+from mindcorpus.storage.store import Store
+from mindcorpus.verify import verify
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 from plain_reading import fold
 
-from mindcorpus import deduplication
-from mindcorpus.deduplication import find_twins, partitions
 from mindcorpus.errors import CancelledError
-from mindcorpus.parts import INDEX
+from mindcorpus.merging import deduplication
+from mindcorpus.merging.deduplication import find_duplicates, partitions
+from mindcorpus.merging.parts import INDEX
 from mindcorpus.progress import Cancellation
-from mindcorpus.verifying import verify
+from mindcorpus.verify import verify
 
 # A part: for each row read the number of its text, or None where it was dropped.
 part = st.lists(st.one_of(st.none(), st.integers(0, 12)), max_size=20)
@@ -64,7 +64,7 @@ def test_twins_are_those_a_dictionary_finds(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "PARTITION", size)
-        twins = find_twins(indexes, len(texts), lambda: None)
+        twins = find_duplicates(indexes, len(texts), lambda: None)
         parted = list(partitions(indexes, "key", len(texts), lambda: None))
     assert twins.tolist() == expected
     # Each record is in one partition, and equal keys are never apart.
@@ -79,7 +79,7 @@ def test_it_stops_when_asked(tmp_path: Path) -> None:
     cancel = Cancellation()
     cancel.cancel()
     with pytest.raises(CancelledError):
-        find_twins([index], 3, cancel.check)
+        find_duplicates([index], 3, cancel.check)
 
 
 @pytest.mark.parametrize("partition", [10**6, 5])

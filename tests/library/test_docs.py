@@ -20,17 +20,18 @@ from command_line import environment
 from documents import PAGES, ROOT, anchors, blocks, links, read, section, table, tables
 
 import mindcorpus
-from mindcorpus import MergeResult, PrepareResult, ServiceClient, Settings, errors, threads
-from mindcorpus.adapters import TagColumn
-from mindcorpus.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
-from mindcorpus.cli import EXIT_CODES, cli
-from mindcorpus.client import Submission
-from mindcorpus.lineage import SCHEMA as LINEAGE
-from mindcorpus.preparing.chat_rules import RULES
-from mindcorpus.preparing.huggingface import SCHEMA as HUGGINGFACE
+from mindcorpus import MergeResult, PrepareResult, ServiceClient, Settings, errors
+from mindcorpus.cli.main import EXIT_CODES, cli
+from mindcorpus.client.service import Submission
+from mindcorpus.corpus.lineage import SCHEMA as LINEAGE
+from mindcorpus.formats.chat_rules import RULES
+from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.progress import STAGES
 from mindcorpus.records import COLUMNS
-from mindcorpus.requests import MergeRequest, PrepareRequest
+from mindcorpus.sources import thread_adapter
+from mindcorpus.sources.adapters import TagColumn
+from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
 from web.settings import WebSettings
 from workers.settings import ServiceSettings
 
@@ -153,7 +154,7 @@ def test_the_columns_that_threads_knows_are_listed_in_their_order() -> None:
     documented = {
         key: tuple(re.findall(r"\w+", names)) for key, _, names in table(SOURCES, "`threads`")
     }
-    assert documented == threads._NAMES
+    assert documented == thread_adapter._NAMES
 
 
 def test_the_catalogue_examples_are_right_and_show_every_home() -> None:
@@ -211,7 +212,7 @@ def reasons_in(source: str) -> set[str]:
 
 
 def test_every_reason_for_a_drop_is_explained() -> None:
-    modules = ("adapters", "parts", "reading", "threads")
+    modules = ("sources/adapters", "merging/parts", "sources/readers", "sources/thread_adapter")
     found = {"duplicate"}
     for name in modules:
         found |= reasons_in((PACKAGE / f"{name}.py").read_text("utf-8"))
@@ -219,7 +220,10 @@ def test_every_reason_for_a_drop_is_explained() -> None:
 
 
 def test_everything_that_is_changed_is_explained() -> None:
-    code = "".join((PACKAGE / f"{name}.py").read_text("utf-8") for name in ("adapters", "threads"))
+    code = "".join(
+        (PACKAGE / f"{name}.py").read_text("utf-8")
+        for name in ("sources/adapters", "sources/thread_adapter")
+    )
     found = set(re.findall(r'changed = "([a-z-]+)"', code))
     assert set(first_cells(table(FORMATS, "What is changed"))) == found
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from faulty_service import FaultyService, hang_up, refuse, send
 
-from mindcorpus import connection, errors
-from mindcorpus.client import ServiceClient
+from mindcorpus import errors
+from mindcorpus.client import connection
+from mindcorpus.client.service import ServiceClient
 from mindcorpus.progress import Cancellation, Progress
 
 ADDRESS = "GET /artifacts/a.json"

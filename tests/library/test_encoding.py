@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mindcorpus.encoding import (
+from mindcorpus.corpus.encoding import (
     CSV_END,
     CSV_HEADER,
     JSON_END,

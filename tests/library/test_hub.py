@@ -21,8 +21,6 @@ import pytest
 from huggingface_hub import hf_hub_download
 from huggingface_hub.utils.tqdm import silent_tqdm
 
-from mindcorpus import retries
-from mindcorpus.catalog import File, Licence, Source
 from mindcorpus.errors import (
     AccessDeniedError,
     CancelledError,
@@ -34,12 +32,14 @@ from mindcorpus.errors import (
     SettingsError,
     WrongBytesError,
 )
-from mindcorpus.fetched import remove_damaged
-from mindcorpus.gathering import lock_of
-from mindcorpus.hub import Fetched, FetchedFile, fetch, fetch_local, verify
 from mindcorpus.progress import Cancellation, Progress, silent
 from mindcorpus.settings import Settings
-from mindcorpus.sources_lock import LockedFile, LockedSource
+from mindcorpus.sources import hub_retries
+from mindcorpus.sources.catalog import File, Licence, Source
+from mindcorpus.sources.fetching import lock_of
+from mindcorpus.sources.files import remove_damaged
+from mindcorpus.sources.hub import Fetched, FetchedFile, fetch, fetch_local, verify
+from mindcorpus.sources.lock import LockedFile, LockedSource
 
 if TYPE_CHECKING:
     from hub_server import HubServer
@@ -53,7 +53,7 @@ Fetcher = Callable[..., Fetched]
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BASE_DELAY", 0.02)
+    monkeypatch.setattr(hub_retries, "BASE_DELAY", 0.02)
 
 
 @pytest.fixture
@@ -591,7 +591,7 @@ def test_cancelling_does_not_wait(
 def test_retry_after_may_be_seconds_a_date_or_the_hubs_own_header() -> None:
     def read(**headers: str) -> float | None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return retries._retry_after(httpx2.Headers(given))
+        return hub_retries._retry_after(httpx2.Headers(given))
 
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert read(Retry_After="7") == 7

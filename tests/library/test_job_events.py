@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from faulty_service import JOB, FaultyService, hang_up, refuse, reply, send, stream
 
-from mindcorpus import connection, errors, job_events
-from mindcorpus.client import ServiceClient
+from mindcorpus import errors
+from mindcorpus.client import connection, events
+from mindcorpus.client.service import ServiceClient
 from mindcorpus.progress import Cancellation, Progress
 
 EVENTS = f"GET /jobs/{JOB}/events"
@@ -21,8 +22,8 @@ LOOK = f"GET /jobs/{JOB}"
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(job_events, "_POLL", 0.001)
-    monkeypatch.setattr(job_events, "_POLLS", (0.001, 0.01))
+    monkeypatch.setattr(events, "_POLL", 0.001)
+    monkeypatch.setattr(events, "_POLLS", (0.001, 0.01))
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_a_job_that_ended_unheard_ends_the_events(
 def test_a_service_that_is_gone_is_given_up(
     client: ServiceClient, service: FaultyService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_events, "_SILENCE", 0.2)
+    monkeypatch.setattr(events, "_SILENCE", 0.2)
     service.lay(EVENTS, stream(event(1)), hang_up)
     service.lay(LOOK, hang_up)
     found = client.events(JOB)

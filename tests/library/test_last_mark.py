@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_files import adapt
 
-from mindcorpus.adapters import Kept, LastMark
-from mindcorpus.reading import Drop
+from mindcorpus.sources.adapters import Kept, LastMark
+from mindcorpus.sources.readers import Drop
 
 
 def last_mark(text: Any, max_chars: int = 8000) -> Kept | Drop:

@@ -20,8 +20,9 @@ from corpora import (
 )
 from plain_reading import fold, merged, read_native, words
 
-from mindcorpus import parts, reading
 from mindcorpus.errors import DataError
+from mindcorpus.merging import parts
+from mindcorpus.sources import readers
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -157,7 +158,7 @@ def test_equal_inputs_have_equal_keys_and_others_do_not(
 def test_rows_are_numbered_over_the_whole_file_however_it_is_cut(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "SHARD_BYTES", 100)
+    monkeypatch.setattr(readers, "SHARD_BYTES", 100)
     monkeypatch.setattr(parts, "_BATCH_ROWS", 3)
     monkeypatch.setattr(parts, "_INDEX_ROWS", 2)
     rows = [{"q": f"{n}" if n % 5 else "", "a": "yes"} for n in range(50)]

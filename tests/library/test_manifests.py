@@ -20,12 +20,12 @@ from corpora import (
     read_json,
 )
 
-from mindcorpus import reading
 from mindcorpus.errors import DataError, NotFoundError, SettingsError, SourcesError
-from mindcorpus.merging import MergeResult, merge
-from mindcorpus.requests import MergeRequest
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.settings import Settings
-from mindcorpus.verifying import verify
+from mindcorpus.sources import readers
+from mindcorpus.verify import verify
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -255,7 +255,7 @@ def test_one_corpus_of_one_record_and_one_of_many_parts(
 ) -> None:
     file = own_rows(tmp_path, "mine", [{"q": "one", "a": "two"}])
     assert rows_of(merge_own(tmp_path / "data", file)) == 1
-    monkeypatch.setattr(reading, "SHARD_BYTES", 60)
+    monkeypatch.setattr(readers, "SHARD_BYTES", 60)
     many = own_rows(tmp_path, "many", [{"q": f"{n % 7}", "a": f"{n % 3}"} for n in range(90)])
     # 21 differing pairs; most parts hold nothing but duplicates, and become no file.
     result = merge_own(tmp_path / "many data", many, workers=3)

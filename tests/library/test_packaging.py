@@ -69,8 +69,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == expected
     folders = {path.relative_to(ROOT).as_posix() for path in package.rglob("*") if path.is_dir()}
-    assert {"mindcorpus/sample", "mindcorpus/catalog"} <= folders
-    assert {"mindcorpus/py.typed", "mindcorpus/charts.css"} <= names
+    assert {"mindcorpus/sample", "mindcorpus/sources/catalog"} <= folders
+    assert {"mindcorpus/py.typed", "mindcorpus/report/charts.css"} <= names
     assert sum(name.endswith(".toml") for name in names) == 7
 
 
@@ -99,23 +99,23 @@ def test_the_wheel_alone_merges_the_sample(wheel: Path, tmp_path: Path) -> None:
     env = {"PYTHONPATH": str(home)}
     where = "import mindcorpus; print(mindcorpus.__file__)"
     assert python("-c", where, cwd=tmp_path, **env).startswith(str(home))
-    python("-m", "mindcorpus.cli", "merge", "--sample", cwd=tmp_path, **env)
+    python("-m", "mindcorpus.cli.main", "merge", "--sample", cwd=tmp_path, **env)
     assert (tmp_path / "datasets/merged_mental_health_dataset.json").is_file()
 
 
 def test_the_commands_exist() -> None:
-    from mindcorpus import cli
+    from mindcorpus.cli import main
 
     for target in PROJECT["project"]["scripts"].values():
         module, _, function = target.partition(":")
-        assert module == cli.__name__
-        assert callable(getattr(cli, function))
+        assert module == main.__name__
+        assert callable(getattr(main, function))
 
 
 # Importing
 
 
-@pytest.mark.parametrize("module", ["mindcorpus", "mindcorpus.cli"])
+@pytest.mark.parametrize("module", ["mindcorpus", "mindcorpus.cli.main"])
 def test_importing_loads_nothing_heavy(module: str, tmp_path: Path) -> None:
     script = f"import sys, {module}; print(*[name for name in {HEAVY} if name in sys.modules])"
     assert python("-c", script, cwd=tmp_path) == "\n"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mindcorpus.artifacts import LINKS, Publisher, Store
 from mindcorpus.errors import ArtifactError, ExistsError
-from mindcorpus.manifests import MANIFEST, SCHEMA_VERSION
+from mindcorpus.storage.manifest import MANIFEST, SCHEMA_VERSION
+from mindcorpus.storage.store import LINKS, Publisher, Store
 
 WATCHED = {"os.rename", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree"}
 

@@ -7,8 +7,8 @@ import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mindcorpus.merging.write import SCHEMA
 from mindcorpus.records import COLUMNS, count_byte, fold, is_blank, measure
-from mindcorpus.writing import SCHEMA
 
 # Blanks of all kinds, letters with and without accents, and what NFC changes.
 SMALL = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u2000\u2028\u3000ab.é\u0301e\u212a\u0958\U0001f602"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from raw_files import HUB, SAMPLE, adapt_file, dropped, kept, needs_hub, read, reasons, values
 
-from mindcorpus.adapters import Kept
-from mindcorpus.catalog import load_catalog
 from mindcorpus.records import fold
+from mindcorpus.sources.adapters import Kept
+from mindcorpus.sources.catalog import load_catalog
 
 CATALOG = load_catalog()
 DATASETS = SAMPLE / "datasets"

@@ -13,9 +13,10 @@ from hypothesis import example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
+from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.errors import SettingsError
-from mindcorpus.preparing.selection import Selection, mixture_warnings, read_rows, select
-from mindcorpus.requests import PrepareRequest
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing.selection import Selection, mixture_warnings, select
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -27,7 +28,7 @@ TAGGED = '[[source.options.tag_columns]]\ncolumn = "t"\n'
 
 def choose(data_dir: Path, seed: int = 42, **request: Any) -> Selection:
     lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
-    return select(read_rows(lineage), PrepareRequest(**request), seed)
+    return select(read_row_facts(lineage), PrepareRequest(**request), seed)
 
 
 def taken(data_dir: Path, selection: Selection) -> list[dict[str, Any]]:

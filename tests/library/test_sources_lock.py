@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mindcorpus.errors import SettingsError, StorageError
-from mindcorpus.sources_lock import LockedFile, LockedSource, SourcesLock
+from mindcorpus.sources.lock import LockedFile, LockedSource, SourcesLock
 
 hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
 paths = st.text(

@@ -15,10 +15,11 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 from plain_reading import fold, words
 
-from mindcorpus import deduplication, parts, reading
-from mindcorpus.merging import MergeResult, merge
-from mindcorpus.requests import MergeRequest
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging import deduplication, parts
+from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.settings import Settings
+from mindcorpus.sources import readers
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -131,7 +132,7 @@ def test_statistics_of_any_sources_with_the_overlap_exactly(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "PARTITION", 4)
         patch.setattr(parts, "_INDEX_ROWS", 3)
-        patch.setattr(reading, "SHARD_BYTES", 64)
+        patch.setattr(readers, "SHARD_BYTES", 64)
         result = merge_lists(tmp_path_factory.mktemp("any"), lists)
     check(result.statistics, read_json(result.json_path))
     inputs = [{fold(question) for question, _ in each} for each in lists]

@@ -16,8 +16,8 @@ import pytest
 from corpora import SAMPLE, inflate, merge_sample, nothing_left, published
 
 from mindcorpus.errors import MindcorpusError
-from mindcorpus.merging import merge
-from mindcorpus.requests import MergeRequest
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.merge import merge
 from mindcorpus.settings import Settings
 
 
@@ -35,7 +35,7 @@ FULL = """
 import json, os, sys
 from pathlib import Path
 from mindcorpus import MindcorpusError, Settings, Store, merge_all_datasets, prepare_all_formats
-from mindcorpus.verifying import verify
+from mindcorpus.verify import verify
 
 disk, raw = map(Path, sys.argv[1:3])
 levels = (0, 200, 2000, 4000, 8000, 14000, 20000)
@@ -79,7 +79,7 @@ READ_ONLY = """
 import json, subprocess, sys
 from pathlib import Path
 from mindcorpus import MindcorpusError, Settings, merge_all_datasets, prepare_all_formats
-from mindcorpus.verifying import verify
+from mindcorpus.verify import verify
 
 disk = Path(sys.argv[1])
 settings = Settings(data_dir=disk / "data", workers=2)

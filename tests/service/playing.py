@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.progress import Progress
-from workers.claims import Claim, ClaimStore
-from workers.jobs import stream_key
-from workers.redis import connect
+from workers.jobs.job_store import stream_key
+from workers.jobs.leases import Claim, ClaimStore
+from workers.redis_client import connect
 from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:

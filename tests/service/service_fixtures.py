@@ -16,8 +16,8 @@ from stores import Stores, make_stores
 
 from mindcorpus.api import merge_all_datasets, prepare_all_formats
 from web import create_app
+from web.access.tokens import TokenFile
 from web.settings import WebSettings
-from web.tokens import TokenFile
 
 if TYPE_CHECKING:
     import httpx2

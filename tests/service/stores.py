@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindcorpus.progress import Progress
-from workers.claims import Claim, ClaimStore, NotClaimed
-from workers.jobs import JobStore
-from workers.orders import Order, PartOrder
-from workers.records import Job
-from workers.redis import Client, connect
-from workers.scripts import PREFIX, Scripts, job_key
+from workers.jobs.job import Job
+from workers.jobs.job_specs import JobSpec, PartSpec
+from workers.jobs.job_store import JobStore
+from workers.jobs.leases import Claim, ClaimStore, NotClaimed
+from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.redis_client import Client, connect
 from workers.settings import ServiceSettings
 
 _TIMES = ("lease_until", "not_before", "deadline_at", "emitted")
@@ -27,17 +27,17 @@ class Stores:
     claims: ClaimStore
     settings: ServiceSettings
 
-    def order(self, *sources: str, **fields: Any) -> Order:
+    def order(self, *sources: str, **fields: Any) -> JobSpec:
         """Give an order of a merge of sources, or of a prepare if none is named."""
         values: dict[str, Any] = {
             "kind": "merge" if sources else "prepare",
             "request": {"sample": True, "allow_missing": False},
             "content_key": secrets.token_hex(8),
             "queue": "finalise" if sources else "prepare",
-            "parts": tuple(PartOrder(name, {"source": name}) for name in sources),
+            "parts": tuple(PartSpec(name, {"source": name}) for name in sources),
             **fields,
         }
-        return Order(**values)
+        return JobSpec(**values)
 
     def submit(self, *sources: str, **fields: Any) -> Job:
         """Submit an order of its own."""

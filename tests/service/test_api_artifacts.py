@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mindcorpus import artifacts
 from mindcorpus.api import merge_all_datasets
+from mindcorpus.storage import store as artifacts
 
 if TYPE_CHECKING:
     import httpx2

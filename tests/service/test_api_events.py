@@ -18,8 +18,8 @@ from playing import Player
 from running import Service, read_events
 from test_api_jobs import prepare
 
-from web.schemas import Job
-from workers.jobs import stream_key
+from web.api.schemas import Job
+from workers.jobs.job_store import stream_key
 
 if TYPE_CHECKING:
     import httpx2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mindcorpus import artifacts
+from mindcorpus.storage import store as artifacts
 
 if TYPE_CHECKING:
     import httpx2

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
-from web.auth import current_token, require
-from web.means import Means
-from web.tokens import Scope
+from web.access.auth import current_token, require
+from web.access.tokens import Scope
+from web.services import Services
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -43,7 +43,7 @@ def client(app: APIFlask) -> FlaskClient:
 
 
 def bearer(app: APIFlask, name: str, *scopes: Scope) -> dict[str, str]:
-    made: Means = app.extensions["mindcorpus"]
+    made: Services = app.extensions["mindcorpus"]
     return {"Authorization": f"Bearer {made.tokens.new(name, scopes)}"}
 
 

@@ -11,15 +11,8 @@ import pytest
 from mindcorpus import errors as library
 from mindcorpus.errors import MindcorpusError, SourcesError, StorageError, storage_errors
 from workers import errors as service
-from workers.errors import JobLostError
-from workers.failures import (
-    described,
-    is_of_source,
-    lost_too_often,
-    may_pass,
-    pause,
-    revived,
-)
+from workers.errors import JobLostError, describe, lost_too_often
+from workers.execution.failures import is_of_source, may_pass, pause, revived
 
 
 def storage(number: int) -> StorageError:
@@ -33,7 +26,7 @@ def test_an_error_is_told_with_its_place() -> None:
     error = library.DataError(
         "not JSON", hint="Mend it.", source="TRACE", file="rows.json", row=7, field="q"
     )
-    assert described(error) == {
+    assert describe(error) == {
         "code": "bad-data",
         "title": "not JSON",
         "detail": "not JSON (file rows.json, row 7, field q)",
@@ -43,7 +36,7 @@ def test_an_error_is_told_with_its_place() -> None:
 
 
 def test_paths_of_the_machine_are_not_told() -> None:
-    told = json.dumps(described(storage(errno.ENOSPC)))
+    told = json.dumps(describe(storage(errno.ENOSPC)))
     assert "/home" not in told
     assert json.loads(told)["detail"] == json.loads(told)["title"]
 
@@ -102,9 +95,9 @@ def kinds() -> list[type[MindcorpusError]]:
 
 def test_every_error_comes_back_with_the_code_it_had() -> None:
     for kind in kinds():
-        told = described(kind("a title", hint="a hint", source="TRACE"))
+        told = describe(kind("a title", hint="a hint", source="TRACE"))
         again = revived(json.loads(json.dumps(told)))
-        assert described(again) == told
+        assert describe(again) == told
 
 
 def test_an_error_of_an_unknown_code_is_an_error_still() -> None:
@@ -113,7 +106,7 @@ def test_an_error_of_an_unknown_code_is_an_error_still() -> None:
 
 
 def test_several_sources_failures_come_back_as_one() -> None:
-    told = described(SourcesError((library.DataError("x", source="a"),)))
+    told = describe(SourcesError((library.DataError("x", source="a"),)))
     assert revived(told).title == told["title"]
 
 

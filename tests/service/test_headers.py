@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Response
 
-from web.headers import PAGE, STRICT
-from web.means import Means
+from web.access.headers import PAGE, STRICT
+from web.services import Services
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -36,7 +36,7 @@ def client(app: APIFlask) -> FlaskClient:
 
 @pytest.fixture
 def token(app: APIFlask) -> dict[str, str]:
-    made: Means = app.extensions["mindcorpus"]
+    made: Services = app.extensions["mindcorpus"]
     return {"Authorization": f"Bearer {made.tokens.new('reader', ('read',))}"}
 
 

@@ -14,8 +14,8 @@ import pytest
 from documents import blocks, read, table
 from running import Service
 
+from web.api.schemas import Job, MergeBody, PrepareBody
 from web.problems import KINDS
-from web.schemas import Job, MergeBody, PrepareBody
 
 if TYPE_CHECKING:
     from apiflask import APIFlask

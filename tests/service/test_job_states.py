@@ -23,11 +23,11 @@ from hypothesis.stateful import (
 from stores import Stores, make_stores
 
 from mindcorpus.errors import DataError, HubUnavailableError
-from workers.claims import Claim
 from workers.errors import JobFinishedError
-from workers.orders import PartOrder
-from workers.records import STATES, TERMINAL
-from workers.scripts import PREFIX
+from workers.jobs.job import STATES, TERMINAL
+from workers.jobs.job_specs import PartSpec
+from workers.jobs.leases import Claim
+from workers.jobs.scripts import PREFIX
 
 if TYPE_CHECKING:
     from redis_server import RedisServer
@@ -282,7 +282,7 @@ class Jobs(RuleBasedStateMachine):
         model = self.held(claim)
         before = {part.id for part in model.parent.parts} if model and model.parent else set()
         orders = [
-            PartOrder(claim.fields["name"], {"shards": [at], "of": claim.job_id})
+            PartSpec(claim.fields["name"], {"shards": [at], "of": claim.job_id})
             for at in range(more if before else 0)
         ]
         with self.alone(claim):
@@ -402,7 +402,7 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def counts_agree(self) -> None:
-        census = self.stores.jobs.census()
+        census = self.stores.jobs.queue_stats()
         for state in STATES:
             assert census.states[state] == sum(job.state == state for job in self.jobs())
         queued = [

@@ -10,7 +10,7 @@ import pytest
 from flask import request
 
 from web import create_app
-from web.means import Means
+from web.services import Services
 from web.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def client(app: APIFlask) -> FlaskClient:
 
 
 def _bearer(app: APIFlask, name: str = "writer") -> dict[str, str]:
-    made: Means = app.extensions["mindcorpus"]
+    made: Services = app.extensions["mindcorpus"]
     return {"Authorization": f"Bearer {made.tokens.new(name, ('write',))}"}
 
 

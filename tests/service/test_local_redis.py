@@ -21,10 +21,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from mindcorpus.errors import SettingsError
-from web.stack.local_redis import LocalRedis, set_up
-from web.stack.lock import service_folder
-from web.stack.processes import Program, Supervisor
-from web.stack.redis_server import Make, RedisServer, choose_server
+from web.local.local_redis import LocalRedis, set_up
+from web.local.lock import service_folder
+from web.local.processes import Program, Supervisor
+from web.local.redis_server import Make, RedisServer, choose_server
 
 REDIS = Make("redis", (7, 0, 15))
 VALKEY = Make("valkey", (9, 1, 2))

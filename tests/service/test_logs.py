@@ -15,7 +15,7 @@ import pytest
 import structlog
 from flask import Response
 
-from web.means import Means
+from web.services import Services
 from workers.logs import configure
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_a_request_is_told_by_its_template(app: APIFlask, caplog: pytest.LogCapt
     def make(name: str) -> Response:
         return Response(name, 202, {"Location": f"/api/jobs/{JOB}"})
 
-    made: Means = app.extensions["mindcorpus"]
+    made: Services = app.extensions["mindcorpus"]
     text = made.tokens.new("laptop", ("write",))
     client = app.test_client()
     client.post(

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_session import OWN, signed_in
 
-from mindcorpus.artifacts import CORPUS
+from mindcorpus.storage.store import CORPUS
 from web import create_app
+from web.access.tokens import TokenFile
 from web.settings import WebSettings
-from web.tokens import TokenFile
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -237,10 +237,10 @@ def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: W
     from web.pages.job_files import published_by
 
     desk = app.extensions["mindcorpus"].desk
-    from mindcorpus.requests import MergeRequest
-    from workers.orders import merge_order
+    from mindcorpus.job_requests import MergeRequest
+    from workers.jobs.job_specs import merge_spec
 
-    order = merge_order(MergeRequest(sample=True, sources=("TRACE",)), settings)
+    order = merge_spec(MergeRequest(sample=True, sources=("TRACE",)), settings)
     job = replace(desk.submit(order).job, state="succeeded", result=result_of(settings))
     with app.test_request_context("/"):
         now = published_by(job)

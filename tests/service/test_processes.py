@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from web.stack.processes import Program, Supervisor
+from web.local.processes import Program, Supervisor
 
 # Takes SIGTERM as a reason to write down when it ended.
 POLITE = 'trap \'echo "$0" >> "$1"; exit 0\' TERM; echo up; while :; do sleep 0.02; done'
@@ -118,7 +118,7 @@ def test_nothing_of_a_program_outlives_it(number: int, tmp_path: Path) -> None:
 def test_programs_die_with_the_supervisor(tmp_path: Path) -> None:
     code = f"""
 import pathlib, time
-from web.stack.processes import Program, Supervisor
+from web.local.processes import Program, Supervisor
 program = Program("one", ("/bin/sh", "-c", "echo $$; exec sleep 60"))
 with Supervisor([[program]], pathlib.Path({str(tmp_path)!r}), print):
     time.sleep(60)

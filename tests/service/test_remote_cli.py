@@ -16,11 +16,11 @@ import pytest
 from command_line import MAIN, PATIENCE, Ran, Session, environment, run
 from documents import blocks, read
 
-from mindcorpus.client import ServiceClient
-from mindcorpus.downloads import _Part
+from mindcorpus.client.downloads import _Part
+from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import AccessDeniedError, ServiceError
+from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.progress import Progress
-from mindcorpus.requests import PrepareRequest
 
 if TYPE_CHECKING:
     from playing import Player
@@ -128,7 +128,7 @@ def test_a_variable_names_the_service_too(service: Service, tmp_path: Path) -> N
     there = partial(
         run, cwd=tmp_path, MINDCORPUS_SERVER=service.url, MINDCORPUS_TOKEN=service.token
     )
-    start = (sys.executable, "-c", "from mindcorpus import cli; cli.merge_datasets()")
+    start = (sys.executable, "-c", "from mindcorpus.cli import main; main.merge_datasets()")
     ran = there("--sample", start=start)
     assert (ran.code, list(tmp_path.iterdir())) == (7, [])
     job = there("merge", "--sample", "--force", "--detach").out.strip()

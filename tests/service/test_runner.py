@@ -19,11 +19,11 @@ import psutil
 import pytest
 from own_sources import own_source
 
-from mindcorpus.artifacts import Store
-from mindcorpus.merging import merge
-from mindcorpus.requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.merging.merge import merge
 from mindcorpus.settings import Settings
-from mindcorpus.verifying import verify
+from mindcorpus.storage.store import Store
+from mindcorpus.verify import verify
 from workers.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ class Runner:
         }
         with log.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workers.runner", str(os.getpid())],
+                [sys.executable, "-m", "workers.execution.runner", str(os.getpid())],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -278,7 +278,7 @@ def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
             """
             import os, subprocess, sys
             runner = subprocess.Popen(
-                [sys.executable, "-m", "workers.runner", str(os.getpid())],
+                [sys.executable, "-m", "workers.execution.runner", str(os.getpid())],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
             )
             runner.stdin.write(sys.argv[1] + "\\n")
@@ -312,7 +312,7 @@ def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
 
 def test_one_whose_supervisor_is_gone_does_not_begin(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "workers.runner", "1"],
+        [sys.executable, "-m", "workers.execution.runner", "1"],
         cwd=ROOT,
         input="{}\n",
         capture_output=True,

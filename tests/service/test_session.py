@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from web import create_app
+from web.access.tokens import Scope, TokenFile
 from web.settings import WebSettings
-from web.tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from apiflask import APIFlask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,13 +15,13 @@ import pytest
 from own_sources import own_source
 from stores import make_stores
 
-from mindcorpus.artifacts import Store
-from mindcorpus.requests import MergeRequest
-from workers import supervisor as module
-from workers.claims import Claim
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.storage.store import Store
 from workers.errors import StalledError
-from workers.orders import merge_order
-from workers.supervisor import Supervisor
+from workers.execution import supervisor as module
+from workers.execution.supervisor import Supervisor
+from workers.jobs.job_specs import merge_spec
+from workers.jobs.leases import Claim
 
 if TYPE_CHECKING:
     from redis_server import RedisServer
@@ -38,7 +39,7 @@ class Watched:
         catalog = own_source(folder / "raw", "own", rows)
         chosen = {"data_dir": folder / "data", "catalogs": (catalog,), **settings}
         self.stores: Stores = make_stores(url, **chosen)
-        order = merge_order(MergeRequest(sources=("own",)), self.stores.settings)
+        order = merge_spec(MergeRequest(sources=("own",)), self.stores.settings)
         self.job = self.stores.jobs.submit(order).job
         self.claim: Claim
 
@@ -75,7 +76,7 @@ class Watched:
 def runners() -> list[psutil.Process]:
     """Give the runners of this process, and what they have started."""
     children = psutil.Process().children()
-    ours = [child for child in children if "workers.runner" in child.cmdline()]
+    ours = [child for child in children if "workers.execution.runner" in child.cmdline()]
     return ours + [below for child in ours for below in child.children(recursive=True)]
 
 
@@ -257,4 +258,20 @@ def test_the_lease_is_kept_while_it_runs(watched: Make) -> None:
     made = watched(lease_seconds=1)
     stores = made.stores
     assert made.run(lambda: stores.claims.sweep() and False)[0] == "done"
-    assert stores.jobs.census().lease_losses == 0
+    assert stores.jobs.queue_stats().lease_losses == 0
+
+
+def test_what_was_counted_is_told_though_redis_was_away_at_the_end(
+    watched: Make, redis_server: RedisServer
+) -> None:
+    made = watched(rows=20_000, lease_seconds=20)
+
+    def away() -> None:
+        # Longer than the runner has to read; it ends while nobody can be told.
+        redis_server.pause()
+        threading.Timer(6, redis_server.resume).start()
+
+    verdict, found = made.run(made.once_reading(away))
+    assert verdict == "done"
+    progress = made.stores.jobs.get(made.job.id).progress
+    assert (progress.rows, progress.done) == (20_000, found["size"])

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from stores import make_stores
 
-from mindcorpus.artifacts import Store
+from mindcorpus.storage.store import Store
 from workers.app import make_app
-from workers.messages import GRACE_MS
-from workers.scripts import PREFIX, job_key
+from workers.jobs.messages import GRACE_MS
+from workers.jobs.scripts import PREFIX, job_key
 from workers.sweeper import start_sweeper
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_a_lost_lease_gives_the_job_to_another(stores: Stores) -> None:
     assert stores.claims.sweep() == ([(job.id, "prepare")], [job.id])
     assert stores.state(job.id) == "queued"
     assert stores.claims.sweep() == ([], [])
-    assert stores.jobs.census().lease_losses == 1
+    assert stores.jobs.queue_stats().lease_losses == 1
 
 
 def test_a_job_that_loses_every_worker_fails(stores: Stores) -> None:
@@ -160,15 +160,15 @@ def test_a_worker_s_sweeper_tells_that_it_lives_and_that_it_goes(
     quick: Stores, celery: Celery
 ) -> None:
     stop = sweeping(quick, celery, worker=True)
-    until(lambda: quick.jobs.census().workers)
-    (seen,) = quick.jobs.census().workers
+    until(lambda: quick.jobs.queue_stats().workers)
+    (seen,) = quick.jobs.queue_stats().workers
     assert (seen.host, seen.pid) == (socket.gethostname(), os.getpid())
     assert seen.seen < 5
     stop()
-    until(lambda: not quick.jobs.census().workers)
+    until(lambda: not quick.jobs.queue_stats().workers)
     stop = sweeping(quick, celery)
     time.sleep(0.3)
-    assert not quick.jobs.census().workers
+    assert not quick.jobs.queue_stats().workers
     stop()
 
 
@@ -210,7 +210,7 @@ def test_two_sweepers_give_a_lost_job_back_once(quick: Stores, celery: Celery) -
     time.sleep(0.5)
     for stop in stops:
         stop()
-    assert quick.jobs.census().lease_losses == 1
+    assert quick.jobs.queue_stats().lease_losses == 1
     assert messages(quick, "prepare") == 1
 
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from mindcorpus.errors import SettingsError
 from web.__main__ import main
+from web.access.tokens import READY, TokenFile
 from web.settings import WebSettings
-from web.tokens import READY, TokenFile
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from flask import Response, jsonify, url_for
 
 from mindcorpus.errors import NoCorpusError
 from web.api.inputs import holder, idempotency_key
-from web.means import means
 from web.problems import problem
-from workers.jobs import Submitted
-from workers.orders import Order
-from workers.records import Job, Kind
+from web.services import services
+from workers.jobs.job import Job, Kind
+from workers.jobs.job_specs import JobSpec
+from workers.jobs.job_store import Submitted
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,18 +26,17 @@ def repeated(kind: Kind, body: BaseModel) -> Response | None:
     Raises `KeyReusedError` where the request was another one, and `RedisUnavailableError`.
     """
     key = idempotency_key()
-    job = None if key is None else means().desk.repeated(key, _same(kind, body))
+    job = None if key is None else services().job_service.repeated(key, _same(kind, body))
     return None if job is None else _located(job, 200)
 
 
-def submitted(order: Order, body: BaseModel) -> Response:
+def submitted(order: JobSpec, body: BaseModel) -> Response:
     """Submit an order and answer with its job.
 
     Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
     """
-    return accepted(
-        means().desk.submit(order, idempotency_key(), _same(order.kind, body), holder=holder())
-    )
+    same = _same(order.kind, body)
+    return accepted(services().job_service.submit(order, idempotency_key(), same, holder=holder()))
 
 
 def accepted(outcome: Submitted) -> Response:

@@ -11,15 +11,15 @@ from typing import Any
 from flask import Response, jsonify, request, url_for
 from werkzeug.http import is_resource_modified, quote_etag
 
-from mindcorpus.artifacts import LINKS, Store
 from mindcorpus.errors import NoCorpusError
+from mindcorpus.storage.store import LINKS, Store
 from web.api.blueprint import api
+from web.api.corpus_schemas import Artifacts
 from web.api.views import DOWNLOADED, IF_RANGE, RANGE, UNCHANGED, view
-from web.corpus_schemas import Artifacts
-from web.downloads import Artifact, Download, kind_of, not_found, open_artifact
-from web.means import means
+from web.files.downloads import Artifact, Download, kind_of, not_found, open_artifact
+from web.files.file_responses import ArchiveBytes, FileBytes
 from web.problems import problem
-from web.sending import ArchiveBytes, FileBytes
+from web.services import services
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _ARCHIVE = "application/x-tar"
@@ -30,7 +30,7 @@ _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 @view("read", "List what there is to download", Artifacts)
 def list_artifacts() -> Response:
     """List the files of each kind of artifact, and the folders that can be had as archives."""
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     return jsonify({"artifacts": {kind: listed(store, kind) for kind in LINKS}})
 
 
@@ -80,7 +80,7 @@ def listed(store: Store, kind: str) -> list[dict[str, Any]]:
 )
 def download(path: str) -> Response:
     """Download what GET /artifacts lists; a file may be had in ranges."""
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     try:
         artifact = open_artifact(store, kind_of(path))
     except NoCorpusError:

@@ -7,18 +7,18 @@ from typing import Any, TypeVar
 
 from flask import Response, jsonify
 
-from mindcorpus.artifacts import Store
-from mindcorpus.catalog import load_catalog
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.storage.store import Store
 from web.api.answers import no_corpus
 from web.api.blueprint import api
+from web.api.corpus_schemas import Catalogue, RecordPage, RecordWithLineage, Statistics
+from web.api.schemas import RecordsQuery
 from web.api.views import view
-from web.corpus_schemas import Catalogue, RecordPage, RecordWithLineage, Statistics
 from web.errors import RecordNotFoundError
-from web.means import means
-from web.schemas import RecordsQuery
+from web.services import services
 
-# mindcorpus.browsing is imported late: it loads pyarrow.
+# mindcorpus.corpus.reader is imported late: it loads pyarrow.
 _Value = TypeVar("_Value")
 
 
@@ -40,7 +40,7 @@ def list_sources() -> Response:
             "note": source.note,
             "absent": source.absent,
         }
-        for source in load_catalog(means().settings.catalogs)
+        for source in load_catalog(services().settings.catalogs)
     ]
     return jsonify({"sources": sources})
 
@@ -50,7 +50,7 @@ def list_sources() -> Response:
 def show_statistics() -> Response:
     """Give the statistics of the corpus' manifest."""
     try:
-        manifest = Store(means().settings.data_dir).manifest("corpus")
+        manifest = Store(services().settings.data_dir).manifest("corpus")
     except NoCorpusError:
         return no_corpus(404)
     return jsonify(manifest["statistics"])
@@ -60,9 +60,9 @@ def show_statistics() -> Response:
 @view("read", "Browse the records", RecordPage, problems=(404,), query=RecordsQuery)
 def list_records(query: RecordsQuery) -> Response:
     """Give a page of the records that match all of the filters."""
-    from mindcorpus.browsing import browse
+    from mindcorpus.corpus.reader import browse
 
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     try:
         page = _of_one_corpus(store, lambda: browse(store.data_dir, **dict(query)))
     except NoCorpusError:
@@ -76,9 +76,9 @@ def list_records(query: RecordsQuery) -> Response:
 @view("read", "Show a record and where it came from", RecordWithLineage, problems=(404,))
 def show_record(row: int) -> Response:
     """Show the record of a row, with its source file, revision and licence."""
-    from mindcorpus.browsing import browse, lineage
+    from mindcorpus.corpus.reader import browse, lineage
 
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
 
     def read() -> tuple[dict[str, Any], dict[str, Any]] | None:
         found = browse(store.data_dir, offset=row, limit=1).records

@@ -10,9 +10,9 @@ from flask import Response
 from web.api.blueprint import api
 from web.api.inputs import last_event_id
 from web.api.views import LAST_EVENT_ID, view
-from web.means import means
-from web.story import OPENING, Story
-from web.streams import streams
+from web.events.event_hub import streams
+from web.events.event_stream import OPENING, EventStream
+from web.services import services
 
 _STREAM = {
     "description": "`snapshot`, the job itself; then `state` and `progress` events, and `reset` "
@@ -45,9 +45,9 @@ _STREAM = {
 )
 def follow_job(job_id: str) -> Response:
     """Follow a job until it is over; `Last-Event-ID` goes on where another stream broke off."""
-    here = means()
+    here = services()
     here.store.get(job_id)
-    story = Story(here, job_id, last_event_id())
+    story = EventStream(here, job_id, last_event_id())
     told = story.catch_up()
     if story.over:
         return _stream(iter(told)) if told else Response(status=204)

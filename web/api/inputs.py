@@ -10,7 +10,7 @@ from apiflask import HTTPError
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from web.auth import current_token
+from web.access.auth import current_token
 from web.errors import MalformedBodyError, MediaTypeError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from flask import Response, jsonify
 from web.api.answers import accepted
 from web.api.blueprint import api
 from web.api.inputs import holder, idempotency_key
+from web.api.schemas import Job, JobPage, JobsQuery
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
-from web.etags import polled
-from web.means import means
-from web.schemas import Job, JobPage, JobsQuery
+from web.files.conditional import polled
+from web.services import services
 
 
 @api.get("/jobs")
@@ -23,7 +23,7 @@ from web.schemas import Job, JobPage, JobsQuery
 )
 def list_jobs(query: JobsQuery) -> Response:
     """List jobs of a kind, of a state, or all; `next_cursor` leads to the next page."""
-    page = means().store.list(**dict(query))
+    page = services().store.list(**dict(query))
     payload = {"jobs": [job.as_dict() for job in page.jobs], "next_cursor": page.next_cursor}
     return polled(payload, active=any(not job.over for job in page.jobs))
 
@@ -38,7 +38,7 @@ def list_jobs(query: JobsQuery) -> Response:
 )
 def show_job(job_id: str) -> Response:
     """Show a job as it stands; ask again after `Retry-After` seconds, or follow its events."""
-    job = means().store.get(job_id)
+    job = services().store.get(job_id)
     return polled(job.as_dict(), active=not job.over)
 
 
@@ -58,7 +58,7 @@ def cancel_job(job_id: str) -> Response:
 
     A job that several tokens asked for goes on until the last of them cancels it: 409 `job-shared`.
     """
-    job = means().desk.cancel(job_id, holder=holder())
+    job = services().job_service.cancel(job_id, holder=holder())
     response = jsonify(job.as_dict())
     response.status_code = 200 if job.over else 202
     return response
@@ -78,4 +78,4 @@ def cancel_job(job_id: str) -> Response:
 )
 def retry_job(job_id: str) -> Response:
     """Make a new job of an old one's request; `retry_of` says whose."""
-    return accepted(means().desk.retry(job_id, idempotency_key(), holder=holder()))
+    return accepted(services().job_service.retry(job_id, idempotency_key(), holder=holder()))

@@ -6,16 +6,16 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from mindcorpus.artifacts import Store
-from mindcorpus.requests import MergeRequest
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
+from web.api.corpus_schemas import Corpus, MergeAnswer
+from web.api.schemas import Job, MergeBody
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
-from web.corpus_schemas import Corpus, MergeAnswer
-from web.etags import polled
-from web.means import means
-from web.schemas import Job, MergeBody
-from workers.orders import merge_order
+from web.files.conditional import polled
+from web.services import services
+from workers.jobs.job_specs import merge_spec
 
 _OF_A_SOURCE = ("name", "origin", "revision", "licence", "read", "kept")
 
@@ -29,7 +29,7 @@ _OF_A_SOURCE = ("name", "origin", "revision", "licence", "read", "kept")
 )
 def show_corpus() -> Response:
     """Tell of the corpus; `job` is the merge that is being made, or null."""
-    here = means()
+    here = services()
     store = Store(here.settings.data_dir)
     found = store.status()["corpus"]
     job = here.store.in_flight("merge")
@@ -73,8 +73,8 @@ def merge(body: MergeBody) -> Response:
     """Make a merge job, unless there is a corpus that `force` does not allow to replace."""
     if (known := repeated("merge", body)) is not None:
         return known
-    settings = means().settings
-    order = merge_order(MergeRequest(**dict(body)), settings)
+    settings = services().settings
+    order = merge_spec(MergeRequest(**dict(body)), settings)
     store = Store(settings.data_dir)
     if store.corpus_exists() and not body.force:
         return jsonify(

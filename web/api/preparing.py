@@ -7,17 +7,17 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import SettingsError
-from mindcorpus.requests import PrepareRequest
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
+from web.api.corpus_schemas import PrepareAnswer, Prepared
+from web.api.schemas import Job, PrepareBody
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
-from web.corpus_schemas import PrepareAnswer, Prepared
-from web.etags import polled
-from web.means import means
-from web.schemas import Job, PrepareBody
-from workers.orders import SHAPING, prepare_order
+from web.files.conditional import polled
+from web.services import services
+from workers.jobs.job_specs import SHAPING, prepare_spec
 
 
 @api.get("/prepare")
@@ -29,7 +29,7 @@ from workers.orders import SHAPING, prepare_order
 )
 def show_formats() -> Response:
     """Tell of each format; `outdated` ones were made of another corpus than the one there is."""
-    here = means()
+    here = services()
     job = here.store.in_flight("prepare")
     payload = {"formats": _formats(Store(here.settings.data_dir)), "job": job_in_flight(job)}
     return polled(payload, active=job is not None)
@@ -73,7 +73,7 @@ def prepare(body: PrepareBody) -> Response:
     """
     if (known := repeated("prepare", body)) is not None:
         return known
-    settings = means().settings
+    settings = services().settings
     store = Store(settings.data_dir)
     if not store.corpus_exists():
         return no_corpus(409)
@@ -89,7 +89,7 @@ def prepare(body: PrepareBody) -> Response:
     given = {name: value for name, value in shaping.items() if value is not None}
     if len(missing) == 1:
         chosen["format"] = missing[0]
-    order = prepare_order(PrepareRequest(**chosen), settings.model_copy(update=given))
+    order = prepare_spec(PrepareRequest(**chosen), settings.model_copy(update=given))
     return submitted(order, body)
 
 

@@ -1,6 +1,6 @@
 """One decorator a view: who may use it, what it takes and answers; all of it told to OpenAPI.
 
-web/openapi.py adds what every operation may answer: 400, 401, 403, 500, 503.
+web/api/openapi.py adds what every operation may answer: 400, 401, 403, 500, 503.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from web.access.auth import require
+from web.access.tokens import Scope
 from web.api.blueprint import api
 from web.api.inputs import read_body, read_query
-from web.auth import require
-from web.tokens import Scope
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

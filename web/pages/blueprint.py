@@ -10,12 +10,12 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, redirect, render_template, request, url_for
 
 from mindcorpus import __version__
-from web.auth import cross_site, current_token, may
+from web.access.auth import cross_site, current_token, may
+from web.access.session import COOKIE, same_origin
 from web.pages.advice import for_people
-from web.pages.outlook import health
-from web.pages.wording import FILTERS
+from web.pages.filters import FILTERS
+from web.pages.health import health
 from web.problems import problem
-from web.session import COOKIE, same_origin
 
 pages = APIBlueprint("pages", __name__, enable_openapi=False)
 

@@ -9,8 +9,8 @@ from typing import Any
 from flask import url_for
 from markupsafe import Markup
 
-from mindcorpus.drawing import Bar, Range, Stack, draw_bars, draw_ranges, draw_stacks
-from web.pages.wording import amount
+from mindcorpus.report.svg import Bar, Range, Stack, draw_bars, draw_ranges, draw_stacks
+from web.pages.filters import amount
 
 _MANY = 12  # bars of one chart; its table holds the rest
 #: Where the bars of the chart of lengths begin, in words of input and response together.

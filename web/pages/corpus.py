@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Flask, current_app
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import CorruptArtifactError, MindcorpusError
-from mindcorpus.manifests import read_manifest
-from web.means import means
+from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.store import Store
+from web.services import services
 
 if TYPE_CHECKING:
-    from mindcorpus.browsing import Records
-    from mindcorpus.record_index import Filter
-    from mindcorpus.searching import Search
+    from mindcorpus.corpus.index import Filter
+    from mindcorpus.corpus.reader import Records
+    from mindcorpus.corpus.search import Search
 
 _SEARCHES = 32  # that are remembered, the last used; the largest costs 16 bytes a record
 _EXTENSION = "mindcorpus-corpus"
@@ -49,7 +49,7 @@ def read_corpus(read: Callable[[Corpus], _Value]) -> _Value:
     Raises `NoCorpusError`, and `CorruptArtifactError`.
     """
     while True:
-        folder = Store(means().settings.data_dir).folder("corpus")
+        folder = Store(services().settings.data_dir).folder("corpus")
         try:
             return read(_open(folder))
         except (FileNotFoundError, CorruptArtifactError):
@@ -87,8 +87,8 @@ def _open(folder: Path) -> Corpus:
 
 def _begin(folder: Path) -> Corpus:
     manifest = whole_manifest(folder)
-    from mindcorpus.browsing import Records  # late: they load pyarrow
-    from mindcorpus.searching import Search
+    from mindcorpus.corpus.reader import Records  # late: they load pyarrow
+    from mindcorpus.corpus.search import Search
 
     records = Records(folder)
 

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import MindcorpusError
 from web.pages.advice import for_people
-from web.pages.wording import sentence
+from web.pages.filters import sentence
 
 Errors = dict[str, str]
 Given = MultiDict[str, str]

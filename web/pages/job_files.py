@@ -7,12 +7,12 @@ from typing import Any
 
 from flask import url_for
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
-from mindcorpus.manifests import read_manifest
-from web.downloads import known_as
-from web.means import means
-from workers.records import Job
+from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.store import Store
+from web.files.downloads import known_as
+from web.services import services
+from workers.jobs.job import Job
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Now:
     """What is published now; each manifest is read when it is first asked for."""
 
     def __init__(self) -> None:
-        self._store = Store(means().settings.data_dir)
+        self._store = Store(services().settings.data_dir)
         self._known: dict[str, dict[str, str]] = {}
 
     def sha256(self, kind: str, path: str) -> str | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from web.pages.job_story import STAGE_WORDS, STATE_WORDS
-from web.pages.wording import plural
-from workers.jobs import Event
+from web.pages.filters import plural
+from web.pages.job_view import STAGE_WORDS, STATE_WORDS
+from workers.jobs.job_store import Event
 
 _MOST_LINES = 200
 

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from flask import Response, redirect, request, url_for
 
 from mindcorpus.errors import SettingsError
-from web.means import means
 from web.pages.blueprint import my_name, pages, show, writes
+from web.pages.health import expect_redis
 from web.pages.job_files import published_by
 from web.pages.job_log import tell_events
-from web.pages.job_story import STATE_CHOICES, asked_for, tell
-from web.pages.outlook import expect_redis
-from workers.records import KINDS, STATES
+from web.pages.job_view import STATE_CHOICES, asked_for, tell
+from web.services import services
+from workers.jobs.job import KINDS, STATES
 
 _Word = TypeVar("_Word", bound=str)
 _PAGE = 20
@@ -31,7 +31,7 @@ def jobs() -> Any:
         page = (
             None
             if errors
-            else means().store.list(kind=kind, state=state, cursor=cursor, limit=_PAGE)
+            else services().store.list(kind=kind, state=state, cursor=cursor, limit=_PAGE)
         )
     except SettingsError:
         # The job that the page before ended with was forgotten meanwhile.
@@ -61,7 +61,7 @@ def _chosen(name: str, known: tuple[_Word, ...], errors: dict[str, str]) -> _Wor
 def job(job_id: str) -> Response:
     """Show a job."""
     expect_redis()
-    store = means().store
+    store = services().store
     found = store.get(job_id)
     published = published_by(found)
     return show(
@@ -80,7 +80,7 @@ def job(job_id: str) -> Response:
 def confirm_cancel(job_id: str) -> Response:
     """Ask whether a job is meant to be stopped."""
     expect_redis()
-    return show("cancel.html", told=tell(means().store.get(job_id)))
+    return show("cancel.html", told=tell(services().store.get(job_id)))
 
 
 @pages.post("/jobs/<job_id>/cancel")
@@ -88,7 +88,7 @@ def confirm_cancel(job_id: str) -> Response:
 def cancel(job_id: str) -> Any:
     """Stop a job."""
     expect_redis()
-    means().desk.cancel(job_id, holder=my_name())
+    services().job_service.cancel(job_id, holder=my_name())
     return redirect(url_for("pages.job", job_id=job_id), 303)
 
 
@@ -97,5 +97,5 @@ def cancel(job_id: str) -> Any:
 def run_again(job_id: str) -> Any:
     """Make a new job of the same request."""
     expect_redis()
-    submitted = means().desk.retry(job_id, holder=my_name())
+    submitted = services().job_service.retry(job_id, holder=my_name())
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)

@@ -8,19 +8,19 @@ from typing import Any
 from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
-from mindcorpus.requests import MergeRequest, PrepareRequest
-from web.means import means
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.storage.store import Store
+from web.api.schemas import MergeBody, PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
+from web.pages.filters import FORMATS
 from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
-from web.pages.outlook import expect_redis
-from web.pages.wording import FORMATS
-from web.schemas import MergeBody, PrepareBody
-from workers.orders import SHAPING, Order, merge_order, prepare_order
+from web.pages.health import expect_redis
+from web.services import services
+from workers.jobs.job_specs import SHAPING, JobSpec, merge_spec, prepare_spec
 
-# mindcorpus.catalog is imported late: it loads pyarrow.
+# mindcorpus.sources.catalog is imported late: it loads pyarrow.
 
 _MERGE_FIELDS = {"NAME.KEY": "options", "option": "options", "source is called": "revisions"}
 
@@ -61,12 +61,12 @@ def make_merge() -> Any:
         "upgrade": ("*",) if "upgrade" in given else (),
     }
     body = checked(MergeBody, values, errors)
-    if Store(means().settings.data_dir).corpus_exists() and not values["force"]:
+    if Store(services().settings.data_dir).corpus_exists() and not values["force"]:
         errors["force"] = "There is a corpus. Tick this if the merge may replace it."
     if body is None or errors:
         return _merge_form(given, errors)
     try:
-        order = merge_order(MergeRequest(**dict(body)), means().settings)
+        order = merge_spec(MergeRequest(**dict(body)), services().settings)
     except (CatalogError, SettingsError) as error:
         place(error, _MERGE_FIELDS, errors)
         return _merge_form(given, errors)
@@ -89,7 +89,7 @@ def _merge_form(given: Given, errors: Errors) -> Response:
 def new_prepare() -> Response:
     """Show the form of a prepare."""
     manifest = _corpus()
-    settings = means().settings
+    settings = services().settings
     given: Given = MultiDict(
         [
             ("format", "all"),
@@ -119,7 +119,7 @@ def make_prepare() -> Any:
     values = _prepare_values(given, manifest, errors)
     body = checked(PrepareBody, values, errors)
     asked = list(FORMATS) if values["format"] == "all" else [values["format"]]
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     if not values["force"] and any(kind in FORMATS and store.exists(kind) for kind in asked):
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
@@ -127,8 +127,8 @@ def make_prepare() -> Any:
     chosen = dict(body)
     shaping = {name: chosen.pop(name) for name in SHAPING}
     made = {name: value for name, value in shaping.items() if value is not None}
-    settings = means().settings.model_copy(update=made)
-    return _submit(prepare_order(PrepareRequest(**chosen), settings), body.model_dump(mode="json"))
+    settings = services().settings.model_copy(update=made)
+    return _submit(prepare_spec(PrepareRequest(**chosen), settings), body.model_dump(mode="json"))
 
 
 def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> dict[str, Any]:
@@ -180,18 +180,18 @@ def _prepare_form(given: Given, errors: Errors, manifest: dict[str, Any]) -> Res
     )
 
 
-def _submit(order: Order, body: dict[str, Any]) -> Any:
+def _submit(order: JobSpec, body: dict[str, Any]) -> Any:
     expect_redis()
     text = json.dumps([order.kind, body], sort_keys=True)
-    submitted = means().desk.submit(order, body=text, holder=my_name())
+    submitted = services().job_service.submit(order, body=text, holder=my_name())
     # A second click finds the job of the first.
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)
 
 
 def _catalogue() -> list[Any]:
-    from mindcorpus.catalog import load_catalog
+    from mindcorpus.sources.catalog import load_catalog
 
-    return list(load_catalog(means().settings.catalogs))
+    return list(load_catalog(services().settings.catalogs))
 
 
 def _corpus() -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _corpus() -> dict[str, Any]:
 
 def _there(kind: str) -> dict[str, Any] | None:
     """Give what a new artifact of a kind would replace."""
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     if not store.exists(kind):
         return None
     try:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mindcorpus.artifacts import Store
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
-from mindcorpus.manifests import MANIFEST
+from mindcorpus.storage.manifest import MANIFEST
+from mindcorpus.storage.store import Store
 from web.api.artifacts import listed
-from web.means import means
 from web.pages.blueprint import pages, show
 from web.pages.charts import (
     EDGES,
@@ -23,11 +22,12 @@ from web.pages.charts import (
     rows_chart,
 )
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
-from web.pages.job_story import Told, tell
-from web.pages.outlook import health
-from web.pages.wording import FORMATS
+from web.pages.filters import FORMATS
+from web.pages.health import health
+from web.pages.job_view import JobView, tell
+from web.services import services
 from workers.errors import RedisUnavailableError
-from workers.records import KINDS
+from workers.jobs.job import KINDS
 
 if TYPE_CHECKING:
     from flask import Response
@@ -87,7 +87,7 @@ class Shelf:
 @pages.get("/")
 def overview() -> Response:
     """Show it."""
-    store = Store(means().settings.data_dir)
+    store = Store(services().settings.data_dir)
     shelf = _shelf(store, "corpus", "Corpus")
     charts, licences, wrong = _corpus_told() if shelf and not shelf.wrong else ({}, [], "")
     return show(
@@ -155,8 +155,8 @@ def _mixture(sources: list[dict[str, Any]]) -> str:
     return next((_MIXTURE[kind] for kind in _STRICTEST if kind in kinds), "")
 
 
-def _active() -> list[Told]:
-    store = means().store
+def _active() -> list[JobView]:
+    store = services().store
     if any(check.check == "redis" for check in health()):
         return []  # the page says so at its top; where Redis hangs, asking again takes seconds
     try:

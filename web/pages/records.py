@@ -10,17 +10,17 @@ import orjson
 from flask import Response, redirect, request, stream_with_context, url_for
 
 from mindcorpus.errors import SettingsError
+from web.access.session import REVEAL, is_secure
 from web.errors import RecordNotFoundError
 from web.pages.blueprint import pages, show
 from web.pages.corpus import Corpus, read_corpus
+from web.pages.filters import sentence
 from web.pages.record_view import view_of
 from web.pages.records_query import Query, read_query
-from web.pages.wording import sentence
-from web.session import REVEAL, is_secure
 
 if TYPE_CHECKING:
-    from mindcorpus.record_index import Rows
-    from mindcorpus.searching import Search
+    from mindcorpus.corpus.index import Rows
+    from mindcorpus.corpus.search import Search
 
 _PAGE = 20
 #: A search looks so long for each page, then says how far it came and offers to go on.

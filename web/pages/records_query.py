@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mindcorpus.record_index import Filter
+    from mindcorpus.corpus.index import Filter
 
 _LONGEST = 200  # characters of a search, as in the API
 _DIGITS = 9  # of a number: no text has so many words, and no corpus so many records
@@ -27,7 +27,7 @@ class Query:
 
     def filter(self) -> Filter:
         """Give what can be told without reading texts."""
-        from mindcorpus.record_index import Filter  # late: it loads pyarrow
+        from mindcorpus.corpus.index import Filter  # late: it loads pyarrow
 
         return Filter(
             source=self.source or None,

@@ -1,0 +1,138 @@
+"""browse: pages of records on a terminal, one page elsewhere; a single record with its lineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from mindcorpus.cli.tables import harmless, heading, table
+from mindcorpus.cli.terminal import Terminal, print_json
+from mindcorpus.corpus.reader import Page, browse, lineage
+from mindcorpus.errors import SettingsError
+from mindcorpus.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+_PAGE = 20  # records where there is no terminal whose height says how many
+_LINES = 4  # of a record on a page: where it is from, input, response, blank
+_NEXT = ("n", " ")
+_QUIT = ("q", "\x1b", "\x04")  # also Escape, and Ctrl-D
+_TEXTS = ("input", "response", "rejected_response")
+
+
+def browse_records(
+    *,
+    source: str | None,
+    type: str | None,  # noqa: A002 - the record's own word
+    tag: str | None,
+    search: str | None,
+    row: int | None,
+    offset: int,
+    limit: int | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Show a page of the records that are asked for, or page through them; or one record."""
+    settings = Settings.load(data_dir=data_dir)
+    terminal = Terminal()
+    if row is not None:
+        _show_record(terminal, settings.data_dir, row, as_json=as_json)
+        return
+    pages = terminal.pages and not as_json
+    size = limit or (max(1, (terminal.size[1] - 2) // _LINES) if pages else _PAGE)
+
+    def page_at(start: int) -> Page:
+        return browse(
+            settings.data_dir,
+            offset=start,
+            limit=size,
+            source=source,
+            type=type,
+            tag=tag,
+            search=search,
+        )
+
+    page = page_at(offset)
+    if as_json:
+        print_json(
+            {"records": page.records, "matched": page.matched, "next_offset": page.next_offset}
+        )
+        return
+    if not pages:
+        terminal.show(*_page_parts(page, None))
+        if page.next_offset is not None:
+            terminal.say(f"More: --offset {page.next_offset}")
+        return
+    before: list[int] = []
+    with terminal.keys() as keys:
+        _show_page(terminal, page, back=False)
+        for key in keys:
+            if key in _QUIT:
+                return
+            if key in _NEXT and page.next_offset is not None:
+                before.append(offset)
+                offset = page.next_offset
+            elif key == "p" and before:
+                offset = before.pop()
+            else:
+                continue
+            page = page_at(offset)
+            _show_page(terminal, page, back=bool(before))
+
+
+def _show_page(terminal: Terminal, page: Page, *, back: bool) -> None:
+    offered = ["n next"] * (page.next_offset is not None) + ["p previous"] * back + ["q quit"]
+    terminal.clear()
+    terminal.show(*_page_parts(page, terminal.size[0]), Text("  ".join(offered), "dim"))
+
+
+def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:
+    if not page.records:
+        if page.matched:
+            return [Text(f"Only {page.matched:,} match; --offset begins after them.")]
+        return [Text("No record is as asked for.")]
+    parts: list[RenderableType] = []
+    for record in page.records:
+        parts.append(
+            Text(f"{record['row']:,}  {record['source']}  {record['type']}  ", "cyan").append(
+                harmless(", ".join(record["tags"])), "dim"
+            )
+        )
+        for name in ("input", "response"):
+            line = Text(f"  {name:<9} ", "dim").append(
+                " ".join(harmless(record[name]).split()), "not dim"
+            )
+            if columns is not None:
+                line.truncate(columns - 1, overflow="ellipsis")
+            parts.append(line)
+        parts.append(Text())
+    if page.matched is not None:
+        parts.append(Text(f"{page.matched:,} records"))
+    return parts
+
+
+def _show_record(terminal: Terminal, data_dir: Path, row: int, *, as_json: bool) -> None:
+    records = browse(data_dir, offset=row, limit=1).records
+    if not records:
+        raise SettingsError(f"the corpus has no row {row}", hint="Rows are counted from 0.")
+    record, origin = records[0], lineage(data_dir, row)
+    if as_json:
+        print_json({"record": record, "lineage": origin})
+        return
+    facts: Mapping[str, Any] = {
+        "row": row,
+        "source": record["source"],
+        "type": record["type"],
+        "tags": ", ".join(record["tags"]),
+    }
+    terminal.show(table(("Record", ""), [(name, str(value)) for name, value in facts.items()]))
+    for name in _TEXTS:
+        if record[name]:
+            terminal.show(heading(name), Text(harmless(record[name])))
+    rows = [(name, str(value)) for name, value in origin.items() if value is not None]
+    terminal.show(Text(), table(("Lineage", ""), rows))

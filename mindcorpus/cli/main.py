@@ -1,0 +1,328 @@
+"""The command line: its commands, and how they end. What they do stands in `mindcorpus.cli`.
+
+Only click is imported here, so that `--help` and a wrong option are answered at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from mindcorpus._version import __version__
+from mindcorpus.cli.options import (
+    PATH,
+    catalog_option,
+    data_dir_option,
+    force_option,
+    json_option,
+    merge_options,
+    prepare_options,
+)
+from mindcorpus.cli.remote_options import (
+    chosen_server,
+    detach_option,
+    for_service,
+    for_this_machine,
+    refuse_where_local,
+    server_option,
+)
+from mindcorpus.cli.service import SERVICE_COMMANDS
+from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
+
+EXIT_CODES = """\b
+Exit codes:
+  0    fine
+  1    check or verify found problems, or something failed unexpectedly
+  2    wrong usage
+  3    a setting or the catalogue is wrong
+  4    a source could not be fetched
+  5    a source's file is broken
+  6    storage: nothing there, damaged, full, or not to be written
+  7    it exists, and was not to be replaced
+  8    the service cannot be reached, or refuses
+  130  stopped by Ctrl-C or SIGTERM; nothing is half-written
+"""
+
+# What a service can do, too; the others know only this machine.
+_REMOTE = ("merge", "prepare", "status", "stats", *(command.name for command in SERVICE_COMMANDS))
+
+
+class _InOrder(click.Group):
+    """Commands in the order of work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names as they were added."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, prog_name="mindcorpus")
+@server_option
+@click.pass_context
+def cli(ctx: click.Context, server: str | None) -> None:
+    """Merge public mental-health conversation datasets, and prepare them for fine-tuning.
+
+    Begin with `mindcorpus merge --sample`, then `mindcorpus prepare`. Settings may also be given
+    as MINDCORPUS_… variables; HF_TOKEN opens gated sources.
+    """
+    refuse_where_local(server, ctx.invoked_subcommand, _REMOTE)
+
+
+@cli.command()
+@catalog_option
+@json_option
+def sources(catalogs: tuple[str, ...], *, as_json: bool) -> None:
+    """List the sources, their homes and licences."""
+    from mindcorpus.cli import inspect
+
+    inspect.list_sources(catalogs, as_json=as_json)
+
+
+@cli.command()
+@merge_options
+@detach_option
+def merge(**given: Any) -> None:
+    """Merge sources into one corpus; every row is accounted for."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.cli import remote_jobs
+
+        remote_jobs.merge_there(server, **there)
+        return
+    here = for_this_machine(given)
+    from mindcorpus.cli import local_jobs
+
+    local_jobs.make_corpus(**here)
+
+
+@cli.command()
+@click.argument("format", default="all", type=click.Choice(["openai", "huggingface", "all"]))
+@prepare_options
+@detach_option
+def prepare(**given: Any) -> None:
+    """Make training formats of the corpus: all of them, or one."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.cli import remote_jobs
+
+        remote_jobs.prepare_there(server, **there)
+        return
+    here = for_this_machine(given)
+    from mindcorpus.cli import local_jobs
+
+    local_jobs.make_formats(**here)
+
+
+@cli.command()
+@data_dir_option
+@json_option
+def status(**given: Any) -> None:
+    """Tell which artifacts exist."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.cli import remote_jobs
+
+        remote_jobs.tell_status_there(server, **there)
+        return
+    from mindcorpus.cli import inspect
+
+    inspect.tell_status(**given)
+
+
+@cli.command()
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write charts as one HTML page.",
+)
+@force_option
+@data_dir_option
+@json_option
+def stats(**given: Any) -> None:
+    """Show the corpus in numbers, or write them as charts."""
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.cli import remote_jobs
+
+        remote_jobs.show_statistics_there(server, **there)
+        return
+    from mindcorpus.cli import inspect
+
+    inspect.show_statistics(**given)
+
+
+@cli.command()
+@click.argument("file", type=PATH)
+@json_option
+def check(file: Path, *, as_json: bool) -> int:
+    """Check a chat FILE against OpenAI's rules for fine-tuning."""
+    from mindcorpus.cli import inspect
+
+    return inspect.check_file(file, as_json=as_json)
+
+
+@cli.command()
+@data_dir_option
+@json_option
+def verify(data_dir: Path | None, *, as_json: bool) -> int:
+    """Recompute the checksums and sums of all artifacts."""
+    from mindcorpus.cli import inspect
+
+    return inspect.verify_artifacts(data_dir, as_json=as_json)
+
+
+@cli.command()
+@click.option("--source", metavar="NAME", help="Only records of this source.")
+@click.option("--type", metavar="TYPE", help="Only records of this type.")
+@click.option("--tag", metavar="TAG", help="Only records with this tag.")
+@click.option("--search", metavar="WORDS", help="Only records that hold these words.")
+@click.option(
+    "--row", type=click.IntRange(min=0), metavar="N", help="One record, with its lineage."
+)
+@click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Begin here.")
+@click.option("--limit", type=click.IntRange(1, 1000), metavar="N", help="Records a page.")
+@data_dir_option
+@json_option
+def browse(**given: Any) -> None:
+    """Page through the records of the corpus, or search them.
+
+    On a terminal n and p turn the pages and q ends; elsewhere one page is printed.
+    """
+    from mindcorpus.cli.browse import browse_records
+
+    browse_records(**given)
+
+
+for _command in SERVICE_COMMANDS:
+    cli.add_command(_command)
+
+
+def _shortcut(format_: str) -> click.Command:
+    """Make a command of its own of preparing one format (or all)."""
+    return click.Command(
+        prepare.name,
+        params=[param for param in prepare.params if param.name != "format"],
+        callback=functools.partial(prepare.callback, format=format_) if prepare.callback else None,
+        help=f"Make the {format_} format of the corpus." if format_ != "all" else prepare.help,
+        context_settings=cli.context_settings,
+        epilog=EXIT_CODES,
+    )
+
+
+def main() -> NoReturn:
+    """Be `mindcorpus`."""
+    run(cli, "mindcorpus")
+
+
+def merge_datasets() -> NoReturn:
+    """Be `merge-datasets`: `mindcorpus merge`."""
+    run(merge, "merge-datasets")
+
+
+def prepare_openai() -> NoReturn:
+    """Be `prepare-openai`: `mindcorpus prepare openai`."""
+    run(_shortcut("openai"), "prepare-openai")
+
+
+def prepare_huggingface() -> NoReturn:
+    """Be `prepare-huggingface`: `mindcorpus prepare huggingface`."""
+    run(_shortcut("huggingface"), "prepare-huggingface")
+
+
+def prepare_all_formats() -> NoReturn:
+    """Be `prepare-all-formats`: `mindcorpus prepare all`."""
+    run(_shortcut("all"), "prepare-all-formats")
+
+
+def run(command: click.Command, name: str) -> NoReturn:
+    """Run a command with the process' arguments, and leave with its exit code.
+
+    Whatever goes wrong is told in a line or two, without a traceback and without record text.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        _refuse_other_than_utf8(sys.argv[1:])
+        with storage_errors(Path("standard output")):
+            code = command.main(prog_name=name, standalone_mode=False)
+            sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _fail(CancelledError("stopped; nothing was changed"))
+    except MindcorpusError as error:
+        code = _fail(error)
+    except BrokenPipeError:
+        code = 1  # whoever read the output has gone; there is nobody to tell
+    except MemoryError:
+        code = _fail(MindcorpusError("out of memory", hint="Try --workers 1, or a larger machine."))
+    except Exception as error:
+        if os.environ.get("MINDCORPUS_DEBUG"):
+            raise
+        code = _fail(_bug(error))
+    _let_go_of_output()
+    sys.exit(code or 0)
+
+
+def _refuse_other_than_utf8(arguments: list[str]) -> None:
+    """Raise a usage error for an argument whose bytes were no text: no file or search takes it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"argument {argument!a} is not UTF-8") from None
+
+
+def _fail(error: MindcorpusError) -> int:
+    """Tell an error and what to do about it, in a line each; give its exit code.
+
+    Where several sources failed, each is told, and then what can be done about them all.
+    """
+    from mindcorpus.cli.tables import harmless
+
+    # Stopping as asked is no error.
+    sign = "" if isinstance(error, CancelledError) else "error: "
+    lines = [
+        line
+        for failure in (error.failures if isinstance(error, SourcesError) else ())
+        for line in ((sign, str(failure)), ("hint: ", failure.hint))
+    ]
+    for name, text in (*(lines or [(sign, str(error))]), ("hint: ", error.hint)):
+        if text:
+            # A message may name files and columns, which are data: no line ends, no controls.
+            click.echo(name + harmless(" ".join(text.split())), err=True)
+    return error.exit_code
+
+
+def _bug(error: Exception) -> MindcorpusError:
+    """Make an error of one that nobody foresaw; its message could hold a record's text."""
+    return MindcorpusError(
+        f"unexpected {type(error).__name__}: this is a bug in mindcorpus",
+        hint="Please report it; MINDCORPUS_DEBUG=1 shows where, and may show text of records.",
+    )
+
+
+def _let_go_of_output() -> None:
+    """Keep Python from flushing, once more and with a traceback, what could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

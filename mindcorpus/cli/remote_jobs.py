@@ -1,0 +1,153 @@
+"""merge, prepare, status and stats of a service: the same screens; its workers do the work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mindcorpus.cli.render import existing, left_out_for, status_parts
+from mindcorpus.cli.stats import show_corpus
+from mindcorpus.cli.tables import bullets
+from mindcorpus.cli.terminal import Terminal, print_json
+from mindcorpus.cli.watch import command_of, follow
+from mindcorpus.client.service import ServiceClient, Submission
+from mindcorpus.errors import CancelledError
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_STATUS = ("exists", "path", "rows", "bytes", "built", "warnings", "outdated")
+
+
+def merge_there(
+    server: str,
+    *,
+    sample: bool,
+    sources: tuple[str, ...],
+    exclude: tuple[str, ...],
+    commercial_only: bool,
+    allow_missing: bool,
+    force: bool,
+    revisions: Sequence[tuple[str, str]],
+    options: Sequence[tuple[str, str]],
+    upgrade: tuple[str, ...],
+    detach: bool,
+) -> None:
+    """Have a service merge sources into its corpus, and tell what became of every row."""
+    request = MergeRequest(
+        sample=sample,
+        sources=sources or None,
+        exclude=exclude,
+        commercial_only=commercial_only,
+        allow_missing=allow_missing,
+        force=force,
+        revisions=dict(revisions),
+        options=dict(options),
+        upgrade=upgrade,
+    )
+    terminal = Terminal()
+    with ServiceClient(server) as client:
+        if commercial_only:
+            _say_what_is_left_out(terminal, client, request)
+        submission = _sent(server, lambda: client.submit_merge(request))
+        if submission.job is None:
+            terminal.confirm([existing(client.corpus())])
+            submission = _sent(server, lambda: client.submit_merge(replace(request, force=True)))
+        _follow(terminal, client, server, submission, detach=detach)
+
+
+def prepare_there(
+    server: str,
+    *,
+    format: Literal["openai", "huggingface", "all"],  # noqa: A002 - as the request calls it
+    exclude: tuple[str, ...],
+    types: tuple[str, ...],
+    caps: Sequence[tuple[str, int]],
+    seed: int | None,
+    system_prompt: str | None,
+    force: bool,
+    detach: bool,
+) -> None:
+    """Have a service prepare training formats, and tell what was skipped and how it was split."""
+    request = PrepareRequest(
+        format=format, exclude=exclude, types=types, caps=dict(caps), force=force
+    )
+    terminal = Terminal()
+    with ServiceClient(server) as client:
+
+        def submit(request: PrepareRequest) -> Submission:
+            return client.submit_prepare(request, seed=seed, system_prompt=system_prompt)
+
+        submission = _sent(server, lambda: submit(request))
+        if submission.existing is not None:
+            terminal.confirm([existing(entry) for entry in submission.existing["formats"].values()])
+            submission = _sent(server, lambda: submit(replace(request, force=True)))
+        _follow(terminal, client, server, submission, detach=detach)
+
+
+def _sent(server: str, submit: Callable[[], Submission]) -> Submission:
+    try:
+        return submit()
+    except KeyboardInterrupt:
+        raise CancelledError(
+            "stopped while the service was asked: it may have taken the job",
+            hint=f"`{command_of(server)} jobs` shows whether it has.",
+        ) from None
+
+
+def _follow(
+    terminal: Terminal,
+    client: ServiceClient,
+    server: str,
+    submission: Submission,
+    *,
+    detach: bool,
+) -> None:
+    assert submission.job is not None  # what is forced is done
+    if detach:
+        terminal.show(submission.job["id"])
+    else:
+        follow(terminal, client, server, submission.job)
+
+
+def _say_what_is_left_out(terminal: Terminal, client: ServiceClient, request: MergeRequest) -> None:
+    left = [
+        left_out_for(source["name"], source["licence"])
+        for source in client.sources()
+        if not source["commercial"]
+        and source["name"] not in request.exclude
+        and (request.sources is None or source["name"] in request.sources)
+    ]
+    if left:
+        terminal.say("Left out by --commercial-only:", bullets("-", left))
+
+
+def tell_status_there(server: str, *, as_json: bool) -> None:
+    """Tell which artifacts a service has, how large and how old they are."""
+    with ServiceClient(server) as client:
+        told = {"corpus": client.corpus(), **client.formats()["formats"]}
+    found: dict[str, dict[str, Any]] = {
+        kind: {name: entry[name] for name in _STATUS if entry.get(name) is not None}
+        for kind, entry in told.items()
+    }
+    if as_json:
+        print_json(found)
+    else:
+        Terminal().show(*status_parts(found, command_of(server)))
+
+
+def show_statistics_there(server: str, html: Path | None, *, force: bool, as_json: bool) -> None:
+    """Show a service's corpus in numbers, or write them as charts on this machine."""
+    with ServiceClient(server) as client:
+        statistics = client.statistics()
+        corpus = client.corpus()
+    show_corpus(
+        statistics,
+        (corpus["manifest"] or {}).get("sources", ()),
+        corpus["warnings"],
+        html,
+        force=force,
+        as_json=as_json,
+    )

@@ -1,0 +1,187 @@
+"""What commands show of corpora and formats, drawn of plain values: made here or by a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.filesize import decimal
+from rich.text import Text
+
+from mindcorpus.cli.tables import (
+    accounts,
+    distribution,
+    heading,
+    missing_sources,
+    moment,
+    table,
+    told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+_TAGS = 15
+
+
+def corpus_parts(
+    made: Mapping[str, Any], files: Sequence[tuple[object, int]], following: str, full: str
+) -> list[RenderableType]:
+    """Show a merge: its statistics, warnings, notes and missing sources; files with their bytes."""
+    statistics = made["statistics"]
+    records = statistics["records"]
+    read = sum(source["read"] for source in statistics["sources"].values())
+    parts: list[RenderableType] = [
+        heading(f"Merged {records:,} records from {read:,} rows"),
+        heading("Every row accounted for"),
+        accounts(statistics["sources"]),
+        heading("Sources"),
+        distribution("Source", statistics["by_source"], records, full=full),
+        heading("Tags"),
+        distribution("Tag", statistics["by_tag"], records, full=full, limit=_TAGS),
+    ]
+    if (more := len(statistics["by_tag"]) - _TAGS) > 0:
+        parts.append(Text(f"and {more:,} more: mindcorpus stats", "dim"))
+    parts += told(made["warnings"], made["notes"])
+    parts += missing_sources(made["missing"])
+    parts += [
+        heading("Files"),
+        table(("Path", "Size"), [(path, decimal(size)) for path, size in files]),
+        Text(f"\n{following}"),
+    ]
+    return parts
+
+
+def size_of(name: str, outputs: Sequence[Mapping[str, Any]]) -> int:
+    """Add up what a manifest's outputs say of a file, or of a folder's files."""
+    return sum(
+        output["bytes"]
+        for output in outputs
+        if output["path"] == name or output["path"].startswith(f"{name}/")
+    )
+
+
+def format_parts(
+    name: str, made: Mapping[str, Any], findings: RenderableType | None
+) -> list[RenderableType]:
+    """Show a training format: its rows and path, what was skipped, the split, what was found."""
+    parts: list[RenderableType] = [heading(f"{name}: {made['rows']:,} records in {made['path']}")]
+    if made["skipped"]:
+        parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
+    if made["split"] is not None:
+        rows = [
+            (part, counts["rows"], counts["groups"])
+            for part, counts in made["split"]["parts"].items()
+        ]
+        parts += [
+            Text(),
+            table(("Split", "Records", "Different inputs"), rows),
+            Text(f"Inputs in both: {made['split']['overlap']:,}"),
+        ]
+    if findings is not None:
+        parts += [Text(), findings]
+    return parts
+
+
+def ending_parts(
+    formats: Mapping[str, Mapping[str, Any]], uses: Sequence[str]
+) -> list[RenderableType]:
+    """Show the warnings of all formats that were made, and what can be done with each."""
+    warnings = dict.fromkeys(warning for made in formats.values() for warning in made["warnings"])
+    return [*told(tuple(warnings)), heading("Next"), *(Text(use) for use in uses)]
+
+
+def use_of(name: str, errors: Sequence[str], use: str) -> str:
+    """Say what can be done with a format, or why nothing can be done with it yet."""
+    if errors:
+        return f"{name}: would be refused, mend it first: {'; '.join(errors)}"
+    return f"{name}: {use}"
+
+
+def existing(entry: Mapping[str, Any]) -> str:
+    """Say of an artifact that it exists, and what it holds."""
+    return f"{entry['path']} exists: {entry['rows']:,} records, built {moment(entry['built'])}"
+
+
+def left_out_for(name: str, licence: Mapping[str, Any]) -> str:
+    """Say why a source is left out where only commercial use counts."""
+    use = licence["commercial"].replace("-", " ")
+    return f"{name}: {licence['id']}, commercial use: {use}. {licence['terms']}"
+
+
+def outdated(kinds: Sequence[str], command: str = "mindcorpus", options: str = "") -> str:
+    """Name the formats that were made from an earlier corpus, and how to make them anew."""
+    one = f" {kinds[0]}" if len(kinds) == 1 else ""
+    return (
+        f"Outdated, made from an earlier corpus: {', '.join(kinds)}. "
+        f"Next: {command} prepare{one} --force{options}"
+    )
+
+
+def status_parts(
+    found: Mapping[str, Mapping[str, Any]], command: str = "mindcorpus", options: str = ""
+) -> list[RenderableType]:
+    """Show which artifacts exist, how large and how old they are."""
+    parts: list[RenderableType] = [
+        table(
+            ("Artifact", "Records", "Size", "Built", "Path"),
+            [_status_row(kind, entry) for kind, entry in found.items()],
+        )
+    ]
+    if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
+        parts.append(Text(f"\n{outdated(old, command, options)}", "yellow"))
+    warnings = dict.fromkeys(
+        warning for entry in found.values() for warning in entry.get("warnings", ())
+    )
+    return [*parts, *told(tuple(warnings))]
+
+
+def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    if not entry["exists"]:
+        return kind, "none", "", "", entry["path"]
+    return (
+        kind,
+        f"{entry['rows']:,}",
+        decimal(entry["bytes"]),
+        moment(entry["built"]),
+        entry["path"],
+    )
+
+
+def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[RenderableType]:
+    """Show the corpus in numbers."""
+    records = statistics["records"]
+    parts: list[RenderableType] = [Text(f"{records:,} records", "bold")]
+    for what in ("source", "type", "tag"):
+        counts = statistics[f"by_{what}"]
+        parts += [
+            heading(f"By {what}"),
+            distribution(what.capitalize(), counts, records, full=full),
+        ]
+    parts += [
+        heading("Lengths in words"),
+        table(
+            ("Source", "Text", "Mean", "Median", "5%", "95%", "Longest"),
+            [
+                (
+                    source,
+                    side,
+                    f"{words['mean']:,.1f}",
+                    *(words[key] for key in ("median", "p5", "p95", "max")),
+                )
+                for source, sides in statistics["lengths"].items()
+                for side, units in sides.items()
+                for words in (units["words"],)
+            ],
+        ),
+        heading("Every row accounted for"),
+        accounts(statistics["sources"]),
+    ]
+    if statistics["overlap"]:
+        rows = [
+            (" and ".join(pair["sources"]), pair["inputs"], pair["records"])
+            for pair in statistics["overlap"]
+        ]
+        parts += [heading("Shared by two sources"), table(("Sources", "Inputs", "Records"), rows)]
+    return parts

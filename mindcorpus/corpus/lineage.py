@@ -1,0 +1,145 @@
+"""Lineage: for every row that was read, where it came from and what became of it.
+
+A dropped row has a reason and evidence (a place or a count, never its text); a duplicate names
+the corpus row that was kept; a kept row has its place in the corpus, its keys and its lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mindcorpus.arrow import WORD, as_flags, as_numbers, coded, numbers, texts, words
+from mindcorpus.storage.files import HashedFile, Written
+
+Numbers = npt.NDArray[np.int64]
+
+SCHEMA = pa.schema(
+    [
+        ("source", WORD),
+        ("type", WORD),
+        ("file", WORD),
+        ("revision", WORD),
+        ("licence", WORD),
+        ("row", pa.int64()),
+        ("item", pa.int32()),
+        ("status", WORD),
+        ("corpus_row", pa.int64()),
+        ("reason", WORD),
+        ("evidence", pa.string()),
+        ("changed", WORD),
+        ("input_key", pa.binary(16)),
+        ("input_chars", pa.int32()),
+        ("response_chars", pa.int32()),
+        ("input_words", pa.int32()),
+        ("response_words", pa.int32()),
+        # The bytes a text takes as JSON and as a CSV cell: a format's writers know by them where
+        # each of their records begins, before any is written.
+        ("input_json", pa.int32()),
+        ("response_json", pa.int32()),
+        ("input_csv", pa.int32()),
+        ("response_csv", pa.int32()),
+        ("tags", WORD),
+    ]
+)
+
+
+_OF_THE_PART = ("source", "type", "file", "revision", "licence")
+_STATUS = ("dropped", "kept", "duplicate")
+
+
+@dataclass(frozen=True)
+class PartOrigin:
+    """A part's index, and what is true of all its rows."""
+
+    index: Path
+    kept: int
+    source: str
+    type: str
+    file: str
+    revision: str
+    licence: str
+    first_row: int
+    """How many rows of the same file stand before it."""
+
+
+@dataclass(frozen=True)
+class LineageJob:
+    """All parts in order, which record each is a duplicate of (a .npy file) and where to write."""
+
+    parts: tuple[PartOrigin, ...]
+    duplicate_of: Path
+    target: Path
+
+
+def corpus_rows(duplicate_of: Numbers) -> Numbers:
+    """Give the corpus row of each record that stays; those of others mean nothing. Shape (n,)."""
+    rows: Numbers = np.cumsum(duplicate_of < 0, dtype=np.int64) - 1
+    return rows
+
+
+def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
+    """Write the lineage file from the parts' indexes."""
+    duplicate_of = np.load(job.duplicate_of)
+    places = corpus_rows(duplicate_of)
+    first = 0
+    with (
+        HashedFile(job.target) as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+    ):
+        for part in job.parts:
+            for batch in _batches(part.index):
+                rows, first = _lineage(part, batch, duplicate_of, places, first)
+                writer.write_table(rows)
+                file.rows += rows.num_rows
+                tick(0, 0)
+    return file.written
+
+
+def _batches(index: Path) -> Sequence[Any]:
+    parquet = pq.ParquetFile(index)
+    return [
+        parquet.read_row_group(group, use_threads=False) for group in range(parquet.num_row_groups)
+    ]
+
+
+def _lineage(
+    part: PartOrigin, batch: Any, duplicate_of: Any, places: Any, first: int
+) -> tuple[Any, int]:
+    count = batch.num_rows
+    records = np.flatnonzero(~as_flags(batch.column("reason")))
+    last = first + len(records)
+    twin = duplicate_of[first:last]
+    kept, duplicate = records[twin < 0], records[twin >= 0]
+
+    status = np.zeros(count, np.int32)
+    status[kept], status[duplicate] = 1, 2
+    place = np.zeros(count, np.int64)
+    place[kept] = places[first:last][twin < 0]
+    reason = batch.column("reason").to_pylist()
+    evidence = batch.column("evidence").to_pylist()
+    for row, twin_row in zip(duplicate.tolist(), places[twin[twin >= 0]].tolist(), strict=True):
+        reason[row] = "duplicate"
+        evidence[row] = f"the same as corpus row {twin_row}"
+
+    made = {
+        **{name: coded(np.zeros(count, np.int32), [getattr(part, name)]) for name in _OF_THE_PART},
+        "row": numbers(as_numbers(batch.column("row"), np.int64) + part.first_row, pa.int64()),
+        "status": coded(status, _STATUS),
+        "corpus_row": numbers(place, pa.int64(), status == 1),
+        "reason": words(reason),
+        "evidence": texts([text if text is None else text.encode() for text in evidence]),
+        "changed": words(batch.column("changed").to_pylist()),
+        "tags": words(batch.column("tags").to_pylist()),
+    }
+    columns = [
+        made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA), last

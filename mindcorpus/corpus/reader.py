@@ -1,0 +1,212 @@
+"""Pages of the corpus' records, filtered and searched, and where a record came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mindcorpus.corpus.index import Filter, RecordIndex, Rows, read_index
+from mindcorpus.corpus.parquet import ParquetFile
+from mindcorpus.errors import SettingsError
+from mindcorpus.records import COLUMNS
+from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.store import CORPUS, Store
+
+_TEXTS = ("input", "response", "rejected_response")
+_LINEAGE = (
+    "source",
+    "type",
+    "file",
+    "revision",
+    "licence",
+    "row",
+    "item",
+    "changed",
+    "corpus_row",
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records that match, in corpus order; each also has its `row` in the corpus."""
+
+    records: list[dict[str, Any]]
+    matched: int
+    """How many match in all."""
+    next_offset: int | None
+    """Where the next page starts, None after the last."""
+
+
+class Records:
+    """The records of one published corpus, which never changes; its index is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def index(self) -> RecordIndex:
+        """What is known of each record without its text."""
+        return read_index(self._folder / f"{CORPUS}.lineage.parquet")
+
+    @cached_property
+    def _groups(self) -> tuple[RowGroup, ...]:
+        groups, first = [], 0
+        for part in sorted((self._folder / f"{CORPUS}.parquet").iterdir()):
+            for number, rows in enumerate(ParquetFile(part).rows):
+                groups.append(RowGroup(part, number, first, rows))
+                first += rows
+        return tuple(groups)
+
+    def matching(self, wanted: Filter) -> Rows:
+        """Give the rows that match.
+
+        Raises `SettingsError` for a source, type or tag that the corpus does not have.
+        """
+        self._refuse_unknown({"source": wanted.source, "type": wanted.type, "tag": wanted.tag})
+        return self.index.matching(wanted)
+
+    def page(self, wanted: Filter, words: list[str], *, offset: int, limit: int) -> Page:
+        """Give a page of the records that match and hold the words; reads all to count those."""
+        rows = self.matching(wanted)
+        if words:
+            rows = np.concatenate(
+                [np.empty(0, np.int64), *(found for _, found in self._scan(rows, words))]
+            )
+        records = self.of_rows(rows[offset : offset + limit])
+        end = offset + len(records)
+        return Page(records, len(rows), end if records and end < len(rows) else None)
+
+    def each(self, wanted: Filter, words: list[str]) -> Iterator[dict[str, Any]]:
+        """Give all records that match and hold the words, reading one row group at a time."""
+        rows = self.matching(wanted)
+        if not words:
+            yield from self._read(rows)
+            return
+        for _, found in self._scan(rows, words):
+            yield from self._read(found)
+
+    def of_rows(self, rows: Rows) -> list[dict[str, Any]]:
+        """Give the records of rows that are there, in corpus order."""
+        return list(self._read(rows))
+
+    def one(self, row: int) -> dict[str, Any]:
+        """Give the record of a row that is there."""
+        return self.of_rows(np.array([row], np.int64))[0]
+
+    def lineage(self, row: int) -> dict[str, Any]:
+        """Tell where a record came from; raises `SettingsError` for a row that is not there."""
+        if not 0 <= row < len(self.index):
+            raise SettingsError(
+                f"the corpus has no row {row}",
+                hint="Rows count from 0; `mindcorpus browse` shows them.",
+            )
+        place = int(self.index.lineage[row])
+        parquet = ParquetFile(self._folder / f"{CORPUS}.lineage.parquet")
+        starts = np.cumsum([0, *parquet.rows])
+        group = int(np.searchsorted(starts, place, side="right")) - 1
+        table = parquet.read_group(group, _LINEAGE)
+        found: list[dict[str, Any]] = table.slice(place - int(starts[group]), 1).to_pylist()
+        return found[0]
+
+    def by_group(self, rows: Rows) -> Iterator[tuple[RowGroup, Rows]]:
+        """Deal rows, in corpus order, out to the row groups that hold them."""
+        for group in self._groups:
+            first, last = np.searchsorted(rows, [group.first, group.first + group.rows])
+            if first < last:
+                yield group, rows[first:last]
+
+    def _scan(self, rows: Rows, words: list[str]) -> Iterator[tuple[Rows, Rows]]:
+        """Give by row group the rows looked at, and those of them that hold the words."""
+        for group, there in self.by_group(rows):
+            yield there, there[group.holding(there, words)]
+
+    def _read(self, rows: Rows) -> Iterator[dict[str, Any]]:
+        for group, there in self.by_group(rows):
+            for row, record in zip(there, group.records(there), strict=True):
+                yield {"row": int(row), **record}
+
+    def _refuse_unknown(self, filters: Mapping[str, str | None]) -> None:
+        if all(value is None for value in filters.values()):
+            return
+        statistics = read_manifest(self._folder)["statistics"]
+        for name, value in filters.items():
+            known = statistics[f"by_{name}"]
+            if value is not None and value not in known:
+                raise SettingsError(
+                    f"the corpus has no {name} {value!r}",
+                    field=name,
+                    # Tags may be thousands.
+                    hint="`mindcorpus stats` lists the tags."
+                    if name == "tag"
+                    else f"There are {', '.join(known)}.",
+                )
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """One row group of one Parquet part; only the columns that are asked for are read."""
+
+    part: Path
+    number: int
+    first: int
+    """The corpus row of its first record."""
+    rows: int
+
+    def holding(self, rows: Rows, words: list[str]) -> Any:
+        """Tell which of the rows hold all of the words in one text, whatever their case."""
+        table = self._take(rows, _TEXTS)
+        found = np.zeros(len(rows), bool)
+        for text in table.columns:
+            here = np.ones(len(rows), bool)
+            for word in words:
+                here &= np.asarray(pc.match_substring(text, word, ignore_case=True))
+            found |= here
+        return found
+
+    def records(self, rows: Rows) -> list[dict[str, Any]]:
+        """Read whole records."""
+        records: list[dict[str, Any]] = self._take(rows, COLUMNS).to_pylist()
+        return records
+
+    def _take(self, rows: Rows, columns: tuple[str, ...]) -> Any:
+        table = ParquetFile(self.part).read_group(self.number, columns)
+        return table if len(rows) == self.rows else table.take(pa.array(rows - self.first))
+
+
+def browse(
+    data_dir: str | Path,
+    *,
+    offset: int = 0,
+    limit: int = 20,
+    source: str | None = None,
+    type: str | None = None,  # noqa: A002 - the column's name
+    tag: str | None = None,
+    search: str | None = None,
+    min_words: int | None = None,
+    max_words: int | None = None,
+) -> Page:
+    """Give a page of the records that match all of the filters.
+
+    `search` finds words in input, response or rejected response, whatever their case: a text
+    matches if it holds all of them. `min_words` and `max_words` count those of input and response
+    together. `offset` and `limit` count matching records. Raises `NoCorpusError`, and
+    `SettingsError` for a source, type or tag that the corpus does not have.
+    """
+    wanted = Filter(source, type, tag, min_words, max_words)
+    words = (search or "").split()
+    return Records(Store(data_dir).folder("corpus")).page(wanted, words, offset=offset, limit=limit)
+
+
+def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
+    """Tell where a record of the corpus came from: file, row, revision, licence, what was changed.
+
+    Raises `NoCorpusError`, and `SettingsError` for a row that the corpus does not have.
+    """
+    return Records(Store(data_dir).folder("corpus")).lineage(row)

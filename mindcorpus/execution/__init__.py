@@ -1,0 +1,1 @@
+"""How a job's work is spread over processes of one machine, and how these end."""

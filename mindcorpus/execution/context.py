@@ -1,0 +1,56 @@
+"""What a job works with: its worker pool, who hears of its progress, and who may stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mindcorpus.errors import MindcorpusError
+from mindcorpus.execution.worker_pool import Finished, Task, WorkerPool
+from mindcorpus.progress import Cancellation, Progress, Reporter, Stage
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """A job's means; the steps of a job share them."""
+
+    pool: WorkerPool
+    report: Reporter
+    cancel: Cancellation
+
+    def try_all(
+        self,
+        stage: Stage,
+        tasks: Sequence[Task],
+        items: Sequence[str],
+        total: int,
+        finished: Finished = lambda _task: None,
+        rows_total: int | None = None,
+    ) -> list[Any]:
+        """Run tasks, reporting under each one's item; errors stand among the results."""
+        done = rows = 0
+
+        def heard(task: int, new_rows: int, new_bytes: int) -> None:
+            nonlocal done, rows
+            rows += new_rows
+            done += new_bytes
+            self.report(Progress(stage, items[task], rows, done, total, rows_total=rows_total))
+
+        return self.pool.run(tasks, heard, self.cancel, finished)
+
+    def do_all(
+        self,
+        stage: Stage,
+        tasks: Sequence[Task],
+        items: Sequence[str],
+        total: int,
+        finished: Finished = lambda _task: None,
+        rows_total: int | None = None,
+    ) -> list[Any]:
+        """Run tasks as `try_all` does, and raise the first error among the results."""
+        results = self.try_all(stage, tasks, items, total, finished, rows_total)
+        for result in results:
+            if isinstance(result, MindcorpusError):
+                raise result
+        return results

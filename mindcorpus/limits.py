@@ -1,0 +1,8 @@
+"""How much is held at one time, so that memory stays bounded whatever a file holds."""
+
+#: The longest raw record that is read, in bytes. A longer line is dropped and counted; in an array
+#: or CSV, where the next record cannot be found without it, it ends the reading.
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+#: Text that is gathered before it is written as a batch: the unit of memory for all who write and
+#: read rows. Eight times as much is twice the memory, and no faster.
+BATCH_BYTES = 1024 * 1024

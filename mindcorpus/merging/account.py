@@ -1,0 +1,115 @@
+"""The account of a merge: that nothing vanished, and the manifest that says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mindcorpus._version import __version__
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.part_set import PartSet
+from mindcorpus.merging.parts import Part
+from mindcorpus.sources.catalog import Catalog, Source
+from mindcorpus.sources.files import Fetched
+from mindcorpus.storage.cards import corpus_card
+from mindcorpus.storage.files import Written
+from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.storage.store import CARD, Staging
+
+
+def write_account(
+    request: MergeRequest,
+    catalog: Catalog,
+    part_set: PartSet,
+    absent: Sequence[str],
+    statistics: dict[str, Any],
+    outputs: Sequence[Written],
+    staging: Staging,
+) -> dict[str, Any]:
+    """Check that every row is accounted for, write card and manifest; give the manifest.
+
+    `absent` are sources without a public home that nobody gave.
+    """
+    sources = [
+        _source_entry(catalog[name], fetched, statistics)
+        for name, fetched in part_set.inputs.items()
+    ]
+    _assert_accounts(part_set.parts, sources, outputs)
+    missing = [
+        # Not the error's own words on the file: it may lie in somebody's home folder.
+        {"source": name, "code": error.code, "reason": error.title, "hint": error.hint}
+        for name, error in part_set.failures.items()
+    ]
+    statistics["missing"] = missing
+    statistics["absent"] = list(absent)
+    licences = [catalog[name].licence for name in part_set.inputs]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "corpus",
+        "tool": {"name": "mindcorpus", "version": __version__},
+        "settings": _settings_entry(request),
+        "rows": statistics["records"],
+        "sources": sources,
+        "missing": missing,
+        "absent": list(absent),
+        "warnings": [
+            *(f"Published without {entry['source']}: {entry['reason']}" for entry in missing),
+            *(licence.warning for licence in licences if licence.warning),
+        ],
+        "statistics": statistics,
+        "outputs": describe(outputs, staging.output),
+    }
+    card = write_text(staging.output / CARD, corpus_card(manifest))
+    manifest["outputs"] = [*describe(outputs, staging.output), *describe([card], staging.output)]
+    write_manifest(staging.output, manifest)
+    return manifest
+
+
+def _source_entry(
+    source: Source, fetched: Fetched, statistics: Mapping[str, Any]
+) -> dict[str, Any]:
+    mapping = source.model_dump_json(include={"adapter", "type", "tags", "files", "options"})
+    return {
+        "name": source.name,
+        "origin": fetched.origin,
+        "revision": fetched.revision,
+        "files": [
+            {"path": file.path, "size": file.size, "sha256": file.sha256} for file in fetched.files
+        ],
+        "licence": source.licence.model_dump(),
+        "mapping_sha256": hashlib.sha256(mapping.encode()).hexdigest(),
+        **statistics["sources"][source.name],
+    }
+
+
+def _assert_accounts(
+    parts: Sequence[Part], sources: Sequence[Mapping[str, Any]], outputs: Sequence[Written]
+) -> None:
+    """Hold that the readers, the statistics and the files agree on every row."""
+    for source in sources:
+        dropped = sum(source["dropped"].values())
+        duplicates = sum(source["duplicates"].values())
+        assert source["read"] == source["kept"] + dropped + duplicates, source["name"]
+    read = sum(source["read"] for source in sources)
+    kept = sum(source["kept"] for source in sources)
+    assert read == sum(part.rows_read for part in parts)
+    written: Counter[str] = Counter()
+    for output in outputs:
+        written["records" if output.path.parent.suffix else output.path.suffix] += output.rows
+    assert written["records"] == written[".json"] == written[".csv"] == kept
+    assert written[".parquet"] == read
+
+
+def _settings_entry(request: MergeRequest) -> dict[str, Any]:
+    """Give what of the request shapes the corpus, sorted; no paths of the machine."""
+    return {
+        "sample": request.sample,
+        "sources": None if request.sources is None else sorted(set(request.sources)),
+        "exclude": sorted(set(request.exclude)),
+        "commercial_only": request.commercial_only,
+        "allow_missing": request.allow_missing,
+        "options": dict(sorted(request.options.items())),
+        "paths": sorted(request.paths),
+    }

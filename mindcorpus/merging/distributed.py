@@ -1,0 +1,270 @@
+"""A merge in steps that any process can take, on any host that sees the data folder.
+
+First `find_files`, once for each source; then `make_parts`, for each bundle of its shards; then
+`merge_parts`, once. Between the steps travel plain JSON values. The result is the same, to the
+byte, as that of `merge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError, storage_errors
+from mindcorpus.execution.context import JobContext
+from mindcorpus.execution.worker_pool import WorkerPool
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.merge import MergeResult, chosen, corpus_result, publish_corpus, write_locks
+from mindcorpus.merging.part_cache import PartCache, part_key
+from mindcorpus.merging.part_set import PartSet
+from mindcorpus.merging.parts import Part, build_part
+from mindcorpus.merging.read_sources import part_job, shards_of
+from mindcorpus.merging.shards import ShardRef, SourceFiles
+from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
+from mindcorpus.settings import Settings
+from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.fetching import fetch_again, try_fetch
+from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
+from mindcorpus.sources.readers import Shard
+from mindcorpus.storage.store import Publisher, Store
+
+
+def find_files(
+    request: MergeRequest, name: str, settings: Settings, report: Reporter, cancel: Cancellation
+) -> SourceFiles | None:
+    """Bring a source's files here, check them and cut them; None if it is absent.
+
+    Raises a `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
+    """
+    source = chosen(request)[name]
+    fetched = try_fetch(source, request, settings, report, cancel)
+    if fetched is None:
+        return None
+    # Before they are hashed: a change meanwhile shows in the step that reads them.
+    stamps = tuple(file.local.stat().st_mtime_ns for file in fetched.files)
+    files = tuple(_checked(file, name, report, cancel) for file in fetched.files)
+    fetched = replace(fetched, files=files)
+    write_locks([fetched], Store(settings.data_dir), new_only=True)
+    shards = []
+    with _blaming(name):
+        for at, file in enumerate(files):
+            for number, shard in enumerate(shards_of(source, file)):
+                shards.append(ShardRef(at, number, part_key(source, file, shard)))
+    return SourceFiles(fetched, stamps, tuple(shards))
+
+
+def make_parts(
+    request: MergeRequest,
+    found: SourceFiles,
+    shards: Sequence[ShardRef],
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> list[Part]:
+    """Give the parts of some shards of a source, made now if they are not there yet.
+
+    Raises as `find_files`.
+    """
+    source = chosen(request)[found.fetched.source]
+    stored = PartCache(Store(settings.data_dir))
+    total = found.size
+    reading = _Reading(source.name, total, report, cancel)
+    parts: list[Part] = []
+    local: dict[int, _Opened] = {}
+    for shard in shards:
+        part = stored.find(shard.key)
+        if part is None:
+            if not local:
+                local = _open(source, request, found, shards, settings, report, cancel)
+            build = _Build(source, local[shard.file], shard.number, reading.tick)
+            with _blaming(source.name, first=shard.number == 0):
+                part = stored.make(shard.key, build)
+        else:
+            reading.tick(part.rows, found.size_of(shard))
+        parts.append(part)
+    reading.tell()
+    return parts
+
+
+def merge_parts(
+    request: MergeRequest,
+    outcomes: Mapping[str, SourceFiles | MindcorpusError | None],
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+    publisher: Publisher | None = None,
+) -> MergeResult:
+    """Make a corpus of the parts of all sources and publish it.
+
+    `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
+    what `merge` raises; what the publisher published in an earlier try is simply told.
+    """
+    catalog = chosen(request)
+    store = Store(settings.data_dir, publisher)
+    if (published := store.published("corpus")) is not None:
+        # Whoever published it may have had no time to write the locks.
+        read = [
+            outcome.fetched for outcome in outcomes.values() if isinstance(outcome, SourceFiles)
+        ]
+        write_locks(read, store, new_only=False)
+        return corpus_result(published, catalog, store)
+    store.begin("corpus")
+    with storage_errors(settings.data_dir):
+        store.refuse_to_overwrite("corpus", force=request.force)
+    found = PartSet(catalog)
+    absent = []
+    for name in catalog.names:
+        outcome = outcomes[name]
+        if outcome is None:
+            absent.append(name)
+        elif isinstance(outcome, MindcorpusError):
+            found.fail(name, outcome)
+        else:
+            _accept(found, request, outcome, settings, cancel)
+    context = JobContext(WorkerPool(settings.workers), report, cancel)
+    with store.stage("corpus") as staging, storage_errors(settings.data_dir):
+        return publish_corpus(
+            request, catalog, found, absent, store, staging, context, keep_parts=True
+        )
+
+
+def _accept(
+    found: PartSet,
+    request: MergeRequest,
+    outcome: SourceFiles,
+    settings: Settings,
+    cancel: Cancellation,
+) -> None:
+    parts = make_parts(request, outcome, outcome.shards, settings, silent, cancel)
+    by_file: list[list[Part]] = [[] for _ in outcome.fetched.files]
+    for shard, part in zip(outcome.shards, parts, strict=True):
+        by_file[shard.file].append(part)
+    found.accept(outcome.fetched, list(zip(outcome.fetched.files, by_file, strict=True)))
+
+
+def _checked(file: FetchedFile, source: str, report: Reporter, cancel: Cancellation) -> FetchedFile:
+    """Hash a file that nobody has; one that is damaged in the cache is removed from it."""
+    done = 0
+
+    def tick(size: int) -> None:
+        nonlocal done
+        done += size
+        cancel.check()
+        report(Progress("fetch", source, done=done, total=file.size))
+
+    try:
+        return verify(file, source, tick)
+    except WrongBytesError:
+        remove_damaged(file)
+        raise
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file on this host, how it is cut, and its size and stamp as it was when it was checked."""
+
+    file: FetchedFile
+    shards: list[Shard]
+    status: tuple[int, int]
+
+    @property
+    def changed(self) -> bool:
+        """Whether somebody wrote to it since, or removed it."""
+        try:
+            return _status(self.file) != self.status
+        except FileNotFoundError:
+            return True
+
+
+def _open(
+    source: Source,
+    request: MergeRequest,
+    found: SourceFiles,
+    shards: Sequence[ShardRef],
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> dict[int, _Opened]:
+    """Find the files of shards on this host, fetched again if it has its own cache."""
+    fetched = fetch_again(source, found.fetched, request, settings, report, cancel)
+    by_path = {file.path: file for file in fetched.files}
+    opened = {}
+    for at in sorted({shard.file for shard in shards}):
+        known = found.fetched.files[at]
+        here = by_path.get(known.path)
+        if here is None:
+            raise _changed(source, known)
+        status = _status(here)
+        if status != (known.size, found.stamps[at]):
+            here = _checked(replace(here, sha256=""), source.name, report, cancel)
+            if here.sha256 != known.sha256:
+                raise _changed(source, known)
+        with _blaming(source.name):
+            opened[at] = _Opened(here, shards_of(source, here), status)
+    return opened
+
+
+def _status(file: FetchedFile) -> tuple[int, int]:
+    status = file.local.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _changed(source: Source, file: FetchedFile) -> WrongBytesError:
+    return WrongBytesError(
+        "the file was changed while it was merged",
+        source=source.name,
+        file=file.path,
+        hint="Merge again when nobody writes to it.",
+    )
+
+
+@dataclass(frozen=True)
+class _Build:
+    source: Source
+    opened: _Opened
+    number: int
+    tick: Tick
+
+    def __call__(self, target: Path) -> Part:
+        file, shard = self.opened.file, self.opened.shards[self.number]
+        part = build_part(part_job(self.source, file, shard, target), self.tick)
+        if self.opened.changed:
+            # Kept under the name of the bytes that were hashed, it would be found again for days.
+            raise _changed(self.source, file)
+        return part
+
+
+class _Reading:
+    """Counts what is read of some shards, and tells it."""
+
+    def __init__(self, source: str, total: int, report: Reporter, cancel: Cancellation) -> None:
+        self._source = source
+        self._total = total
+        self._report = report
+        self._cancel = cancel
+        self._rows = self._done = 0
+
+    def tick(self, rows: int, size: int) -> None:
+        """Count rows and bytes; raises `CancelledError`."""
+        self._cancel.check()
+        self._rows += rows
+        self._done += size
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell how far it is."""
+        self._report(Progress("read", self._source, self._rows, self._done, self._total))
+
+
+@contextmanager
+def _blaming(source: str, *, first: bool = True) -> Iterator[None]:
+    """Name the source in its data's errors; of a later shard's row nobody knows the number."""
+    try:
+        yield
+    except DataError as error:
+        error.source = error.source or source
+        if not first:
+            error.row = None
+        raise

@@ -1,0 +1,164 @@
+"""merge(): fetch, read, adapt, clean, de-duplicate, count, write, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.errors import PUBLISH_WITHOUT, SettingsError, SourcesError, storage_errors
+from mindcorpus.execution.context import JobContext
+from mindcorpus.execution.worker_pool import WorkerPool
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.account import write_account
+from mindcorpus.merging.assemble import assemble
+from mindcorpus.merging.part_set import PartSet
+from mindcorpus.merging.read_sources import read_sources
+from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.settings import Settings
+from mindcorpus.sources.catalog import Catalog, load_catalog
+from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
+from mindcorpus.sources.files import Fetched
+from mindcorpus.sources.lock import SourcesLock
+from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.store import CORPUS, Staging, Store
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """A published corpus: where it is and what it holds."""
+
+    manifest: dict[str, Any]
+    statistics: dict[str, Any]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What a user should know about the sources that were merged, or skipped as absent."""
+    missing: tuple[dict[str, Any], ...]
+    """Sources that failed and were left out as asked: source, code, reason, hint."""
+    json_path: Path
+    csv_path: Path
+    parquet_path: Path
+    lineage_path: Path
+    manifest_path: Path
+
+
+def merge(
+    request: MergeRequest,
+    settings: Settings,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> MergeResult:
+    """Merge the sources a request names into one corpus and publish it.
+
+    The corpus that was there stays whole until the new one is complete. Raises `ExistsError`
+    where it may not be replaced, the first failing source's error unless failures are allowed,
+    `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
+    """
+    cancel = cancel or Cancellation()
+    catalog = chosen(request)
+    store = Store(settings.data_dir)
+    with storage_errors(settings.data_dir):
+        store.refuse_to_overwrite("corpus", force=request.force)
+    context = JobContext(WorkerPool(settings.workers), report, cancel)
+    with store.stage("corpus") as staging, storage_errors(settings.data_dir):
+        fetched_sources = fetch_sources(request, catalog, settings, report, cancel)
+        # What was fetched for the first time is locked at once: a second try fetches only what is
+        # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
+        write_locks(fetched_sources.fetched, store, new_only=True)
+        found = read_sources(catalog, fetched_sources, staging.scratch, context)
+        return publish_corpus(
+            request, catalog, found, fetched_sources.absent, store, staging, context
+        )
+
+
+def publish_corpus(
+    request: MergeRequest,
+    catalog: Catalog,
+    found: PartSet,
+    absent: Sequence[str],
+    store: Store,
+    staging: Staging,
+    context: JobContext,
+    *,
+    keep_parts: bool = False,
+) -> MergeResult:
+    """Make a corpus of what was read and publish it; raises what `merge` raises from there on.
+
+    `absent` are sources without a public home that nobody gave; `keep_parts` leaves the parts
+    where they are.
+    """
+    _refuse(found, allow_missing=request.allow_missing)
+    statistics, outputs = assemble(found, staging, context, keep_parts=keep_parts)
+    write_account(request, catalog, found, absent, statistics, outputs, staging)
+    context.report(Progress("publish"))
+    context.cancel.check()
+    # What is told is what was staged: once it is published, another may replace it at any moment.
+    manifest = read_manifest(staging.output)
+    store.publish("corpus", staging.output, staging, force=request.force)
+    write_locks(found.inputs.values(), store, new_only=False)
+    return corpus_result(manifest, catalog, store)
+
+
+def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> MergeResult:
+    """Tell what a merge published, by its manifest; `catalog` adds what to know of its sources."""
+    names = [source["name"] for source in manifest["sources"]]
+    notes = [f"{name}: {note}" for name in names if (note := catalog[name].note)]
+    return MergeResult(
+        manifest=manifest,
+        statistics=manifest["statistics"],
+        warnings=tuple(manifest["warnings"]),
+        notes=(*notes, *(catalog[name].absent for name in manifest["absent"])),
+        missing=tuple(manifest["missing"]),
+        json_path=store.path("corpus", f"{CORPUS}.json"),
+        csv_path=store.path("corpus", f"{CORPUS}.csv"),
+        parquet_path=store.path("corpus", f"{CORPUS}.parquet"),
+        lineage_path=store.path("corpus", f"{CORPUS}.lineage.parquet"),
+        manifest_path=store.path("corpus", f"{CORPUS}.manifest.json"),
+    )
+
+
+def chosen(request: MergeRequest) -> Catalog:
+    """Give the catalogue of the sources that a request names.
+
+    Raises `CatalogError` and `SettingsError`.
+    """
+    return (
+        load_catalog([Path(file) for file in request.catalogs])
+        .with_options(request.options)
+        .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
+    )
+
+
+def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> None:
+    """Write which commits and files were merged into `sources.lock`."""
+    entries = {
+        each.source: entry
+        for each in fetched
+        if all(file.sha256 for file in each.files) and (entry := lock_of(each))
+    }
+    path = store.data_dir / LOCK
+    with store.locked():
+        # Read anew: another merge may have locked other sources meanwhile.
+        lock = SourcesLock.read(path)
+        entries = {
+            name: entry
+            for name, entry in entries.items()
+            if not (new_only and name in lock.sources) and lock.sources.get(name) != entry
+        }
+        if entries:
+            lock.with_sources(entries).write(path)
+
+
+def _refuse(found: PartSet, *, allow_missing: bool) -> None:
+    """Raise the first failure, naming the others, unless publishing without them was asked for."""
+    if found.failures and not allow_missing:
+        first, *others = found.failures.values()
+        if others:
+            raise SourcesError((first, *others))
+        first.hint = f"{first.hint} {PUBLISH_WITHOUT}".strip()
+        raise first
+    if not found.parts:
+        raise SettingsError(
+            "no source is left to merge", hint="Look at --source, --exclude and what failed."
+        )

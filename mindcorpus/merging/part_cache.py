@@ -1,0 +1,131 @@
+"""Parts that outlive a merge: each in a folder named by what it was made of.
+
+A merge that is tried again, or repeated, finds what it needs and makes only what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from mindcorpus import records
+from mindcorpus._version import __version__
+from mindcorpus.corpus import encoding
+from mindcorpus.errors import storage_errors
+from mindcorpus.merging import parts
+from mindcorpus.merging.parts import Part
+from mindcorpus.sources import adapters
+from mindcorpus.sources import readers as reading
+from mindcorpus.sources import thread_adapter as threads
+from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.files import FetchedFile
+from mindcorpus.sources.readers import Drop, Shard
+from mindcorpus.storage.store import Store, sync
+
+_FACTS = "part.json"
+_TARGET = "part"
+
+
+@cache
+def _code() -> str:
+    """Digest what makes parts: this version's code, and the libraries that read and encode."""
+    modules = (adapters, encoding, parts, reading, records, threads)
+    code = b"".join(Path(module.__file__ or "").read_bytes() for module in modules)
+    libraries = [f"{name} {version(name)}" for name in ("pyarrow", "orjson", "xxhash")]
+    return hashlib.sha256(code + " ".join((__version__, *libraries)).encode()).hexdigest()
+
+
+def part_key(source: Source, file: FetchedFile, shard: Shard) -> str:
+    """Name a part by all that shapes it: the file's bytes, the shard, the mapping, the code."""
+    assert file.sha256, "a part is named after bytes that were read"
+    made_of = {
+        "code": _code(),
+        "source": source.name,
+        "mapping": source.model_dump_json(include={"adapter", "type", "tags", "files", "options"}),
+        "file": file.path,
+        "sha256": file.sha256,
+        "shard": [shard.format, shard.start, shard.stop],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class PartCache:
+    """The parts of one data folder, in `parts/`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._home = store.data_dir / "parts"
+
+    def find(self, key: str) -> Part | None:
+        """Give a part if it is there, and note that it was used."""
+        folder = self._home / key
+        try:
+            facts = json.loads((folder / _FACTS).read_bytes())
+            os.utime(folder)
+        except FileNotFoundError:
+            return None
+        first = facts["first_drop"]
+        target = folder / _TARGET
+        return Part(
+            rows=facts["rows"],
+            rows_read=facts["rows_read"],
+            kept=facts["kept"],
+            index=target.with_suffix(".index.parquet"),
+            records=target.with_suffix(".arrow"),
+            first_drop=None if first is None else Drop(*first),
+        )
+
+    def make(self, key: str, build: Callable[[Path], Part]) -> Part:
+        """Build a part with `build(target)` and keep it; one that is there already stays."""
+        with self._store.stage("part") as staging, storage_errors(self._store.data_dir):
+            part = build(staging.output / _TARGET)
+            facts = {
+                "rows": part.rows,
+                "rows_read": part.rows_read,
+                "kept": part.kept,
+                "first_drop": part.first_drop,
+            }
+            (staging.output / _FACTS).write_text(json.dumps(facts))
+            for path in (*staging.output.iterdir(), staging.output):
+                sync(path)
+            self._home.mkdir(exist_ok=True)
+            try:
+                staging.output.rename(self._home / key)
+            except OSError:
+                # Somebody was faster; or a network file system answers a second time.
+                if not (self._home / key / _FACTS).is_file():
+                    raise
+            sync(self._home)
+        found = self.find(key)
+        assert found is not None, "a part is not removed within days of its use"
+        return found
+
+    def forget_unused(self, days: float) -> int:
+        """Remove parts that were not used for some days; give how many."""
+        removed = 0
+        if not self._home.is_dir():
+            return removed
+        for folder in self._home.iterdir():
+            if not _is_old(folder, days):
+                continue
+            # Out of sight first: nobody finds half of it.
+            with self._store.stage("part") as staging, suppress(FileNotFoundError):
+                # Once more: waiting for the folder to work in may have taken long.
+                if not _is_old(folder, days):
+                    continue
+                folder.rename(staging.output / folder.name)
+                removed += 1
+        return removed
+
+
+def _is_old(folder: Path, days: float) -> bool:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime < time.time() - days * 86400
+    return False

@@ -1,0 +1,234 @@
+"""A shard to a part: the rows it keeps, and an index of all the rows it read.
+
+This is the one place where raw rows are read. It runs in a worker process, knows nothing of
+other shards, and gives the same bytes wherever and however often it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mindcorpus.arrow import keys, numbers, texts
+from mindcorpus.corpus.encoding import Frame, csv_cell_size
+from mindcorpus.limits import BATCH_BYTES
+from mindcorpus.records import is_blank, measure
+from mindcorpus.sources.adapters import Adapter, Kept
+from mindcorpus.sources.readers import Drop, Shard, read_rows
+
+#: The index: one line for each row read (for threads: each comment), in order. A line with a
+#: reason was dropped; all others have keys. `…_json` and `…_csv` are the bytes a text takes in
+#: JSON and CSV, `json_bytes` and `csv_bytes` those of the whole record in the merged files.
+INDEX = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("item", pa.int32()),
+        ("reason", pa.string()),
+        ("evidence", pa.string()),
+        ("changed", pa.string()),
+        ("key", pa.binary(16)),
+        ("input_key", pa.binary(16)),
+        ("input_chars", pa.int32()),
+        ("response_chars", pa.int32()),
+        ("input_words", pa.int32()),
+        ("response_words", pa.int32()),
+        ("input_json", pa.int32()),
+        ("response_json", pa.int32()),
+        ("input_csv", pa.int32()),
+        ("response_csv", pa.int32()),
+        ("json_bytes", pa.int64()),
+        ("csv_bytes", pa.int64()),
+        ("tags", pa.string()),
+    ]
+)
+#: The kept rows, as they wait for the plan: Arrow, quick to read again, and lightly compressed, as
+#: memory for fresh file pages costs more than LZ4 does.
+RECORDS = pa.schema(
+    [
+        ("input", pa.string()),
+        ("response", pa.string()),
+        ("rejected_response", pa.string()),
+        ("tags", pa.string()),
+    ]
+)
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_BATCH_ROWS = 50_000
+_INDEX_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class PartJob:
+    """A shard, how to adapt it, and the path (without ending) of the part it becomes."""
+
+    shard: Shard
+    source: str
+    type: str
+    tags: tuple[str, ...]
+    adapter: Adapter
+    target: Path
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part on disk: an index line for each of `rows_read` rows, of which `kept` are records."""
+
+    rows: int
+    """Raw rows of the shard; where the next shard of the file starts to count."""
+    rows_read: int
+    kept: int
+    index: Path
+    """Parquet with the columns of `INDEX`."""
+    records: Path
+    """Arrow stream with the columns of `RECORDS`."""
+    first_drop: Drop | None
+    """The first row that gave no record, to tell why a whole source gave none."""
+
+
+def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
+    """Read a shard and write its part. Raises `DataError` where the file cannot be read on."""
+    rows = 0
+
+    def count(new: int, size: int) -> None:
+        nonlocal rows
+        rows += new
+        tick(new, size)
+
+    index_path = job.target.with_suffix(".index.parquet")
+    records_path = job.target.with_suffix(".arrow")
+    with (
+        pq.ParquetWriter(
+            index_path, INDEX, compression="snappy", write_statistics=False
+        ) as index_file,
+        pa.OSFile(str(records_path), "wb") as records_file,
+        pa.ipc.new_stream(records_file, RECORDS, options=_COMPRESSED) as records_stream,
+    ):
+        gathered = _Gathered(job, records_stream, index_file)
+        for outcome in job.adapter(read_rows(job.shard, count)):
+            gathered.add(outcome)
+        gathered.flush_index()
+        gathered.flush_records()
+    if not job.adapter.whole_file:
+        assert gathered.rows_read == rows, "a row was read that nobody accounts for"
+    return Part(
+        rows, gathered.rows_read, gathered.kept, index_path, records_path, gathered.first_drop
+    )
+
+
+class _Gathered:
+    """Outcomes on their way to disk."""
+
+    def __init__(self, job: PartJob, records_stream: Any, index_file: Any) -> None:
+        self._job = job
+        self._frame = Frame(job.source, job.type)
+        self._records_stream = records_stream
+        self._index_file = index_file
+        self._index: list[tuple[Any, ...]] = []
+        self._records: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._bytes = 0
+        self.rows_read = 0
+        self.kept = 0
+        self.first_drop: Drop | None = None
+
+    def add(self, outcome: Kept | Drop) -> None:
+        """Take what became of one row."""
+        self.rows_read += 1
+        drop = self._keep(outcome) if isinstance(outcome, Kept) else outcome
+        if drop is not None:
+            self.first_drop = self.first_drop or drop
+            number, reason, evidence, item = drop
+            self._index.append((number, item, reason, evidence, *(None,) * (len(INDEX) - 4)))
+        if len(self._index) >= _INDEX_ROWS:
+            self.flush_index()
+
+    def _keep(self, record: Kept) -> Drop | None:
+        number, input_, response, rejected, own_tags, changed, item = record
+        tags = list(dict.fromkeys((*self._job.tags, *own_tags)))
+        try:
+            # Refused are lone surrogates, which no UTF-8 file could carry.
+            raw_input, raw_response, raw_rejected = (
+                input_.encode(),
+                response.encode(),
+                rejected.encode(),
+            )
+            tags_json = orjson.dumps(tags)
+        except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
+            return Drop(number, "not-utf8", _place_of(error), item)
+        if b"\0" in raw_input or b"\0" in raw_response or b"\0" in raw_rejected:
+            return Drop(number, "nul-character", "", item)
+        if is_blank(input_):
+            return Drop(number, "blank-input", "", item)
+        measured = measure(raw_input, raw_response)
+        input_json, response_json = len(orjson.dumps(input_)), len(orjson.dumps(response))
+        input_csv, response_csv = csv_cell_size(raw_input), csv_cell_size(raw_response)
+        tags_text = tags_json.decode()
+        self._index.append(
+            (
+                number,
+                item,
+                None,
+                None,
+                changed or None,
+                measured.key,
+                measured.input_key,
+                len(input_),
+                len(response),
+                measured.input_words,
+                measured.response_words,
+                input_json,
+                response_json,
+                input_csv,
+                response_csv,
+                self._frame.json_size(
+                    input_json + response_json + len(orjson.dumps(rejected)), tags_text
+                ),
+                self._frame.csv_size(
+                    input_csv + response_csv + csv_cell_size(raw_rejected), tags_text
+                ),
+                tags_text,
+            )
+        )
+        self._records.append((raw_input, raw_response, raw_rejected, tags_json))
+        self.kept += 1
+        self._bytes += len(raw_input) + len(raw_response) + len(raw_rejected)
+        if self._bytes >= BATCH_BYTES or len(self._records) >= _BATCH_ROWS:
+            self.flush_records()
+        return None
+
+    def flush_index(self) -> None:
+        """Write the index lines that are gathered."""
+        if self._index:
+            columns = zip(*self._index, strict=True)
+            arrays = [
+                _index_array(column, field.type)
+                for column, field in zip(columns, INDEX, strict=True)
+            ]
+            self._index_file.write_table(pa.Table.from_arrays(arrays, schema=INDEX))
+            self._index.clear()
+
+    def flush_records(self) -> None:
+        """Write the records that are gathered."""
+        if self._records:
+            columns = [texts(column) for column in zip(*self._records, strict=True)]
+            self._records_stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
+            self._records.clear()
+            self._bytes = 0
+
+
+def _index_array(column: Sequence[Any], type_: Any) -> Any:
+    if type_ == pa.string():
+        return texts([value if value is None else value.encode() for value in column])
+    if type_ == pa.binary(16):
+        return keys(column)
+    valid = np.array([value is not None for value in column], bool)
+    return numbers([value or 0 for value in column], type_, valid)
+
+
+def _place_of(error: Exception) -> str:
+    return f"at character {error.start}" if isinstance(error, UnicodeEncodeError) else "in a tag"

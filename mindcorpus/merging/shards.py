@@ -1,0 +1,81 @@
+"""A source's files as they travel between the steps of a merge: checked, and how they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.sources.files import Fetched, FetchedFile
+from mindcorpus.sources.readers import SHARD_BYTES
+
+
+@dataclass(frozen=True)
+class ShardRef:
+    """A shard of a source: which file, which shard of it, and the key of the part it becomes."""
+
+    file: int
+    number: int
+    key: str
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """A source's files, their checksums known, and how they are cut."""
+
+    fetched: Fetched
+    stamps: tuple[int, ...]
+    """When each file was last changed, in nanoseconds: unchanged, it need not be hashed again."""
+    shards: tuple[ShardRef, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.fetched.files)
+
+    def size_of(self, shard: ShardRef) -> int:
+        """Give a shard's share of its file's bytes."""
+        shards = sum(other.file == shard.file for other in self.shards)
+        return self.fetched.files[shard.file].size // shards
+
+    def bundles(self) -> list[tuple[ShardRef, ...]]:
+        """Give shards in groups that are each worth a process of its own, some 32 MiB."""
+        found: list[list[ShardRef]] = []
+        filled = SHARD_BYTES
+        for shard in self.shards:
+            size = self.size_of(shard)
+            if filled + size > SHARD_BYTES:
+                found.append([])
+                filled = 0
+            found[-1].append(shard)
+            filled += size
+        return [tuple(bundle) for bundle in found]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give JSON values; paths of the machine stay behind."""
+        fetched = self.fetched
+        return {
+            "source": fetched.source,
+            "origin": fetched.origin,
+            "revision": fetched.revision,
+            "split": fetched.split,
+            "files": [
+                {"path": file.path, "size": file.size, "sha256": file.sha256, "stamp": stamp}
+                for file, stamp in zip(fetched.files, self.stamps, strict=True)
+            ],
+            "shards": [[shard.file, shard.number, shard.key] for shard in self.shards],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SourceFiles:
+        """Give the files that `as_dict` described; where they lie is not known."""
+        files = tuple(
+            FetchedFile(file["path"], Path(), file["size"], file["sha256"])
+            for file in values["files"]
+        )
+        fetched = Fetched(
+            values["source"], values["origin"], values["revision"], files, values["split"]
+        )
+        stamps = tuple(file["stamp"] for file in values["files"])
+        return cls(fetched, stamps, tuple(ShardRef(*shard) for shard in values["shards"]))

@@ -1,0 +1,161 @@
+"""The corpus in numbers: one JSON for terminal, API and charts.
+
+Computed from the parts' indexes (lengths and keys), so no text is read again; with pandas, a
+source at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+import pyarrow.parquet as pq
+
+from mindcorpus.corpus.lineage import PartOrigin
+from mindcorpus.merging.deduplication import partitions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LENGTHS = ("input_chars", "response_chars", "input_words", "response_words")
+_UNITS = {"chars": "characters", "words": "words"}
+
+
+@dataclass(frozen=True)
+class StatisticsJob:
+    """All parts in order, and which record each is a duplicate of (a .npy file)."""
+
+    parts: tuple[PartOrigin, ...]
+    duplicate_of: Path
+
+
+def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> dict[str, Any]:
+    """Compute the statistics of a merge.
+
+    Gives `records`, `by_source`, `by_type`, `by_tag`, `lengths` (by source and over all: mean,
+    median, p5, p95 and max of characters and words), `sources` (read, kept, dropped by reason,
+    duplicates by the source of the kept twin, changed by what), and `overlap` (pairs of sources:
+    folded inputs that both hold, and records of one that were duplicates of the other).
+    """
+    import pandas as pd  # late: a quarter of a second, and only the worker that computes needs it
+
+    duplicate_of = np.load(job.duplicate_of)
+    starts = np.cumsum([0, *(part.kept for part in job.parts)])
+    owner = [part.source for part in job.parts]
+    sources: dict[str, dict[str, Any]] = {}
+    by_type: Counter[str] = Counter()
+    by_tag: Counter[str] = Counter()
+    lengths: dict[str, list[pd.DataFrame]] = {}
+    for part, start in zip(job.parts, starts, strict=False):
+        table = pq.ParquetFile(part.index).read(
+            columns=["reason", "changed", "tags", *_LENGTHS], use_threads=False
+        )
+        index = table.to_pandas()
+        records = index[index["reason"].isna()]
+        twin = duplicate_of[start : start + part.kept]
+        kept = records[twin < 0]
+        counts = sources.setdefault(
+            part.source,
+            {
+                "read": 0,
+                "kept": 0,
+                "dropped": Counter(),
+                "duplicates": Counter(),
+                "changed": Counter(),
+            },
+        )
+        counts["read"] += len(index)
+        counts["kept"] += len(kept)
+        counts["dropped"].update(_counted(index["reason"]))
+        counts["changed"].update(_counted(kept["changed"]))
+        homes = np.searchsorted(starts, twin[twin >= 0], side="right") - 1
+        counts["duplicates"].update(owner[home] for home in homes)
+        by_type[part.type] += len(kept)
+        for tags, rows in _counted(kept["tags"]).items():
+            for tag in orjson.loads(tags):
+                by_tag[tag] += rows
+        lengths.setdefault(part.source, []).append(kept[list(_LENGTHS)])
+        tick(0, 0)
+    frames = {source: pd.concat(found) for source, found in lengths.items()}
+    filled = [frame for frame in frames.values() if len(frame)]
+    return {
+        "records": sum(counts["kept"] for counts in sources.values()),
+        "by_source": {source: counts["kept"] for source, counts in sources.items()},
+        "by_type": _ranked(by_type),
+        "by_tag": _ranked(by_tag),
+        "lengths": {
+            name: _summary(frame)
+            for name, frame in {"all": pd.concat(filled or [*frames.values()]), **frames}.items()
+            if len(frame)
+        },
+        "sources": {
+            source: {
+                name: _ranked(value) if isinstance(value, Counter) else value
+                for name, value in counts.items()
+            }
+            for source, counts in sources.items()
+        },
+        "overlap": _overlap(job.parts, starts, sources, lambda: tick(0, 0)),
+    }
+
+
+def _counted(column: pd.Series[Any]) -> dict[str, int]:
+    return {str(value): int(count) for value, count in column.value_counts().items()}
+
+
+def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
+    """Most first; equals by name, so that the order never depends on how it was counted."""
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _summary(frame: pd.DataFrame) -> dict[str, Any]:
+    summary: dict[str, Any] = {"input": {}, "response": {}}
+    for column in _LENGTHS:
+        text, unit = column.split("_")
+        summary[text][_UNITS[unit]] = {
+            "mean": round(float(frame[column].mean()), 1),
+            "median": int(frame[column].quantile(0.5, interpolation="lower")),
+            "p5": int(frame[column].quantile(0.05, interpolation="lower")),
+            "p95": int(frame[column].quantile(0.95, interpolation="lower")),
+            "max": int(frame[column].max()),
+        }
+    return summary
+
+
+def _overlap(
+    parts: Sequence[PartOrigin],
+    starts: Any,
+    sources: Mapping[str, Mapping[str, Any]],
+    check: Callable[[], None],
+) -> list[dict[str, Any]]:
+    import pandas as pd  # late, as above
+
+    names = list(sources)
+    home = np.array([names.index(part.source) for part in parts])
+    inputs: Counter[tuple[int, int]] = Counter()
+    for keys, numbers in partitions(
+        [part.index for part in parts], "input_key", int(starts[-1]), check
+    ):
+        frame = pd.DataFrame(
+            {
+                "low": keys[:, 0],
+                "high": keys[:, 1],
+                "source": home[np.searchsorted(starts, numbers, side="right") - 1],
+            }
+        ).drop_duplicates()
+        shared = frame[frame.duplicated(["low", "high"], keep=False)]
+        for _, group in shared.groupby(["low", "high"])["source"]:
+            inputs.update(combinations(sorted(group), 2))
+    pairs = []
+    for first, second in combinations(range(len(names)), 2):
+        a, b = names[first], names[second]
+        records = sources[a]["duplicates"][b] + sources[b]["duplicates"][a]
+        if inputs[first, second] or records:
+            pairs.append({"sources": [a, b], "inputs": inputs[first, second], "records": records})
+    return pairs

@@ -1,0 +1,305 @@
+"""The sources as data: what an entry may say, and the loader that checks it.
+
+One TOML file holds one or more `[[source]]` tables. The seven of the project lie beside this
+module; a user's own file has the same form (docs/sources.md shows one of each kind).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from mindcorpus.errors import CatalogError, SettingsError
+from mindcorpus.sources.adapters import Adapter, Columns, LastMark, Messages
+from mindcorpus.sources.thread_adapter import Threads
+
+ADAPTERS: Mapping[str, type[Adapter]] = {
+    "columns": Columns,
+    "messages": Messages,
+    "last_mark": LastMark,
+    "threads": Threads,
+}
+
+Format = Literal["json", "jsonl", "csv", "parquet"]
+SUFFIXES: Mapping[str, Format] = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Licence(_Entry):
+    """Under which terms a source may be used."""
+
+    id: str = Field(
+        min_length=1, description="SPDX identifier, or LicenseRef-… for terms SPDX has not."
+    )
+    terms: str = Field(min_length=1, description="The terms in a sentence.")
+    url: str = ""
+    commercial: Literal["yes", "with-conditions", "after-payment", "no", "unknown"] = Field(
+        description="Whether a product may be built on it; the first two pass --commercial-only."
+    )
+    warning: str = Field("", description="What a corpus that holds the source must say of itself.")
+
+
+class File(_Entry):
+    """One file of a source."""
+
+    path: str = Field(min_length=1, description="Path within the repository or folder.")
+    format: Format | None = Field(None, description="By the file's ending, unless said.")
+    tags: tuple[str, ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if path.startswith("/") or ".." in Path(path).parts:
+            raise ValueError("must be a path within the repository")
+        return path
+
+    @property
+    def read_as(self) -> Format:
+        """The format the file is read as."""
+        return self.format or SUFFIXES[Path(self.path).suffix.lower()]
+
+    @model_validator(mode="after")
+    def _known_format(self) -> File:
+        if self.format is None and Path(self.path).suffix.lower() not in SUFFIXES:
+            raise ValueError(f"format of {self.path!r} is not known by its ending; say format = …")
+        return self
+
+
+class Source(_Entry):
+    """One source: where its files are and how a raw row becomes a record."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    title: str = ""
+    repository: str | None = Field(None, pattern=r"^\w[\w.-]*/\w[\w.-]*$")
+    url: str | None = Field(None, pattern=r"^https?://")
+    path: str | None = None
+    revision: str = "main"
+    files: tuple[File, ...] = ()
+    split: str = Field("train", description="Which split to read where no files are named.")
+    absent: str = Field(
+        "", description="If its files are absent, skip it with these words on how to add it."
+    )
+    note: str = Field("", description="What a user should know whenever it is merged.")
+    licence: Licence
+    adapter: str = "columns"
+    type: str = Field(min_length=1)
+    tags: tuple[str, ...] = ()
+    options: dict[str, Any] = {}
+
+    @field_validator("adapter")
+    @classmethod
+    def _known_adapter(cls, adapter: str) -> str:
+        if adapter not in ADAPTERS:
+            raise ValueError(f"unknown adapter; there are {', '.join(sorted(ADAPTERS))}")
+        return adapter
+
+    @model_validator(mode="after")
+    def _one_home(self) -> Source:
+        if sum(home is not None for home in (self.repository, self.url, self.path)) != 1:
+            raise ValueError("say exactly one of repository, url or path")
+        return self
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the source's licence allows commercial use without an act before it."""
+        return self.licence.commercial in ("yes", "with-conditions")
+
+    def build_adapter(self) -> Adapter:
+        """Give the adapter with this entry's options; the loader has checked them."""
+        return _validator(self.adapter).validate_python(self.options)
+
+
+@cache
+def _validator(adapter: str) -> TypeAdapter[Adapter]:
+    return TypeAdapter(ADAPTERS[adapter])
+
+
+class Catalog:
+    """The sources by name, in the order in which they are merged."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources = {source.name: source for source in sources}
+
+    def __iter__(self) -> Any:
+        return iter(self._sources.values())
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in order."""
+        return tuple(self._sources)
+
+    def __getitem__(self, name: str) -> Source:
+        """Give the source of a name; raises `SettingsError` with all names if there is none."""
+        try:
+            return self._sources[name]
+        except KeyError:
+            raise SettingsError(
+                f"no source is called {name!r}",
+                hint=f"The catalogue holds {', '.join(self.names)}.",
+            ) from None
+
+    def choose(
+        self,
+        only: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        *,
+        commercial_only: bool = False,
+    ) -> Catalog:
+        """Give a catalogue of the sources that a merge is asked for, in the same order."""
+        for name in (*(only or ()), *exclude):
+            self[name]
+        chosen = [
+            source
+            for source in self
+            if (only is None or source.name in only)
+            and source.name not in exclude
+            and (source.commercial or not commercial_only)
+        ]
+        if not chosen:
+            raise SettingsError(
+                "no source is left to merge",
+                hint="Look at --source, --exclude and --commercial-only.",
+            )
+        return Catalog(chosen)
+
+    def with_options(self, options: Mapping[str, str]) -> Catalog:
+        """Give a catalogue with options changed: `{"Psych-101.max_chars": "0"}`.
+
+        Raises `SettingsError` for an unknown source or option, or a value of the wrong type.
+        """
+        changed = dict(self._sources)
+        for target, value in options.items():
+            name, dot, key = target.rpartition(".")
+            source = self[name] if dot else None
+            known = _options_of(ADAPTERS[source.adapter]) if source else ()
+            if source is None or key not in known:
+                has = f"{name or 'a source'} has {', '.join(known) or 'no options'}"
+                raise SettingsError(f"no option {target!r}", hint=f"Write NAME.KEY=VALUE; {has}.")
+            new = changed[name].model_copy(
+                update={"options": {**changed[name].options, key: value}}
+            )
+            try:
+                new.build_adapter()
+            except ValidationError as error:
+                raise SettingsError(
+                    f"option {target}={value}: {_problem(error)[1].lower()}", field=target
+                ) from None
+            changed[name] = new
+        return Catalog(changed.values())
+
+
+def _options_of(adapter: type[Adapter]) -> tuple[str, ...]:
+    return tuple(name for name in adapter.__dataclass_fields__ if not name.startswith("_"))
+
+
+def _problem(error: ValidationError) -> tuple[str, str]:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return field, first["msg"].removeprefix("Value error, ")
+
+
+def read_entries(text: str, file: str) -> list[Source]:
+    """Read the entries of one catalogue file's text.
+
+    Raises `CatalogError` naming the file, the entry and the field.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"not TOML: {error}", file=file) from None
+    unknown = sorted(set(tables) - {"source"})
+    entries = tables.get("source")
+    if (
+        unknown
+        or not isinstance(entries, list)
+        or not all(isinstance(entry, dict) for entry in entries)
+    ):
+        raise CatalogError(
+            f"holds {', '.join(unknown) or 'no source'}; a catalogue is [[source]] tables alone",
+            file=file,
+            hint="docs/sources.md shows an entry of each kind.",
+        )
+    sources = []
+    for number, entry in enumerate(entries, 1):
+        name = entry.get("name") or f"number {number}"
+        try:
+            source = Source.model_validate(entry)
+        except ValidationError as error:
+            field, message = _problem(error)
+            raise CatalogError(
+                f"entry {name}: {message}", file=file, field=field or None, source=str(name)
+            ) from None
+        try:
+            source.build_adapter()
+        except ValidationError as error:
+            field, message = _problem(error)
+            raise CatalogError(
+                f"entry {name}: {message}",
+                file=file,
+                field=f"options.{field}" if field else "options",
+                source=str(name),
+            ) from None
+        sources.append(source)
+    return sources
+
+
+@cache
+def _built_in() -> tuple[Source, ...]:
+    """Read the entries that ship with the package; they do not change while it runs."""
+    entries = sorted(
+        (entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".toml")),
+        key=lambda entry: entry.name,
+    )
+    return tuple(
+        source for entry in entries for source in read_entries(entry.read_text("utf-8"), entry.name)
+    )
+
+
+def load_catalog(files: Sequence[Path] = ()) -> Catalog:
+    """Load the project's seven sources, then those of a user's files, in that order.
+
+    Raises `CatalogError` for an entry that is wrong, a file that cannot be read, or a name taken.
+    """
+    found = {source.name: source for source in _built_in()}
+    for file in files:
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise CatalogError(f"cannot be read: {reason}", file=str(file)) from None
+        for source in read_entries(text, str(file)):
+            if source.name in found:
+                raise CatalogError(
+                    f"entry {source.name}: the name is taken", file=str(file), field="name"
+                )
+            home: dict[str, str] = {}
+            if source.path is not None:
+                home = {"path": str((file.parent / source.path).absolute())}
+            found[source.name] = source.model_copy(update=home)
+    return Catalog(found.values())

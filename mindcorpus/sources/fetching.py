@@ -1,0 +1,160 @@
+"""From a catalogue to files on this disk: every source fetched, or its failure noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mindcorpus.errors import FetchError, MindcorpusError, NotFoundError, SettingsError
+from mindcorpus.job_requests import EVERY, MergeRequest
+from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.settings import Settings
+from mindcorpus.sources.catalog import Catalog, Source
+from mindcorpus.sources.files import Fetched, fetch_local
+from mindcorpus.sources.lock import LockedFile, LockedSource, SourcesLock
+
+SAMPLE = Path(__file__).parents[1] / "sample"
+LOCK = "sources.lock"
+
+
+@dataclass(frozen=True)
+class FetchedSources:
+    """The sources' files, in catalogue order, and why others have none."""
+
+    fetched: tuple[Fetched, ...]
+    failures: Mapping[str, MindcorpusError]
+    absent: tuple[str, ...]
+    """Sources without a public home that nobody gave: no failure, but said."""
+
+
+def fetch_sources(
+    request: MergeRequest,
+    catalog: Catalog,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> FetchedSources:
+    """Bring every source's files here; one that fails does not keep the others from being fetched.
+
+    Raises `SettingsError` for a name that no source has.
+    """
+    for name in (*request.paths, *request.revisions, *(set(request.upgrade) - {EVERY})):
+        catalog[name]
+    fetched: list[Fetched] = []
+    failures: dict[str, MindcorpusError] = {}
+    absent: list[str] = []
+    for source in catalog:
+        cancel.check()
+        try:
+            found = try_fetch(source, request, settings, report, cancel)
+        except FetchError as error:
+            failures[source.name] = error
+            continue
+        if found is None:
+            absent.append(source.name)
+        else:
+            fetched.append(found)
+    return FetchedSources(tuple(fetched), failures, tuple(absent))
+
+
+def try_fetch(
+    source: Source,
+    request: MergeRequest,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched | None:
+    """Bring a source's files here; None for one without a public home that nobody gave.
+
+    Raises a `FetchError`, and `SettingsError` for a revision where there are none.
+    """
+    lock = SourcesLock.read(settings.data_dir / LOCK)
+    try:
+        return _fetch(source, request, lock, settings, report, cancel)
+    except NotFoundError:
+        if source.absent and source.name not in request.paths and not request.sample:
+            return None
+        raise
+
+
+def fetch_again(
+    source: Source,
+    found: Fetched,
+    request: MergeRequest,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched:
+    """Bring the very files here that were found before, perhaps on another host.
+
+    Raises as `try_fetch`.
+    """
+    locked = lock_of(found)
+    if locked is None:
+        return _fetch(source, request, SourcesLock(), settings, report, cancel)
+    from mindcorpus.sources.hub import fetch
+
+    return fetch(
+        source,
+        settings=settings,
+        locked=locked,
+        revision=found.revision,
+        report=report,
+        cancel=cancel,
+    )
+
+
+def _fetch(
+    source: Source,
+    request: MergeRequest,
+    lock: SourcesLock,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Fetched:
+    name = source.name
+    path = request.paths.get(name)
+    revision = request.revisions.get(name)
+    if revision and (path or source.repository is None):
+        raise SettingsError(
+            f"{name} has no revisions: it is not read from the hub", hint="Leave out --revision."
+        )
+    if path is not None:
+        return fetch_local(source, Path(path).expanduser())
+    if request.sample and (home := _in_sample(source)):
+        return replace(fetch_local(source, home), origin="sample")
+    if source.path is not None:
+        return fetch_local(source, settings.data_dir / source.path)
+    # Late: the hub's client takes a third of a second to load, and local sources do without.
+    from mindcorpus.sources.hub import fetch
+
+    moves = name in request.upgrade or EVERY in request.upgrade
+    locked = None if moves else lock.sources.get(name)
+    return fetch(
+        source, settings=settings, locked=locked, revision=revision, report=report, cancel=cancel
+    )
+
+
+def _in_sample(source: Source) -> Path | None:
+    """Give where the sample holds a source of the project; a user's own are read as ever."""
+    if source.repository is not None:
+        home = SAMPLE / "datasets" / source.repository
+    elif source.path is not None and not Path(source.path).is_absolute():
+        home = SAMPLE / source.path
+    else:
+        return None
+    return home if home.exists() else None
+
+
+def lock_of(fetched: Fetched) -> LockedSource | None:
+    """Give the lock entry of a source's files; None for local ones, which are not locked."""
+    if fetched.origin in ("local", "sample"):
+        return None
+    files = {file.path: LockedFile(size=file.size, sha256=file.sha256) for file in fetched.files}
+    return LockedSource(
+        repository=fetched.origin,
+        revision=fetched.revision or "",
+        split=fetched.split,
+        files=files,
+    )

@@ -1,0 +1,206 @@
+"""The files of a source on this disk: found in a user's folder, or checked against the lock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mindcorpus.errors import NotFoundError, WrongBytesError
+from mindcorpus.progress import Progress, Reporter, silent
+from mindcorpus.sources.catalog import SUFFIXES, Source
+
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """One file of a source.
+
+    `path` is its path within the source, `local` where it lies. `sha256` is the digest of what was
+    read, or "" while nobody has read it; `expected` is what it must be, and `expected_git` what its
+    id as a git blob must be, each "" if nobody said. A user's own file has neither.
+    """
+
+    path: str
+    local: Path
+    size: int
+    sha256: str = ""
+    expected: str = ""
+    expected_git: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A source's files; `origin` is the hub's owner/name, the URL, or "local".
+
+    `split` is the split that they are, or "" if the source names its files.
+    """
+
+    source: str
+    origin: str
+    revision: str | None
+    files: tuple[FetchedFile, ...]
+    split: str = ""
+
+
+def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fetched:
+    """Find a source's files in a folder laid out as on the hub, or as a single file.
+
+    Where the source names no files, all of the folder's with a known ending are taken, by path;
+    hidden files and a README are left out. Raises `NotFoundError`.
+    """
+    if home.is_file():
+        found = {_name_of(source, home): home}
+    elif not home.is_dir():
+        raise NotFoundError(
+            "no such file or folder",
+            source=source.name,
+            file=str(home),
+            hint=source.absent or "Check the path for typing errors.",
+        )
+    elif source.files:
+        found = {file.path: home / file.path for file in source.files}
+    else:
+        found = {local.relative_to(home).as_posix(): local for local in _readable(home)}
+    if not found:
+        raise NotFoundError(
+            "the folder holds no data files",
+            source=source.name,
+            file=str(home),
+            hint=f"Files end in {', '.join(SUFFIXES)}.",
+        )
+    for path, local in found.items():
+        if not local.is_file():
+            raise NotFoundError(
+                f"{path} is not there",
+                source=source.name,
+                file=str(local),
+                hint=f"The folder must hold {', '.join(file.path for file in source.files)}.",
+            )
+    files = tuple(FetchedFile(path, local, local.stat().st_size) for path, local in found.items())
+    size = sum(file.size for file in files)
+    report(Progress("fetch", item=source.name, done=size, total=size))
+    return Fetched(source.name, "local", None, files)
+
+
+def _name_of(source: Source, file: Path) -> str:
+    """Give the path within the source that a single file stands for."""
+    if len(source.files) > 1:
+        raise NotFoundError(
+            "one file was named, but the source has several",
+            source=source.name,
+            file=str(file),
+            hint=f"Name a folder that holds {', '.join(entry.path for entry in source.files)}.",
+        )
+    for entry in source.files:
+        # Of another ending it is another format, which the entry's own must not hide.
+        if Path(entry.path).suffix.lower() == file.suffix.lower():
+            return entry.path
+    if file.suffix.lower() not in SUFFIXES:
+        raise NotFoundError(
+            "not a file whose format is known by its ending",
+            source=source.name,
+            file=str(file),
+            hint=f"Files end in {', '.join(SUFFIXES)}.",
+        )
+    return file.name
+
+
+def _readable(folder: Path) -> list[Path]:
+    def is_data(local: Path) -> bool:
+        hidden = any(part.startswith(".") for part in local.relative_to(folder).parts)
+        known = local.suffix.lower() in SUFFIXES and local.stem.lower() != "readme"
+        return known and not hidden and local.is_file()
+
+    return sorted(
+        filter(is_data, folder.rglob("*")), key=lambda local: local.relative_to(folder).as_posix()
+    )
+
+
+def verify(
+    file: FetchedFile, source: str, tick: Callable[[int], object] | None = None
+) -> FetchedFile:
+    """Read a file once and give it with its sha256; `tick` receives the size of each piece.
+
+    Does nothing for a file whose sha256 is known. Raises `WrongBytesError` if it is not what is
+    expected, and leaves it there, since others may be reading it: `remove_damaged` is for later.
+    Raises `NotFoundError` if it is gone.
+    """
+    if file.sha256:
+        return file
+    try:
+        size, sha256, blob = digests(file.local, tick)
+    except OSError as error:
+        raise NotFoundError(
+            f"cannot be read: {(error.strerror or 'input/output error').lower()}",
+            source=source,
+            file=str(file.local),
+            hint="Check that the file is still there and may be read.",
+        ) from None
+    if not _is_expected(file, sha256, blob):
+        if _as_announced(file, sha256, blob):
+            raise changed(source, file.path)
+        raise WrongBytesError(
+            "the file in the cache is not what was fetched; it has been removed",
+            source=source,
+            file=file.path,
+            hint="Run the same command again: it fetches the file anew.",
+        )
+    return replace(file, size=size, sha256=sha256)
+
+
+def remove_damaged(file: FetchedFile) -> None:
+    """Remove a file from the cache if it is damaged there, so that the next run fetches it again.
+
+    Nothing else is removed: no user's file, and none that is what the hub announced. To be called
+    when nobody reads the file any more.
+    """
+    if not (file.expected or file.expected_git):
+        return
+    try:
+        _, sha256, blob = digests(file.local)
+    except FileNotFoundError:
+        return
+    if not _is_expected(file, sha256, blob) and not _as_announced(file, sha256, blob):
+        discard(file.local)
+
+
+def _is_expected(file: FetchedFile, sha256: str, blob: str) -> bool:
+    return file.expected in ("", sha256) and file.expected_git in ("", blob)
+
+
+def _as_announced(file: FetchedFile, sha256: str, blob: str) -> bool:
+    # The cache names a file by what the hub said it holds.
+    return file.local.resolve().name in (sha256, blob)
+
+
+def digests(local: Path, tick: Callable[[int], object] | None = None) -> tuple[int, str, str]:
+    """Give a file's size, its sha256, and its id as git has it; `tick` receives sizes of pieces."""
+    length, size = local.stat().st_size, 0
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % length, usedforsecurity=False)
+    with local.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            sha256.update(piece)
+            blob.update(piece)
+            size += len(piece)
+            if tick is not None:
+                tick(len(piece))
+    return size, sha256.hexdigest(), blob.hexdigest()
+
+
+def changed(source: str, file: str) -> WrongBytesError:
+    """Give the error for a file whose origin now holds something else than the lock."""
+    return WrongBytesError(
+        "the file is not the one that sources.lock names, though the revision is the same",
+        source=source,
+        file=file,
+        hint=f"Find out why it changed; to accept it, merge with --upgrade {source}.",
+    )
+
+
+def discard(local: Path) -> None:
+    """Remove a file from the cache, and with it what a symbolic link there points to."""
+    local.resolve().unlink(missing_ok=True)
+    local.unlink(missing_ok=True)

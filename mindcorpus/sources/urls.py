@@ -1,0 +1,81 @@
+"""A source that is one file at a URL: cached, and held to the lock by its sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from huggingface_hub import cached_assets_path
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils.tqdm import silent_tqdm
+
+from mindcorpus.errors import CatalogError, storage_errors
+from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.files import Fetched, FetchedFile, digests
+from mindcorpus.sources.hub_errors import Asked
+from mindcorpus.sources.hub_request import HubRequest, shown
+from mindcorpus.sources.hub_retries import Exchange
+from mindcorpus.sources.lock import LockedSource
+
+
+def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fetched:
+    """Bring the file to the cache; a locked one that is there needs no request.
+
+    Without a lock it is downloaded anew, since nothing tells whether it is still the same. Its
+    query, which may be a signature, is used and never told.
+    """
+    source, cache = request.source, request.settings.cache_dir
+    if not shown(url):
+        raise CatalogError("not a web address", source=source.name, field="url")
+    path = _name_of(source, url)
+    known = locked.files.get(path) if locked else None
+    with storage_errors(cache or Path("the Hugging Face cache")):
+        folder = cached_assets_path(
+            "mindcorpus",
+            "urls",
+            hashlib.sha256(url.encode()).hexdigest(),
+            assets_dir=cache and cache / "assets",
+        )
+    local = folder / PurePosixPath(path).name
+    if known is not None and local.is_file():
+        file = FetchedFile(path, local, local.stat().st_size, expected=known.sha256)
+    else:
+        file = request.as_locked(_download(request, url, path, local), known)
+    request.tell(file.size, file.size)
+    return Fetched(source.name, shown(url), None, (file,))
+
+
+def _download(request: HubRequest, url: str, path: str, local: Path) -> FetchedFile:
+    def work(_: Exchange) -> FetchedFile:
+        draft = local.with_name(f".{uuid.uuid4().hex}")
+        try:
+            with draft.open("x+b") as stream:
+                # No headers, so no token: the address is not the hub's.
+                http_get(url, stream, tqdm_class=silent_tqdm)
+            size, sha256, _blob = digests(draft)
+            draft.replace(local)
+        finally:
+            draft.unlink(missing_ok=True)
+        return FetchedFile(path, local, size, sha256)
+
+    asked = Asked(request.source.name, shown(url), file=path)
+    return request.ask(work, asked, lambda received, note: request.tell(received, None, note))
+
+
+def _name_of(source: Source, url: str) -> str:
+    """Give the path within the source that the URL's file stands for."""
+    if len(source.files) > 1:
+        raise CatalogError("a url is one file", source=source.name, field="files")
+    if source.files:
+        return source.files[0].path
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    if PurePosixPath(name).suffix.lower() not in SUFFIXES:
+        raise CatalogError(
+            "the url's format is not known by its ending",
+            source=source.name,
+            field="url",
+            hint="Name the file and its format ([[source.files]] with path and format).",
+        )
+    return name

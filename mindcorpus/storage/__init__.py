@@ -1,0 +1,1 @@
+"""What is kept: staging and publishing, manifests and cards, files and their checksums."""

@@ -1,0 +1,112 @@
+"""The manifest: what an artifact is, from what it was made and how to prove it; and the proof.
+
+Written last, so that an artifact with a manifest is a whole one. It holds no time of day and no
+path of the machine: the same inputs give the same manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.storage.files import HashedFile, Written, hash_file
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+def write_text(path: Path, text: str) -> Written:
+    """Write a small file of an artifact."""
+    with HashedFile(path) as file:
+        file.write(text.encode())
+    return file.written
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write an artifact's manifest into its folder."""
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read an artifact's manifest; raises `CorruptArtifactError` if it is not one."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        version = manifest["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CorruptArtifactError(
+            "the manifest cannot be read", file=str(path), hint=_AGAIN
+        ) from None
+    if version != SCHEMA_VERSION:
+        raise CorruptArtifactError(
+            f"the manifest has schema version {version}, this mindcorpus reads {SCHEMA_VERSION}",
+            file=str(path),
+            hint="Use the mindcorpus that wrote it, or make the artifact again with --force.",
+        )
+    assert isinstance(manifest, dict)
+    return manifest
+
+
+_AGAIN = "Make the artifact again with --force."
+
+
+def describe(outputs: Iterable[Written], folder: Path) -> list[dict[str, Any]]:
+    """Give the manifest's entries of the files in an artifact's folder."""
+    return [
+        {
+            "path": output.path.relative_to(folder).as_posix(),
+            "bytes": output.bytes,
+            "sha256": output.sha256,
+            "rows": output.rows,
+        }
+        for output in outputs
+    ]
+
+
+def require_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `CorruptArtifactError` unless all files of an artifact are there, each of its size.
+
+    That costs nothing; `find_damage` reads them.
+    """
+    for output in manifest["outputs"]:
+        path = folder / output["path"]
+        if not path.is_file() or path.stat().st_size != output["bytes"]:
+            raise CorruptArtifactError(
+                f"{output['path']} is not there, or not of the size its manifest says",
+                file=str(path),
+                hint=_AGAIN,
+            )
+
+
+def find_damage(folder: Path, tick: Callable[[int, int], None]) -> list[dict[str, str]]:
+    """Recompute an artifact's checksums and sums; give what is wrong as {path, problem}."""
+    manifest = read_manifest(folder)
+    problems: list[dict[str, str]] = []
+    named = {MANIFEST}
+    for output in manifest["outputs"]:
+        path = folder / output["path"]
+        named.add(output["path"])
+        if not path.is_file():
+            problems.append({"path": output["path"], "problem": "is missing"})
+        elif (size := path.stat().st_size) != output["bytes"]:
+            problem = f"has {size} bytes, the manifest says {output['bytes']}"
+            problems.append({"path": output["path"], "problem": problem})
+        elif hash_file(path, tick)[0] != output["sha256"]:
+            problems.append(
+                {"path": output["path"], "problem": "has other bytes than the manifest says"}
+            )
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in named:
+            problems.append({"path": name, "problem": "is not in the manifest"})
+    for source in manifest["sources"]:
+        counted = (
+            source["kept"] + sum(source["dropped"].values()) + sum(source["duplicates"].values())
+        )
+        if counted != source["read"]:
+            problem = f"{source['name']}: {source['read']} rows read, {counted} accounted for"
+            problems.append({"path": MANIFEST, "problem": problem})
+    return problems

@@ -1,0 +1,442 @@
+"""Storage: work is staged, published in one rename, and never written to again.
+
+An artifact is a folder `artifacts/<kind>-<digest>/`. `artifacts/<kind>` is a symbolic link to the
+current one; the paths users know are links through it. Swapping that one link publishes all
+files of an artifact at the same instant, and whatever dies before leaves the old one whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.errors import (
+    ArtifactError,
+    CorruptArtifactError,
+    ExistsError,
+    NoCorpusError,
+    storage_errors,
+)
+from mindcorpus.storage.manifest import MANIFEST, read_manifest
+
+CORPUS = "merged_mental_health_dataset"
+OPENAI = "mental_health_openai"
+HUGGINGFACE = "mental_health_huggingface"
+CARD = "README.md"
+
+#: By kind of artifact, what users find where: name in the data folder -> name in the artifact.
+LINKS: Mapping[str, Mapping[str, str]] = {
+    "corpus": {
+        f"{CORPUS}.json": f"{CORPUS}.json",
+        f"{CORPUS}.csv": f"{CORPUS}.csv",
+        f"{CORPUS}.parquet": f"{CORPUS}.parquet",
+        f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
+        f"{CORPUS}.manifest.json": MANIFEST,
+        f"{CORPUS}.README.md": CARD,
+    },
+    "openai": {
+        f"{OPENAI}.jsonl": f"{OPENAI}.jsonl",
+        f"{OPENAI}.manifest.json": MANIFEST,
+        f"{OPENAI}.README.md": CARD,
+    },
+    "huggingface": {HUGGINGFACE: ""},
+}
+KINDS = tuple(LINKS)
+_PUBLISHED = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9a-f]{{8}})?")
+_STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
+_FENCES = 50  # remembered, of the jobs that published last
+_OUTCOMES = ".outcomes"
+
+
+class Staging:
+    """A folder to work in; it is gone when the work ends, published or not."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.output = root / "output"
+        """For what is to be published."""
+        self.scratch = root / "scratch"
+        """For what is not."""
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """A job that may be tried by several processes; a later try has a greater fence.
+
+    One that wakes up late cannot publish over a later one, nor one over what it published itself.
+    """
+
+    job: str
+    fence: int
+
+
+class Store:
+    """The artifacts of one data folder."""
+
+    def __init__(self, data_dir: str | Path, publisher: Publisher | None = None) -> None:
+        self.data_dir = Path(data_dir)
+        self._publisher = publisher
+        self._artifacts = self.data_dir / "artifacts"
+        self._staging = self.data_dir / "staging"
+
+    # Reading
+
+    def exists(self, kind: str) -> bool:
+        """Whether an artifact of a kind was published."""
+        with storage_errors(self.data_dir):
+            return (self._artifacts / kind / MANIFEST).is_file()
+
+    def corpus_exists(self) -> bool:
+        """Whether a corpus was published."""
+        return self.exists("corpus")
+
+    def prepared(self) -> dict[str, bool]:
+        """Whether each training format was published."""
+        return {kind: self.exists(kind) for kind in KINDS if kind != "corpus"}
+
+    def folder(self, kind: str) -> Path:
+        """Give the current folder of a kind, links resolved: it stays the same artifact.
+
+        Raises `NoCorpusError` if there is none.
+        """
+        if not self.exists(kind):
+            what = "merged corpus" if kind == "corpus" else f"{kind} format"
+            make = "mindcorpus merge" if kind == "corpus" else f"mindcorpus prepare {kind}"
+            raise NoCorpusError(
+                f"there is no {what}", file=str(self.data_dir), hint=f"Make it with `{make}`."
+            )
+        return (self._artifacts / kind).resolve()
+
+    def path(self, kind: str, name: str | None = None) -> Path:
+        """Give the path in the data folder under which users know an artifact's file."""
+        return self.data_dir / (name or next(iter(LINKS[kind])))
+
+    def manifest(self, kind: str) -> dict[str, Any]:
+        """Read the manifest of a kind; raises `NoCorpusError` or `CorruptArtifactError`."""
+        return self._current(kind)[1]
+
+    def _current(self, kind: str) -> tuple[Path, dict[str, Any]]:
+        """Give the current folder of a kind and its manifest, also while it is being replaced."""
+        while True:
+            folder = self.folder(kind)
+            try:
+                return folder, read_manifest(folder)
+            except CorruptArtifactError:
+                if folder.exists():
+                    raise
+
+    def digest(self, kind: str) -> str:
+        """Give the sha256 of a kind's manifest, which names all its bytes; "" if there is none."""
+        while self.exists(kind):
+            with suppress(FileNotFoundError):  # replaced just now
+                return hashlib.sha256((self.folder(kind) / MANIFEST).read_bytes()).hexdigest()
+        return ""
+
+    def status(self) -> dict[str, Any]:
+        """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings.
+
+        Of a format also whether it is `outdated`: made from another corpus than the one there is.
+        """
+        found: dict[str, Any] = {}
+        digest = self.digest("corpus")
+        for kind in KINDS:
+            entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
+            if entry["exists"]:
+                _, manifest = self._current(kind)
+                built = (self._artifacts / kind / MANIFEST).stat().st_mtime
+                entry |= {
+                    "rows": manifest["rows"],
+                    "bytes": sum(output["bytes"] for output in manifest["outputs"]),
+                    "built": datetime.fromtimestamp(built, UTC).isoformat(timespec="seconds"),
+                    "warnings": manifest["warnings"],
+                }
+                if kind != "corpus":
+                    entry["outdated"] = manifest["corpus_sha256"] != digest
+            found[kind] = entry
+        return found
+
+    # Writing
+
+    def refuse_to_overwrite(self, kind: str, *, force: bool) -> None:
+        """Raise `ExistsError` if publishing would replace what nobody said may be replaced."""
+        self._refuse_foreign(kind)
+        if self.exists(kind) and not force and not self.is_own(kind):
+            raise ExistsError(
+                f"{self.path(kind).name} exists",
+                file=str(self.path(kind)),
+                hint="Replace it with --force (force=True in Python).",
+            )
+
+    def is_own(self, kind: str) -> bool:
+        """Whether the current artifact of a kind was published by this store's publisher."""
+        last = self._last_publisher(kind)
+        return (
+            self._publisher is not None
+            and last.get("job") == self._publisher.job
+            and self.exists(kind)
+            and last.get("folder") == os.readlink(self._artifacts / kind)
+        )
+
+    def published(self, kind: str) -> dict[str, Any] | None:
+        """Give the manifest of what this store's publisher published of a kind; None if nothing.
+
+        Also where somebody replaced it since: a job that lost its process is told what *it* made.
+        """
+        if self._publisher is None:
+            return None
+        with self.locked():
+            if self.is_own(kind):
+                return self.manifest(kind)
+            try:
+                found: dict[str, Any] = json.loads(
+                    self._outcome(kind, self._publisher.job).read_bytes()
+                )
+            except (FileNotFoundError, ValueError):
+                return None
+            return found
+
+    def _outcome(self, kind: str, job: str) -> Path:
+        return self._artifacts / _OUTCOMES / f"{kind}-{job}.json"
+
+    def _keep_outcome(self, kind: str, old: Path) -> None:
+        """Keep the manifest of what is about to be replaced, if it is a job that published it."""
+        last = self._last_publisher(kind)
+        if last.get("job") is None or last.get("folder") != old.name:
+            return
+        path = self._outcome(kind, last["job"])
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".draft")
+        with suppress(FileNotFoundError):  # a manifest that somebody removed
+            shutil.copyfile(old / MANIFEST, draft)
+            sync(draft)
+            draft.replace(path)
+        kept = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime_ns)
+        for oldest in kept[:-_FENCES]:
+            oldest.unlink()
+
+    def _last_publisher(self, kind: str) -> dict[str, Any]:
+        try:
+            last: dict[str, Any] = json.loads((self._artifacts / f".{kind}.publisher").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return last
+
+    def begin(self, *kinds: str) -> None:
+        """Note that this publisher's try has begun: earlier tries of its job publish no more.
+
+        Raises `ArtifactError` for one that is itself an earlier try.
+        """
+        if self._publisher is not None:
+            with self.locked():
+                for kind in kinds:
+                    last = self._last_publisher(kind)
+                    self._note(kind, last.get("job"), last.get("folder"))
+
+    def _note(self, kind: str, job: str | None, folder: str | None) -> None:
+        """Note by which job a folder is published, and this try among those of its job."""
+        assert self._publisher is not None
+        ours, fence = self._publisher.job, self._publisher.fence
+        fences: dict[str, int] = self._last_publisher(kind).get("fences", {})
+        # Of its own tries alone: which of two jobs was claimed first says nothing.
+        if fences.pop(ours, 0) > fence:
+            raise ArtifactError(
+                f"a later try makes {self.path(kind).name} meanwhile",
+                file=str(self.path(kind)),
+                hint="Nothing is to do.",
+            )
+        fences = dict([*fences.items(), (ours, fence)][-_FENCES:])
+        path = self._artifacts / f".{kind}.publisher"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps({"job": job, "folder": folder, "fences": fences}))
+        sync(draft)
+        draft.replace(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from publishing, sweeping and locking sources meanwhile."""
+        with storage_errors(self.data_dir):
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            with _locked(self._artifacts):
+                yield
+
+    def sweep(self, *, wait: bool = True) -> bool:
+        """Remove what processes that were killed left behind.
+
+        Gives False if somebody publishes just now and `wait` is false: then nothing was done.
+        """
+        if not (self._staging.is_dir() and self._artifacts.is_dir()):
+            return True
+        with storage_errors(self.data_dir):
+            try:
+                held = _lock(self._artifacts, wait=wait)
+            except BlockingIOError:
+                return False
+            try:
+                self._sweep()
+            finally:
+                _unlock(held)
+        return True
+
+    def _refuse_foreign(self, kind: str) -> None:
+        ours = {self.data_dir / name: _text_of(kind, name) for name in LINKS[kind]}
+        for path, text in {**ours, self._artifacts / kind: None}.items():
+            known = path.is_symlink() and text in (None, os.readlink(path))
+            if not known and (path.is_symlink() or path.exists()):
+                raise ExistsError(
+                    f"{path.name} is not of mindcorpus' making",
+                    file=str(path),
+                    hint="Move it away: what mindcorpus did not write it does not delete.",
+                )
+
+    @contextmanager
+    def stage(self, kind: str) -> Iterator[Staging]:
+        """Give a folder to work in, on the same file system as the artifacts.
+
+        First sweeps what runs that were killed left behind. Raises `StorageError`.
+        """
+        with storage_errors(self.data_dir):
+            for folder in (self._artifacts, self._staging):
+                folder.mkdir(parents=True, exist_ok=True)
+            root = self._staging / f"{kind}-{secrets.token_hex(6)}"
+            with _locked(self._artifacts):
+                self._sweep()
+                root.mkdir()
+                owned = _lock(root)
+            try:
+                staging = Staging(root)
+                staging.output.mkdir()
+                staging.scratch.mkdir()
+                yield staging
+            finally:
+                shutil.rmtree(root, ignore_errors=True)
+                _unlock(owned)
+
+    def _sweep(self) -> None:
+        """Remove half-made links, staging folders that nobody holds and artifacts without a link.
+
+        Only what has a name of our making: a folder called `artifacts` may hold other things too.
+        """
+        names = [(self.data_dir, name) for kind in KINDS for name in LINKS[kind]]
+        for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
+            for link in home.glob(f".{name}.????????"):
+                if link.is_symlink():
+                    link.unlink()
+        for folder in self._staging.iterdir():
+            if not _STAGED.fullmatch(folder.name):
+                continue
+            try:
+                held = _lock(folder, wait=False)
+            except (BlockingIOError, FileNotFoundError, NotADirectoryError):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            _unlock(held)
+        current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
+        for folder in self._artifacts.iterdir():
+            if _PUBLISHED.fullmatch(folder.name) and folder.name not in current:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
+        """Make a staged folder the current artifact of a kind, all of it in one rename.
+
+        Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
+        """
+        with storage_errors(self.data_dir), _locked(self._artifacts):
+            digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
+            # Once more, now that nobody else publishes: another run may have been faster.
+            self.refuse_to_overwrite(kind, force=force)
+            _sync_all(output)
+            link = self._artifacts / kind
+            old = self._artifacts / os.readlink(link) if link.is_symlink() else None
+            folder = self._artifacts / f"{kind}-{digest}"
+            if folder.exists():
+                # The same content once more; the old copy may be why it was made again.
+                folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
+            if old is not None:
+                self._keep_outcome(kind, old)
+            if self._publisher is not None:
+                self._note(kind, self._publisher.job, folder.name)
+            output.rename(folder)
+            for name in LINKS[kind]:
+                _point(self.data_dir / name, _text_of(kind, name))
+            sync(self._artifacts)
+            _point(link, folder.name)
+            sync(self._artifacts)
+            sync(self.data_dir)
+            if old is not None and old.exists():
+                # Out of sight first: nobody finds half of it.
+                gone = staging.root / f"replaced-{kind}"
+                old.rename(gone)
+        return folder
+
+
+def _text_of(kind: str, name: str) -> str:
+    """Give the text of the link under which users know a file."""
+    return os.path.join("artifacts", kind, LINKS[kind][name]).rstrip("/")  # noqa: PTH118 - a link's text, not a path that is opened
+
+
+def _point(link: Path, target: str) -> None:
+    """Make a symbolic link, replacing one with another target in a single rename."""
+    if link.is_symlink() and os.readlink(link) == target:
+        return
+    new = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
+    try:
+        new.symlink_to(target)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot make a symbolic link: {(error.strerror or 'not supported').lower()}",
+            file=str(link),
+            hint="Choose a data folder on a file system that has them.",
+        ) from error
+    new.replace(link)
+
+
+def _lock(folder: Path, *, wait: bool = True) -> int:
+    """Lock a folder until the returned descriptor is given to `_unlock`, or our end."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _unlock(descriptor: int) -> None:
+    # Closing alone would not do: a worker that was forked meanwhile holds a copy.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = _lock(folder)
+    try:
+        yield
+    finally:
+        _unlock(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        sync(path)
+    sync(folder)

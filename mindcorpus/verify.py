@@ -1,0 +1,47 @@
+"""Proof that what is stored is what the manifests say, and that its users can open it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mindcorpus.formats.huggingface import load_problem
+from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
+from mindcorpus.storage.manifest import find_damage, read_manifest
+from mindcorpus.storage.store import KINDS, Store
+
+
+def verify(
+    data_dir: str | Path, report: Reporter = silent, cancel: Cancellation | None = None
+) -> list[dict[str, str]]:
+    """Recompute all checksums and sums in a data folder, and load what `datasets` should load.
+
+    Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
+    Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.
+    """
+    store = Store(data_dir)
+    kinds = [kind for kind in KINDS if store.exists(kind)]
+    if not kinds:
+        store.folder("corpus")
+    problems: list[dict[str, str]] = []
+    for kind in kinds:
+        folder = store.folder(kind)
+        found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
+        if kind == "huggingface" and not found:
+            parts = read_manifest(folder)["split"]["parts"]
+            problem = load_problem(folder, {name: part["rows"] for name, part in parts.items()})
+            found = [{"path": "dataset_dict.json", "problem": problem}] if problem else []
+        problems += [{"kind": kind, **problem} for problem in found]
+    return problems
+
+
+def _ticking(kind: str, folder: Path, report: Reporter, cancel: Cancellation) -> Tick:
+    total = sum(output["bytes"] for output in read_manifest(folder)["outputs"])
+    done = 0
+
+    def tick(_rows: int, size: int) -> None:
+        nonlocal done
+        cancel.check()
+        done += size
+        report(Progress("check", kind, done=done, total=total))
+
+    return tick

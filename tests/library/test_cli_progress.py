@@ -1,0 +1,43 @@
+"""What a board of progress shows while work waits."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from mindcorpus.cli.progress_display import LiveBoard, PlainBoard
+from mindcorpus.progress import Cancellation, Progress
+
+NOTE = "the hub answered 429; trying again in 12 s (try 2 of 6)"
+FETCH = Progress("fetch", "TRACE", done=500, total=1000)
+
+
+@pytest.mark.parametrize("done", [500, 0])
+def test_the_plain_board_says_at_once_and_once_what_is_waited_for(done: int) -> None:
+    out = io.StringIO()
+    board = PlainBoard(Console(file=out, width=200))
+    for event in (FETCH, *[replace(FETCH, done=done, note=NOTE)] * 2, replace(FETCH, done=501)):
+        board.report(event)
+    first, *others = out.getvalue().splitlines()
+    assert first.startswith("fetch  TRACE")
+    assert others == [f"TRACE: {NOTE}"]
+
+
+def test_the_live_board_shows_what_is_waited_for_until_it_goes_on() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True)
+    board = LiveBoard(console, Cancellation())
+    with board.shown():
+        board.report(FETCH)
+        board.report(replace(FETCH, done=0, note=NOTE))
+        with console.capture() as captured:
+            console.print(board._render())
+        assert NOTE in captured.get()
+        assert "50%" in captured.get()
+        board.report(replace(FETCH, done=501))
+        with console.capture() as captured:
+            console.print(board._render())
+        assert NOTE not in captured.get()

@@ -1,0 +1,159 @@
+"""Parts that outlive a merge: kept once, found whole, forgotten when nobody uses them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from catalog_entry import ENTRY
+
+from mindcorpus.errors import DataError, StorageError
+from mindcorpus.merging.part_cache import PartCache, part_key
+from mindcorpus.merging.parts import Part
+from mindcorpus.sources.catalog import Source, load_catalog
+from mindcorpus.sources.files import FetchedFile
+from mindcorpus.sources.readers import Drop, Shard
+from mindcorpus.storage.store import Store
+
+DAY = 86400
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> PartCache:
+    return PartCache(Store(tmp_path / "data"))
+
+
+def build(text: str = "records", first_drop: Drop | None = None) -> Callable[[Path], Part]:
+    """Give what builds a part of some text."""
+
+    def write(target: Path) -> Part:
+        index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
+        index.write_text("index")
+        records.write_text(text)
+        return Part(3, 3, 2, index, records, first_drop)
+
+    return write
+
+
+def folders(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "data/parts").iterdir())
+
+
+def test_what_is_made_is_found(stored: PartCache, tmp_path: Path) -> None:
+    assert stored.find("a") is None
+    made = stored.make("a", build(first_drop=Drop(1, "blank-input", "", 2)))
+    assert stored.find("a") == made
+    assert (made.rows, made.rows_read, made.kept) == (3, 3, 2)
+    assert made.first_drop == Drop(1, "blank-input", "", 2)
+    assert made.records.read_text() == "records"
+    assert made.index.is_relative_to(tmp_path / "data/parts/a")
+    assert list((tmp_path / "data/staging").iterdir()) == []
+
+
+def test_one_that_is_there_stays_whoever_comes_later(stored: PartCache) -> None:
+    first = stored.make("a", build("first"))
+    again = stored.make("a", build("second"))
+    assert again == first
+    assert again.records.read_text() == "first"
+
+
+def test_many_that_make_the_same_at_once_get_one(stored: PartCache, tmp_path: Path) -> None:
+    found: list[Part] = []
+    barrier = threading.Barrier(4)
+
+    def make(text: str) -> None:
+        def slowly(target: Path) -> Part:
+            barrier.wait(10)
+            return build(text)(target)
+
+        found.append(stored.make("a", slowly))
+
+    threads = [threading.Thread(target=make, args=(str(n),)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 4
+    assert len({part.records.read_text() for part in found}) == 1
+    assert folders(tmp_path) == ["a"]
+
+
+def test_what_fails_leaves_nothing(stored: PartCache, tmp_path: Path) -> None:
+    def broken(target: Path) -> Part:
+        build()(target)
+        raise DataError("broken")
+
+    with pytest.raises(DataError):
+        stored.make("a", broken)
+    assert stored.find("a") is None
+    assert not (tmp_path / "data/parts").exists()
+    assert list((tmp_path / "data/staging").iterdir()) == []
+
+
+def test_a_file_in_the_way_is_the_storage_s_error(stored: PartCache, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/parts").write_text("in the way")
+    with pytest.raises(StorageError):
+        stored.make("a", build())
+
+
+def test_what_nobody_used_for_days_is_forgotten(stored: PartCache, tmp_path: Path) -> None:
+    assert stored.forget_unused(7) == 0
+    for name in ("old", "used", "new"):
+        stored.make(name, build())
+    for name in ("old", "used"):
+        before = time.time() - 8 * DAY
+        os.utime(tmp_path / "data/parts" / name, (before, before))
+    assert stored.find("used") is not None
+    assert stored.forget_unused(7) == 1
+    assert folders(tmp_path) == ["new", "used"]
+    assert stored.find("old") is None
+    assert list((tmp_path / "data/staging").iterdir()) == []
+
+
+# Names
+
+
+def source(tmp_path: Path, old: str = "", new: str = "") -> Source:
+    """Give a source of a test's own; one text of its entry may be another."""
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY.replace(old, new) if old else ENTRY)
+    return load_catalog([catalog])["own"]
+
+
+def key(of: Source, sha256: str = "1" * 64, path: str = "rows.csv", stop: int = 10) -> str:
+    file = FetchedFile(path, Path("anywhere"), 10, sha256)
+    return part_key(of, file, Shard(Path("elsewhere"), path, "csv", 0, stop))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('type = "talk"', 'type = "chat"'),
+        ('tags = ["a"]', 'tags = ["b"]'),
+        ('input = "q"', 'input = "question"'),
+    ],
+)
+def test_a_part_is_named_after_how_its_source_is_read(tmp_path: Path, old: str, new: str) -> None:
+    assert key(source(tmp_path, old, new)) != key(source(tmp_path))
+
+
+def test_a_part_is_named_after_bytes_and_not_after_places(tmp_path: Path) -> None:
+    own = source(tmp_path)
+    names = [key(own), key(own, "2" * 64), key(own, path="other.csv"), key(own, stop=11)]
+    assert len(set(names)) == 4
+    moved = FetchedFile("rows.csv", Path("/moved"), 99, "1" * 64)
+    assert part_key(own, moved, Shard(Path("/moved"), "rows.csv", "csv", 0, 10)) == names[0]
+
+
+def test_licences_and_notes_make_no_part_anew(tmp_path: Path) -> None:
+    assert key(source(tmp_path, "Keep the notice.", "Keep it.")) == key(source(tmp_path))
+
+
+def test_bytes_that_nobody_read_name_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="bytes that were read"):
+        key(source(tmp_path), sha256="")

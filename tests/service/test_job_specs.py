@@ -1,0 +1,166 @@
+"""What is ordered: which parts, and which requests are the same work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindcorpus.api import merge_all_datasets
+from mindcorpus.errors import CatalogError, SettingsError
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.sources.catalog import load_catalog
+from workers.jobs.job_specs import JobSpec, merge_request, merge_spec, prepare_request, prepare_spec
+from workers.settings import ServiceSettings
+
+SETTINGS = ServiceSettings.model_validate({})
+NAMES = load_catalog().names
+
+OWN = """
+[[source]]
+name = "own"
+path = "own"
+type = "talk"
+tags = []
+[source.options]
+input = "q"
+response = "a"
+[source.licence]
+id = "MIT"
+terms = "Keep the notice."
+commercial = "yes"
+"""
+
+
+def merge(**request: Any) -> JobSpec:
+    return merge_spec(MergeRequest(**request), SETTINGS)
+
+
+def prepare(settings: dict[str, Any] | None = None, **request: Any) -> JobSpec:
+    return prepare_spec(PrepareRequest(**request), ServiceSettings.model_validate(settings or {}))
+
+
+def test_a_merge_has_a_part_for_each_source_in_the_catalogue_s_order() -> None:
+    order = merge()
+    assert (order.kind, order.queue, order.retry_of) == ("merge", "finalise", None)
+    assert [part.source for part in order.parts] == list(NAMES)
+    assert [part.payload for part in order.parts] == [{"source": name} for name in NAMES]
+    order = merge(sources=("TRACE", "Psych-101"), exclude=("Psych-101",))
+    assert [part.source for part in order.parts] == ["TRACE"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"sources": ("nothing",)}, (CatalogError, SettingsError)),
+        ({"exclude": NAMES}, SettingsError),
+        ({"upgrade": ("nothing",)}, (CatalogError, SettingsError)),
+        ({"revisions": {"nothing": "main"}}, (CatalogError, SettingsError)),
+        ({"options": {"nothing.key": "1"}}, (CatalogError, SettingsError)),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_before_there_is_a_job(
+    request_: dict[str, Any], error: type[Exception] | tuple[type[Exception], ...]
+) -> None:
+    with pytest.raises(error):
+        merge(**request_)
+
+
+def test_upgrading_every_source_names_no_source() -> None:
+    assert merge(upgrade=("*",)).parts
+
+
+def test_the_service_s_own_catalogues_are_used_and_no_client_s(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(OWN)
+    settings = ServiceSettings.model_validate({"catalogs": (file,)})
+    order = merge_spec(MergeRequest(sources=("own",)), settings)
+    assert order.request["catalogs"] == (str(file),)
+    with pytest.raises((CatalogError, SettingsError)):
+        merge(sources=("own",), catalogs=(str(file),))
+
+
+def test_the_same_work_has_the_same_key() -> None:
+    merges = [
+        merge(),
+        merge(force=True),
+        merge(sample=True),
+        merge(sources=("TRACE",)),
+        merge(exclude=("TRACE",)),
+        merge(allow_missing=True),
+        merge(commercial_only=True),
+        merge(upgrade=("*",)),
+        merge(revisions={"TRACE": "main"}),
+    ]
+    prepares = [
+        prepare(),
+        prepare(format="openai"),
+        prepare(caps={"TRACE": 1}),
+        prepare(types=("talk",)),
+        prepare(settings={"seed": 7}),
+        prepare(settings={"system_prompt": "Be kind."}),
+    ]
+    keys = [order.content_key for order in (*merges, *prepares)]
+    assert len(set(keys)) == len(keys)
+    assert merge().content_key == keys[0]
+
+
+def test_a_format_of_another_corpus_is_other_work(tmp_path: Path) -> None:
+    settings = ServiceSettings.model_validate({"data_dir": tmp_path})
+    before = prepare_spec(PrepareRequest(), settings)
+    merge_all_datasets(tmp_path, sample=True, sources=["TRACE"])
+    after = prepare_spec(PrepareRequest(), settings)
+    assert before.content_key != after.content_key
+    assert before.request == after.request
+    assert prepare_spec(PrepareRequest(), settings).content_key == after.content_key
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        MergeRequest(),
+        MergeRequest(
+            sample=True,
+            sources=("TRACE",),
+            exclude=("Psych-101",),
+            allow_missing=True,
+            force=True,
+            revisions={"TRACE": "main"},
+            upgrade=("*",),
+        ),
+    ],
+)
+def test_a_merge_request_comes_back_from_its_record(request_: MergeRequest) -> None:
+    record = json.loads(json.dumps(merge_spec(request_, SETTINGS).request))
+    assert merge_request(record) == replace(request_, catalogs=())
+
+
+def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:
+    request = PrepareRequest("openai", exclude=("TRACE",), types=("talk",), caps={"a": 1})
+    order = prepare_spec(request, ServiceSettings.model_validate({"seed": 7}))
+    record = json.loads(json.dumps(order.request))
+    assert prepare_request(record) == request
+    assert record["seed"] == 7
+    assert set(record) >= {"system_prompt", "instruction", "validation_share"}
+    assert (order.kind, order.queue, order.parts) == ("prepare", "prepare", ())
+
+
+def test_ordering_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, workers.jobs.job_specs, workers.jobs.submission\n"
+        "print([name for name in ('pyarrow', 'pandas', 'datasets')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

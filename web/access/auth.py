@@ -1,0 +1,127 @@
+"""Who asks: bearer tokens and their scopes, through Flask-HTTPAuth, or the dashboard's session.
+
+Nothing below `/api/` is reached without a token: `guard` stands before every request, also where
+a view forgot `require`, and before a body or a query is looked at. `require` says on a view which
+scope it needs, and writes that into the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from apiflask import APIBlueprint, APIFlask, HTTPTokenAuth
+from flask import Response, g, request
+
+from web.access import session
+from web.access.tokens import Scope, Token
+from web.problems import problem
+from web.services import services
+
+PROTECTED = "/api/"
+_REALM = "mindcorpus"
+#: Only for its decorator `auth_required`, which is the same for every blueprint.
+_DECORATORS = APIBlueprint("auth", __name__)
+_READING = ("GET", "HEAD", "OPTIONS")
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+class _TokenOrSession(HTTPTokenAuth):
+    """Bearer tokens; a request that sends none may be of the dashboard's session."""
+
+    def authenticate(self, auth: Any, stored_password: Any) -> Token | None:
+        # A token that was sent decides, also against a session.
+        if not _bears_token():
+            return session.current_session()
+        return cast("Token | None", super().authenticate(auth, stored_password))
+
+
+auth = _TokenOrSession(
+    scheme="Bearer", realm=_REALM, description="A token of `python -m web token new`."
+)
+
+
+def require(scope: Scope) -> Callable[[_View], _View]:
+    """Protect a view; goes below the route's decorator and above `input` and `output`."""
+    return _DECORATORS.auth_required(auth, [scope])
+
+
+def current_token() -> Token | None:
+    """Give the token of the request that is being answered, once it was found to be valid."""
+    return cast("Token | None", g.get("flask_httpauth_user"))
+
+
+def install(app: APIFlask) -> None:
+    """Put the guard before every request below `/api/`."""
+    app.before_request(_guard)
+
+
+def _guard() -> Response | None:
+    if not request.path.startswith(PROTECTED):
+        return None
+    scope: Scope = "read" if request.method in _READING else "write"
+    refused = cast("Response | None", auth.login_required(role=scope)(_pass)())
+    if refused is None and scope == "write" and not _bears_token() and not session.same_origin():
+        return cross_site()
+    return refused
+
+
+def _bears_token() -> bool:
+    return "Authorization" in request.headers
+
+
+def cross_site() -> Response:
+    """Make the answer to a change that a page of elsewhere asked for in a user's name."""
+    return problem(
+        403,
+        code="forbidden",
+        title="this request came from another site",
+        hint="Changes are taken from this service's own pages, or with a token.",
+    )
+
+
+def _pass() -> None:
+    return None
+
+
+def _verify(text: str) -> Token | None:
+    return services().tokens.verify(text)
+
+
+def may(token: Token, scope: Scope) -> bool:
+    """Tell whether a token has a scope; who may write may read."""
+    return scope in _scopes(token)
+
+
+def _scopes(token: Token) -> list[str]:
+    return ["read", "write"] if "write" in token.scopes else list(token.scopes)
+
+
+def _refuse(status: int) -> Response:
+    challenge = f'Bearer realm="{_REALM}"'
+    if status == 403:
+        return problem(
+            403,
+            code="forbidden",
+            title="this token may not do that",
+            hint="POST and DELETE need a token with the scope write.",
+            headers={"WWW-Authenticate": f'{challenge}, error="insufficient_scope"'},
+        )
+    if "Authorization" in request.headers:
+        title = "the token is not valid"
+        challenge += ', error="invalid_token"'
+    else:
+        title = "a token is needed"
+    return problem(
+        401,
+        code="unauthorized",
+        title=title,
+        hint="Send `Authorization: Bearer TOKEN`; `python -m web token new --name NAME` makes one.",
+        headers={"WWW-Authenticate": challenge},
+    )
+
+
+# Called, not used as decorators: Flask-HTTPAuth has no types.
+auth.verify_token(_verify)
+auth.get_user_roles(_scopes)
+auth.error_handler(_refuse)

@@ -1,0 +1,36 @@
+"""Headers of every answer: what a browser may do with it, and who may keep it."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from web.access.auth import PROTECTED
+
+#: For what is no page of ours: a browser that shows it may load, run and send nothing.
+STRICT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
+#: For pages: our own files only, and nothing written into the page itself.
+PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def install(app: Flask) -> None:
+    """Put the headers on every answer of an app."""
+    app.after_request(_add)
+
+
+def _add(response: Response) -> Response:
+    protected = request.path.startswith(PROTECTED)
+    page = response.mimetype == "text/html" and not protected
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", PAGE if page else STRICT)
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if protected:
+        headers.setdefault("Cache-Control", "no-store")
+    return response

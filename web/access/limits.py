@@ -1,0 +1,83 @@
+"""Limits: how often a token may change something, and how long a request may be.
+
+The counts stand in Redis, so that all processes share them. Where Redis is down or hung the first
+request finds out, within a second, and each process goes on counting for itself.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from flask import Flask, Response, abort, request
+from flask_limiter import ApplicationLimit, Limiter, RequestLimit
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from web.access.auth import current_token
+from web.problems import problem
+from web.settings import WebSettings
+
+# Twice, at worst: for the count, and at once again for a look whether Redis is back.
+_SECONDS = 0.5
+#: These change cookies of the browser that asks, and nothing here.
+_OF_A_BROWSER = ("pages.sign_out", "pages.reveal")
+
+
+def install(app: Flask, settings: WebSettings) -> None:
+    """Limit requests to an app; what guards tokens must be installed before."""
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_kb * 1024
+    app.before_request(_refuse_long_bodies)
+    options = {
+        "socket_timeout": _SECONDS,
+        "socket_connect_timeout": _SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "key_prefix": "mindcorpus:limits",
+        "max_connections": 400,
+    }
+    Limiter(
+        _token_name,
+        app=app,
+        application_limits=[ApplicationLimit(settings.post_limit, exempt_when=_only_reads)],
+        storage_uri=settings.redis(),
+        storage_options=cast("Any", options),
+        in_memory_fallback_enabled=True,
+        on_breach=_refuse,
+    )
+
+
+def _token_name() -> str:
+    token = current_token()
+    return token.name if token else "nobody"
+
+
+def _only_reads() -> bool:
+    if request.method not in ("POST", "DELETE") or request.endpoint in _OF_A_BROWSER:
+        return True
+    # Who has no token changes nothing; one count of all who sign in would lock the others out.
+    return current_token() is None
+
+
+def _refuse_long_bodies() -> None:
+    # Also where a view would not read the body.
+    length = request.content_length or 0
+    if "Transfer-Encoding" in request.headers:
+        # Werkzeug cuts a body whose length is not told at the limit, without a word.
+        length = len(request.get_data()) + 1
+    if length > (request.max_content_length or 0):
+        abort(413)
+
+
+def _refuse(limit: RequestLimit) -> Response:
+    wait = max(1, round(limit.reset_at - time.time()))
+    return problem(
+        429,
+        code="rate-limited",
+        title=f"more than {limit.limit.amount} changes {_per(limit)}",
+        hint=f"Wait {wait} s.",
+        headers={"Retry-After": str(wait)},
+    )
+
+
+def _per(limit: RequestLimit) -> str:
+    return f"per {limit.limit.GRANULARITY.name}"

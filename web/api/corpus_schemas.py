@@ -1,0 +1,189 @@
+"""How the corpus, the training formats and what they hold are shown; for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, RootModel
+
+from web.api.schemas import Job
+
+Format = Literal["openai", "huggingface"]
+
+
+class Licence(BaseModel):
+    """Under which terms a source may be used."""
+
+    id: str
+    terms: str
+    url: str
+    commercial: Literal["yes", "with-conditions", "after-payment", "no", "unknown"]
+    warning: str
+
+
+class MergedSource(BaseModel):
+    """A source as it is in the corpus."""
+
+    name: str
+    origin: str
+    revision: str | None
+    licence: Licence
+    read: int
+    kept: int
+
+
+class CorpusManifest(BaseModel):
+    """What the corpus was made of, in short; the manifest itself is among the artifacts."""
+
+    schema_version: int
+    settings: dict[str, Any]
+    sources: list[MergedSource]
+
+
+class Corpus(BaseModel):
+    """The corpus, if there is one, and the merge that is being made, if any."""
+
+    exists: bool
+    path: str
+    rows: int | None
+    bytes: int | None
+    built: str | None
+    warnings: list[str]
+    manifest: CorpusManifest | None
+    job: Job | None
+
+
+class CorpusExists(BaseModel):
+    """There is a corpus already, and nobody said that it may be replaced: no job was made."""
+
+    exists: Literal[True]
+    path: str
+    statistics: dict[str, Any]
+    job: None
+
+
+class MergeAnswer(RootModel[CorpusExists | Job]):
+    """The corpus that exists, or the job that the same idempotency key made before."""
+
+
+class PreparedFormat(BaseModel):
+    """A training format; `outdated` where it was made of another corpus than the one there is."""
+
+    exists: bool
+    path: str
+    rows: int | None
+    bytes: int | None
+    built: str | None
+    warnings: list[str]
+    outdated: bool
+
+
+class Prepared(BaseModel):
+    """The training formats, and the prepare that is being made, if any."""
+
+    formats: dict[Format, PreparedFormat]
+    job: Job | None
+
+
+class PreparedExist(BaseModel):
+    """All formats asked for are there, and nobody said that they may be replaced: no job."""
+
+    exists: Literal[True]
+    formats: dict[Format, PreparedFormat]
+    job: None
+
+
+class PrepareAnswer(RootModel[PreparedExist | Job]):
+    """The formats that exist, or the job that the same idempotency key made before."""
+
+
+class CatalogueSource(BaseModel):
+    """A source of the catalogue: what it is, where it lives, and under which terms."""
+
+    name: str
+    title: str
+    home: str
+    revision: str
+    licence: Licence
+    commercial: bool = Field(description="Whether `commercial_only` takes it.")
+    type: str
+    tags: list[str]
+    note: str
+    absent: str = Field(description="How to add it, where it has no public home.")
+
+
+class Catalogue(BaseModel):
+    """The sources, in the order in which they are merged."""
+
+    sources: list[CatalogueSource]
+
+
+class Statistics(BaseModel):
+    """The corpus in numbers."""
+
+    records: int
+    by_source: dict[str, int]
+    by_type: dict[str, int]
+    by_tag: dict[str, int]
+    lengths: dict[str, Any]
+    sources: dict[str, Any]
+    overlap: list[dict[str, Any]]
+
+
+class Record(BaseModel):
+    """A record and its row in the corpus."""
+
+    row: int
+    input: str
+    response: str
+    rejected_response: str
+    source: str
+    type: str
+    tags: list[str]
+
+
+class RecordPage(BaseModel):
+    """Some records that match; `matched` counts all that do."""
+
+    records: list[Record]
+    matched: int
+    next_offset: int | None
+
+
+class Lineage(BaseModel):
+    """Where a record came from."""
+
+    source: str
+    type: str
+    file: str
+    revision: str | None
+    licence: str
+    row: int
+    item: int | None
+    changed: str | None
+    corpus_row: int
+
+
+class RecordWithLineage(BaseModel):
+    """A record and where it came from."""
+
+    record: Record
+    lineage: Lineage
+
+
+class ArtifactFile(BaseModel):
+    """A file to download, or a folder, which is sent as one archive."""
+
+    path: str
+    url: str
+    folder: bool
+    media_type: str
+    bytes: int
+    sha256: str | None = Field(description="Of a file; archives have none.")
+    rows: int | None = Field(description="Records in it, null where it holds none.")
+
+
+class Artifacts(BaseModel):
+    """What there is to download, by kind."""
+
+    artifacts: dict[Literal["corpus", "openai", "huggingface"], list[ArtifactFile]]

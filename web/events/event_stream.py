@@ -1,0 +1,121 @@
+"""A job's events as a client hears them: from where it left off, with no gap and no repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from web.events.event_hub import Watch
+from web.services import Services
+from workers.errors import JobNotFoundError, RedisUnavailableError
+from workers.jobs.job import TERMINAL
+from workers.jobs.job_store import Event, stream_key
+from workers.redis_client import unavailable_errors
+
+#: How a stream begins: where it breaks off, come again after a second.
+OPENING = b"retry: 1000\n\n"
+HEARTBEAT_SECONDS = 10.0
+_HEARTBEAT = b": still here\n\n"
+_RETRY_SECONDS = 1.0
+_BEGIN = "0-0"
+
+
+class EventStream:
+    """The telling of one job's events to one client, who has heard all up to `heard`."""
+
+    def __init__(self, here: Services, job_id: str, heard: str | None) -> None:
+        self._here = here
+        self._job_id = job_id
+        self._heard = heard
+        self.over = False
+        """Whether the job is over and all of it was told."""
+
+    @property
+    def heard(self) -> str:
+        """The id of the last event that was told."""
+        return self._heard or _BEGIN
+
+    def catch_up(self) -> list[bytes]:
+        """Tell what Redis holds and was not told yet.
+
+        To who has heard nothing that is the job as it is; to who heard so little that the rest is
+        not kept any more, `reset` and then the same. Raises `JobNotFoundError` and
+        `RedisUnavailableError`.
+        """
+        told: list[bytes] = []
+        if self._heard is None:
+            told.append(self._snapshot())
+        elif self._forgotten(self._heard):
+            told += [_message("reset", {}), self._snapshot()]
+        told += self._rest()
+        if not self.over and self._here.store.get(self._job_id).over:
+            # Its last event may have come just now; where there is none, it was told before.
+            told += self._rest()
+            self.over = True
+        return told
+
+    def follow(self, watch: Watch, told: list[bytes]) -> Iterator[bytes]:
+        """Tell what `catch_up` gave before, then what comes, until the job or the process ends."""
+        yield from told
+        while not self.over:
+            waited = watch.wait(HEARTBEAT_SECONDS)
+            if waited.event is not None:
+                if _order(waited.event.id) > _order(self.heard):
+                    yield self._tell(waited.event)
+                continue
+            if watch.ended:
+                return
+            if not waited.behind:
+                yield _HEARTBEAT
+            try:
+                # After a silence too: no stream stays open on a job that is over.
+                yield from self.catch_up()
+            except RedisUnavailableError:
+                watch.rest(_RETRY_SECONDS)
+            except JobNotFoundError:
+                return
+
+    def _snapshot(self) -> bytes:
+        # First the id, then the job: what lies between is told once more, but never left out.
+        with unavailable_errors():
+            newest: Any = self._here.redis.xrevrange(stream_key(self._job_id), count=1)
+        self._heard = newest[0][0] if newest else _BEGIN
+        return _message("snapshot", self._here.store.get(self._job_id).as_dict(), self._heard)
+
+    def _rest(self) -> list[bytes]:
+        told: list[bytes] = []
+        while events := self._here.store.events(self._job_id, self.heard):
+            told += [self._tell(event) for event in events]
+        return told
+
+    def _tell(self, event: Event) -> bytes:
+        self._heard = event.id
+        kind = str(event.data["type"])
+        self.over = kind == "state" and event.data["state"] in TERMINAL
+        return _message(kind, event.data, event.id)
+
+    def _forgotten(self, heard: str) -> bool:
+        """Whether the stream lacks some of what came after an id, or never had it."""
+        try:
+            with unavailable_errors():
+                stream: Any = self._here.redis.xinfo_stream(stream_key(self._job_id))
+        except ResponseError:
+            return heard != _BEGIN  # there is no stream
+        if _order(heard) > _order(stream["last-generated-id"]):
+            return True
+        first, added = stream["first-entry"], stream.get("entries-added")
+        trimmed = first is None or added is None or added > stream["length"]
+        return trimmed and (first is None or _order(heard) < _order(first[0]))
+
+
+def _order(entry: str) -> tuple[int, int]:
+    moment, _, number = entry.partition("-")
+    return int(moment), int(number)
+
+
+def _message(kind: str, data: dict[str, Any], entry: str | None = None) -> bytes:
+    head = f"id: {entry}\n" if entry is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,0 +1,1 @@
+"""Artifacts as they are sent: which there are, in ranges, as archives, or not changed."""

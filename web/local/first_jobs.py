@@ -1,0 +1,112 @@
+"""What a new service does first: a merge and a prepare, through its own API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mindcorpus.cli.render import (
+    corpus_parts,
+    ending_parts,
+    existing,
+    format_parts,
+    size_of,
+    statistics_parts,
+    status_parts,
+    use_of,
+)
+from mindcorpus.cli.terminal import Terminal
+from mindcorpus.client.problems import told
+from mindcorpus.client.service import ServiceClient, Submission
+from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
+from mindcorpus.formats.chat_rules import RULES
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.storage.store import CORPUS, Store
+
+Sources = Literal["sample", "all"]
+
+_FILES = tuple(f"{CORPUS}{suffix}" for suffix in (".json", ".csv", ".parquet", ".lineage.parquet"))
+_USES = {
+    "openai": "upload {path}",
+    "huggingface": "datasets.load_from_disk({path!r}) in Python",
+}
+
+
+def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, sources: Sources) -> None:
+    """Merge the sample or all sources, and prepare every format, and show what came of it.
+
+    A corpus of real sources is replaced after a yes only; without one it is kept, and shown.
+    Raises the errors of the jobs.
+    """
+    store = Store(data_dir)
+    outdated = True
+    if _may_merge(terminal, store):
+        sample = sources == "sample"
+        request = MergeRequest(sample=sample, allow_missing=not sample, force=True)
+        what = "the sample" if sample else "all sources"
+        made = _followed(terminal, client, client.submit_merge(request), f"Merging {what}")
+        files = [(data_dir / name, size_of(name, made["artifacts"])) for name in _FILES]
+        terminal.show(*corpus_parts(made, files, "Its training formats come next.", terminal.full))
+    else:
+        terminal.show(*statistics_parts(client.statistics(), terminal.full))
+        formats = client.formats()["formats"].values()
+        outdated = any(entry["outdated"] for entry in formats)
+    submission = client.submit_prepare(PrepareRequest(force=outdated))
+    if submission.existing is not None:
+        terminal.show("", *status_parts(store.status()))
+        return
+    made = _followed(terminal, client, submission, "Preparing every format")
+    _show_formats(terminal, data_dir, made["formats"])
+
+
+def _may_merge(terminal: Terminal, store: Store) -> bool:
+    """Find out whether a corpus may be made: there is none, it is the sample, or somebody said yes.
+
+    Says so where what is there is kept.
+    """
+    if not store.exists("corpus"):
+        return True
+    try:
+        if store.manifest("corpus")["settings"]["sample"]:
+            return True
+        there = existing(store.status()["corpus"])
+    except CorruptArtifactError:
+        there = f"{store.path('corpus')} exists, with a damaged manifest"
+    try:
+        terminal.confirm([there])
+    except ExistsError:
+        terminal.say(f"{there}. It is kept.")
+        return False
+    return True
+
+
+def _followed(
+    terminal: Terminal, client: ServiceClient, submission: Submission, doing: str
+) -> Mapping[str, Any]:
+    """Show a job's progress; gives its result."""
+    assert submission.job is not None  # what is forced is done
+    job_id = submission.job["id"]
+    terminal.say(f"{doing}: job {job_id}. Ctrl-C stops everything; the job then waits.")
+    with terminal.watch() as (report, cancel):
+        job = client.watch(job_id, report, cancel)
+        # Before the board is closed, which shows what is still open as done.
+        if job["state"] == "failed":
+            raise told(job["error"])
+        if job["state"] != "succeeded":
+            raise CancelledError("the job was cancelled; it published nothing")
+    result: Mapping[str, Any] = job["result"]
+    return result
+
+
+def _show_formats(
+    terminal: Terminal, data_dir: Path, formats: Mapping[str, Mapping[str, Any]]
+) -> None:
+    uses = []
+    for name, made in formats.items():
+        path = str(data_dir / made["path"])
+        terminal.show(*format_parts(name, {**made, "path": path}, None))
+        found = [RULES[code] for code in made["findings"]]
+        errors = [rule.meaning for rule in found if rule.severity == "error"]
+        uses.append(use_of(name, errors, _USES[name].format(path=path)))
+    terminal.show(*ending_parts(formats, uses))

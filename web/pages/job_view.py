@@ -1,0 +1,278 @@
+"""A job in words: where it stands, what it was asked for, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mindcorpus.progress import STAGES
+from web.pages.filters import amount, duration, plural, seconds_between, seconds_since
+from workers.jobs.job import STATES, Job, SourceProgress
+
+STATE_WORDS = {
+    "queued": "Queued",
+    "waiting": "Running",
+    "running": "Running",
+    "cancelling": "Stopping",
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+#: What of a filter by state is offered; `waiting` is told apart by programs only.
+STATE_CHOICES = {state: STATE_WORDS[state] for state in STATES if state != "waiting"} | {
+    "waiting": "Running, in parts"
+}
+STAGE_WORDS = {
+    "fetch": "Fetch",
+    "read": "Read",
+    "deduplicate": "De-duplicate",
+    "write": "Write",
+    "check": "Check",
+    "publish": "Publish",
+}
+_DOING_WORDS = {
+    "fetch": "fetching",
+    "read": "reading",
+    "deduplicate": "looking for duplicates",
+    "write": "writing",
+    "check": "checking",
+    "publish": "publishing",
+}
+_OF_A_PREPARE = ("read", "write", "check", "publish")
+_SOURCE_WORDS = {
+    "queued": "waits",
+    "running": "in work",
+    "done": "done",
+    "failed": "failed",
+    "absent": "not there",
+    "cancelled": "stopped",
+}
+_ASKED = {
+    "sample": "Sample instead of the sources",
+    "sources": "Sources",
+    "exclude": "Left out",
+    "commercial_only": "Only what products may be built on",
+    "allow_missing": "Go on without sources that fail",
+    "force": "May replace what is there",
+    "revisions": "Revisions",
+    "options": "Options",
+    "upgrade": "Newest revisions",
+    "format": "Format",
+    "types": "Types",
+    "caps": "At most",
+    "seed": "Seed",
+    "system_prompt": "System prompt",
+    "instruction": "Instruction",
+    "validation_share": "Validation share",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a job: done, current or to come."""
+
+    name: str
+    words: str
+    state: str
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job, and the words that a page tells of it."""
+
+    job: Job
+    title: str
+    state: str
+    summary: str
+    """One sentence; it changes with state, stage and source, not with every row."""
+    steps: list[Step]
+    share: float | None
+    """Of the bytes of this stage, from 0 to 1; None while that is not known."""
+    rows: int
+    """Read so far; of a merge, of all its sources."""
+    bytes: int
+    took: str
+    seconds: float
+    """For how long it has run."""
+    waited: str
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether it may still be stopped."""
+        return not self.job.over and not self.job.cancel_requested
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether it may be run again."""
+        return self.job.state in ("failed", "cancelled")
+
+    @property
+    def item(self) -> str:
+        """What is worked on just now."""
+        return _item(self.job)
+
+    def rows_of(self, source: SourceProgress) -> int:
+        """Give the rows read of a source; of a merge that ended, those its result tells."""
+        told = (self.job.result or {}).get("statistics", {}).get("sources", {})
+        return int(told.get(source.name, {}).get("read", source.rows))
+
+    @property
+    def source_words(self) -> dict[str, str]:
+        """The states of sources in words."""
+        return _SOURCE_WORDS
+
+
+def tell(job: Job) -> JobView:
+    """Put a job into words."""
+    rows, bytes_ = _amounts(job)
+    seconds = _seconds(job)
+    return JobView(
+        job=job,
+        title=_title(job),
+        state=STATE_WORDS[job.state],
+        summary=_summary(job),
+        steps=_steps(job),
+        share=_share(job),
+        rows=rows,
+        bytes=bytes_,
+        took=duration(seconds) if job.started else "",
+        seconds=seconds,
+        waited=duration(seconds_between(job.created, job.started)) if job.started else "",
+    )
+
+
+def _share(job: Job) -> float | None:
+    progress = job.progress
+    if job.state == "succeeded":
+        return 1.0
+    if job.started is None:
+        return 0.0
+    # As long as one source's size is not known, nobody knows how much there is.
+    reads = job.stage in (None, "fetch", "read")
+    if reads and any(source.total is None for source in progress.sources):
+        return 0.0 if job.over else None
+    if progress.total:
+        return min(1.0, progress.done / progress.total)
+    return 0.0 if job.over else None
+
+
+def _amounts(job: Job) -> tuple[int, int]:
+    """Give rows and bytes; once a merge joins its parts, what it read stays."""
+    progress, sources = job.progress, job.progress.sources
+    if sources and (job.over or _joins(job)):
+        read = (job.result or {}).get("statistics", {}).get("sources", {})
+        rows = sum(told["read"] for told in read.values()) or sum(each.rows for each in sources)
+        return rows, sum(each.done for each in sources)
+    return progress.rows, progress.done
+
+
+def _joins(job: Job) -> bool:
+    """Whether a merge has made its parts, and its own last step has told nothing yet."""
+    sources = job.progress.sources
+    ended = all(each.state not in ("queued", "running") for each in sources)
+    return bool(sources) and ended and not job.over and job.stage in (None, "fetch", "read")
+
+
+def _title(job: Job) -> str:
+    if job.kind == "merge":
+        return "Merge of the sample" if job.request.get("sample") else "Merge"
+    chosen = str(job.request.get("format", "all"))
+    names = {"all": "all formats", "openai": "OpenAI", "huggingface": "Hugging Face"}
+    return f"Prepare {names.get(chosen, chosen)}"
+
+
+def _summary(job: Job) -> str:
+    if job.state != "cancelling" and _joins(job):
+        waits = job.state == "queued"
+        return "Joining the parts, as soon as a worker is free." if waits else "Joining the parts."
+    if job.state in ("running", "waiting"):
+        return _doing(job)
+    return {
+        "queued": _queued(job),
+        "cancelling": "Was asked to stop; that takes seconds.",
+        "succeeded": f"Done: {_outcome(job)}.",
+        "failed": f"Failed: {(job.error or {}).get('title', 'for an unknown reason')}.",
+        "cancelled": "Cancelled. What was published before is untouched.",
+    }[job.state]
+
+
+def _doing(job: Job) -> str:
+    doing = _DOING_WORDS.get(job.stage or "", "getting ready")
+    sources = job.progress.sources
+    if job.stage in ("fetch", "read") and sources:
+        ended = sum(source.state not in ("queued", "running") for source in sources)
+        at = min(ended + 1, len(sources))
+        return f"{doing.capitalize()}: source {at} of {len(sources)}."
+    item = _item(job)
+    return f"{doing.capitalize()}{': ' + item if item else ''}."
+
+
+def _item(job: Job) -> str:
+    return "all formats" if job.progress.source == "all" else job.progress.source
+
+
+def _queued(job: Job) -> str:
+    if job.not_before is not None:
+        return "Will be tried again soon."
+    if job.queue_position is None:
+        return "Waits for a worker."
+    if job.queue_position == 1:
+        return "Waits for a worker; it is next."
+    before = job.queue_position - 1
+    return f"Waits for a worker; {plural(before, 'job stands', 'jobs stand')} before it."
+
+
+def _outcome(job: Job) -> str:
+    result = job.result or {}
+    if job.kind == "merge":
+        return plural(int(result.get("records", 0)), "record")
+    made = result.get("formats", {}).items()
+    return ", ".join(f"{name} with {plural(found['rows'], 'row')}" for name, found in made)
+
+
+def _steps(job: Job) -> list[Step]:
+    stages = [stage for stage in STAGES if job.kind == "merge" or stage in _OF_A_PREPARE]
+    at = stages.index(job.stage) if job.stage in stages else -1
+    if _joins(job):
+        at = stages.index("deduplicate")
+    if job.state == "succeeded":
+        at = len(stages)
+    return [
+        Step(
+            stage,
+            STAGE_WORDS[stage],
+            "done" if place < at else "current" if place == at else "later",
+        )
+        for place, stage in enumerate(stages)
+    ]
+
+
+def _seconds(job: Job) -> float:
+    if job.started is None:
+        return 0.0
+    if job.finished is not None:
+        return seconds_between(job.started, job.finished)
+    return seconds_since(job.started)
+
+
+def asked_for(job: Job) -> list[tuple[str, str]]:
+    """Give what a job's request says beside the defaults."""
+    told = []
+    for name, words in _ASKED.items():
+        value = job.request.get(name)
+        if value in (None, False, "", [], {}, ()):
+            continue
+        if value is True:
+            shown = "yes"
+        elif isinstance(value, dict):
+            shown = ", ".join(f"{key}: {_text(one)}" for key, one in value.items())
+        elif isinstance(value, list | tuple):
+            shown = ", ".join("all" if one == "*" else str(one) for one in value)
+        else:
+            shown = _text(value)
+        told.append((words, shown))
+    return told
+
+
+def _text(value: Any) -> str:
+    return amount(value) if isinstance(value, int) and value >= 10_000 else str(value)

@@ -1,0 +1,105 @@
+"""The steps a runner can take: a source's files or parts, the end of a merge, a prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mindcorpus.errors import MindcorpusError
+from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.shards import SourceFiles
+from mindcorpus.preparing.prepare import prepare
+from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.storage.store import Publisher
+from workers.execution.failures import revived
+from workers.jobs.job_specs import SHAPING, merge_request, prepare_request
+from workers.settings import ServiceSettings
+
+
+def run_step(
+    job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
+) -> dict[str, Any]:
+    """Do what a job's record asks for; gives its result in JSON values.
+
+    Raises what the library's functions raise.
+    """
+    steps = {"part": _part, "merge": _merge, "prepare": _prepare}
+    return steps[job["kind"]](job, settings, report, cancel)
+
+
+def _part(
+    job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
+) -> dict[str, Any]:
+    request, payload = merge_request(job["request"]), job["payload"]
+    if "shards" in payload:
+        known = SourceFiles.from_dict(payload["found"])
+        shards = [known.shards[at] for at in payload["shards"]]
+        make_parts(request, known, shards, settings, report, cancel)
+        return {}
+    found = find_files(request, payload["source"], settings, report, cancel)
+    if found is None:
+        return {"absent": True}
+    bundles = found.bundles()
+    told = {"found": found.as_dict(), "size": found.size}
+    if len(bundles) == 1:
+        make_parts(request, found, found.shards, settings, report, cancel)
+        return told
+    places = {shard: at for at, shard in enumerate(found.shards)}
+    return {**told, "bundles": [[places[shard] for shard in bundle] for bundle in bundles]}
+
+
+def _merge(
+    job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
+) -> dict[str, Any]:
+    outcomes = {name: _outcome(told) for name, told in job["outcomes"].items()}
+    publisher = Publisher(job["id"], job["fence"])
+    request = merge_request(job["request"])
+    result = merge_parts(request, outcomes, settings, report, cancel, publisher)
+    return {
+        "records": result.statistics["records"],
+        "path": result.json_path.name,
+        "statistics": result.statistics,
+        "warnings": list(result.warnings),
+        "notes": list(result.notes),
+        "missing": list(result.missing),
+        "artifacts": artifacts_of("corpus", result.manifest),
+    }
+
+
+def _outcome(told: Mapping[str, Any]) -> SourceFiles | MindcorpusError | None:
+    if "error" in told:
+        return revived(told["error"])
+    return None if told.get("absent") else SourceFiles.from_dict(told["found"])
+
+
+def _prepare(
+    job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
+) -> dict[str, Any]:
+    values = job["request"]
+    shaped = settings.model_copy(update={name: values[name] for name in SHAPING})
+    publisher = Publisher(job["id"], job["fence"])
+    results = prepare(prepare_request(values), shaped, report, cancel, publisher)
+    return {
+        "formats": {
+            name: {
+                "path": result.path.name,
+                "rows": result.rows,
+                "skipped": result.skipped,
+                "warnings": list(result.warnings),
+                "split": result.split,
+                "findings": result.manifest["finding_counts"],
+            }
+            for name, result in results.items()
+        },
+        "artifacts": [
+            file for name, result in results.items() for file in artifacts_of(name, result.manifest)
+        ],
+    }
+
+
+def artifacts_of(kind: str, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the files of an artifact as its manifest does: kind, path, bytes, rows, sha256."""
+    return [
+        {"kind": kind, **{name: output[name] for name in ("path", "bytes", "rows", "sha256")}}
+        for output in manifest["outputs"]
+    ]

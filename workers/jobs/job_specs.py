@@ -1,0 +1,104 @@
+"""What is ordered: a request in full, with all that shapes its result, and a key for the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.job_requests import EVERY, MergeRequest, PrepareRequest
+from mindcorpus.settings import Settings
+from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.storage.store import Store
+from workers.jobs.job import Kind
+from workers.settings import ServiceSettings
+
+#: Settings that shape a training format; they are fixed when it is ordered.
+SHAPING = ("system_prompt", "instruction", "validation_share", "seed")
+
+
+@dataclass(frozen=True)
+class PartSpec:
+    """A part of a merge: of which source, and what is to be done."""
+
+    source: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A job to be; `content_key` is the same for requests that would do the same work."""
+
+    kind: Kind
+    request: dict[str, Any]
+    content_key: str
+    queue: str
+    parts: tuple[PartSpec, ...] = ()
+    retry_of: str | None = None
+
+
+def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
+    """Specify a merge, a part for each source; raises `CatalogError` and `SettingsError`."""
+    request = replace(request, catalogs=tuple(str(file) for file in settings.catalogs))
+    catalog = (
+        load_catalog([Path(file) for file in request.catalogs])
+        .with_options(request.options)
+        .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
+    )
+    if not catalog.names:
+        raise SettingsError(
+            "no source is left to merge", hint="Look at sources, exclude and commercial_only."
+        )
+    for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
+        catalog[name]
+    return JobSpec(
+        kind="merge",
+        request=asdict(request),
+        content_key=content_key("merge", asdict(request), settings),
+        queue="finalise",
+        parts=tuple(PartSpec(name, {"source": name}) for name in catalog.names),
+    )
+
+
+def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
+    """Specify training formats, with the prompt, instruction, share and seed of `settings`."""
+    values = asdict(request) | settings.model_dump(include=set(SHAPING))
+    return JobSpec(
+        kind="prepare",
+        request=values,
+        content_key=content_key("prepare", values, settings),
+        queue="prepare",
+    )
+
+
+def merge_request(values: Mapping[str, Any]) -> MergeRequest:
+    """Give the request of a merge job's record."""
+    named = dict(values)
+    for name in ("sources", "exclude", "catalogs", "upgrade"):
+        named[name] = None if named[name] is None else tuple(named[name])
+    return MergeRequest(**named)
+
+
+def prepare_request(values: Mapping[str, Any]) -> PrepareRequest:
+    """Give the request of a prepare job's record."""
+    named = {name: value for name, value in values.items() if name not in SHAPING}
+    for name in ("exclude", "types"):
+        named[name] = tuple(named[name])
+    return PrepareRequest(**named)
+
+
+def content_key(kind: Kind, values: Mapping[str, Any], settings: Settings) -> str:
+    """Give a key that is the same for requests that would do the same work.
+
+    For a format that includes the corpus it would be made of: who asks again after a merge wants
+    the new one. `force` is part of it, as a job without may not do what one with it may.
+    """
+    made_of = [values]
+    if kind == "prepare":
+        made_of.append({"corpus": Store(settings.data_dir).digest("corpus")})
+    text = json.dumps(made_of, sort_keys=True, default=str)
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,313 @@
+"""The jobs in Redis as clients meet them: submit, look, cancel. What workers do: `claims.py`.
+
+Redis is the truth about a job; the message in Celery's queue is a hint that carries its id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mindcorpus.errors import SettingsError
+from workers.errors import (
+    JobFinishedError,
+    JobNotFoundError,
+    JobSharedError,
+    KeyReusedError,
+    QueueFullError,
+)
+from workers.jobs.job import Job, Kind, State, read_job
+from workers.jobs.job_specs import JobSpec, PartSpec, content_key
+from workers.jobs.messages import GRACE_MS, Message, messages_of, new_id, parts_of
+from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
+from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.redis_client import Client, unavailable_errors
+from workers.settings import ServiceSettings
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a request: a new job, the one that this key stands for, or one in flight."""
+
+    job: Job
+    outcome: Literal["created", "repeated", "joined"]
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs, newest first; `next_cursor` leads on, None after the last."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of a job's stream."""
+
+    id: str
+    data: dict[str, Any]
+
+
+class JobStore:
+    """Jobs of one service."""
+
+    def __init__(self, redis: Client, settings: ServiceSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._scripts = Scripts(redis)
+
+    # For clients
+
+    def submit(
+        self,
+        order: JobSpec,
+        *,
+        key: str | None = None,
+        body: str = "",
+        holder: str = "",
+        request_id: str = "",
+    ) -> Submitted:
+        """Write the record of a new job, or find the one that this request already has.
+
+        `holder` asks for it; `request_id` is for logs.
+
+        Raises `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
+        """
+        job_id = new_id()
+        record = {
+            "kind": order.kind,
+            "request": json.dumps(order.request),
+            "queue": order.queue,
+            "retry_of": order.retry_of or "",
+            "allow_missing": "1" if order.request.get("allow_missing") else "",
+            "request_id": request_id,
+            "sources": json.dumps([part.source for part in order.parts]),
+        }
+        outcome, known_id, messages = self._scripts.run(
+            "submit",
+            job_id,
+            json.dumps(record),
+            order.content_key,
+            key or "",
+            body,
+            self._settings.queue_limit,
+            GRACE_MS,
+            parts_of(order.parts),
+            holder,
+        )
+        if outcome == "reused":
+            raise _reused()
+        if outcome == "full":
+            raise QueueFullError(
+                f"{self._settings.queue_limit} jobs wait already",
+                hint="Try again when some have run, or start more workers.",
+            )
+        return Submitted(self.get(known_id), outcome, messages_of(messages))
+
+    def repeated(self, key: str, body: str) -> Job | None:
+        """Give the job that an idempotency key stands for already, or None.
+
+        Raises `KeyReusedError` where its request was another one.
+        """
+        with unavailable_errors():
+            known = self._redis.hmget(f"{PREFIX}:idempotency:{key}", "job", "body")
+        job_id, known_body = known
+        if job_id is None:
+            return None
+        if known_body != body:
+            raise _reused()
+        try:
+            return self.get(str(job_id))
+        except JobNotFoundError:
+            return None  # it was forgotten
+
+    def get(self, job_id: str) -> Job:
+        """Give a job; raises `JobNotFoundError`."""
+        return self._read([job_id])[0]
+
+    def list(
+        self,
+        *,
+        kind: Kind | None = None,
+        state: State | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> JobPage:
+        """Give jobs, newest first, `limit` at most; raises `SettingsError` for a bad cursor."""
+        index = f"{PREFIX}:jobs" + (f":{state}" if state else "")
+        found: list[Job] = []
+        below = self._below(cursor)
+        while True:
+            with unavailable_errors():
+                found_ids: Any = self._redis.zrange(
+                    index,
+                    below,
+                    "-inf",
+                    desc=True,
+                    byscore=True,
+                    offset=0,
+                    num=limit + 1,
+                    withscores=True,
+                )
+            ids = [(str(job_id), float(place)) for job_id, place in found_ids]
+            jobs = self._read([job_id for job_id, _ in ids], missing_ok=True)
+            wanted = [job for job in jobs if kind in (None, job.kind)]
+            found += wanted[: limit + 1 - len(found)]
+            if len(found) > limit:
+                return JobPage(tuple(found[:limit]), found[limit - 1].id)
+            if len(ids) <= limit:
+                return JobPage(tuple(found), None)
+            below = f"({ids[-1][1]:.0f}"
+
+    def in_flight(self, kind: Kind) -> Job | None:
+        """Give the newest job of a kind that is not over."""
+        with unavailable_errors():
+            ids: Any = self._redis.zrange(f"{PREFIX}:live:{kind}", 0, 0, desc=True)
+        return next(iter(self._read(ids, missing_ok=True)), None)
+
+    def cancel(self, job_id: str, holder: str = "") -> Job:
+        """Ask a job to stop: at once if it waits, within seconds if it runs.
+
+        Raises `JobNotFoundError`, `JobFinishedError` if it is over or publishes already, and
+        `JobSharedError` if `holder` asked for it, and others who did still want it.
+        """
+        answer = self._scripts.run("cancel", job_id, holder)
+        if answer == "missing":
+            raise _not_found(job_id)
+        if answer == "shared":
+            raise JobSharedError(
+                "others asked for the same job: it goes on for them",
+                hint="It ends when the last of them cancels it.",
+            )
+        job = self.get(job_id)
+        if answer == "late":
+            state = f"is {job.state}" if job.over else "is being published"
+            raise JobFinishedError(
+                f"the job {state}: it cannot be cancelled", hint="There is nothing left to stop."
+            )
+        return job
+
+    def spec_again(self, job_id: str) -> JobSpec:
+        """Give the order of a job that failed or was cancelled once more.
+
+        Raises `JobNotFoundError` and `JobFinishedError`.
+        """
+        job = self.get(job_id)
+        if job.state not in ("failed", "cancelled"):
+            raise JobFinishedError(
+                f"the job is {job.state}: there is nothing to try again",
+                hint="Only a job that failed or was cancelled can be run again.",
+            )
+        with unavailable_errors():
+            queue, known = self._redis.hmget(job_key(job_id), "queue", "request")
+        request = json.loads(str(known))
+        names = [each.name for each in job.progress.sources]
+        return JobSpec(
+            kind=job.kind,
+            request=request,
+            content_key=content_key(job.kind, request, self._settings),
+            queue=str(queue),
+            parts=tuple(PartSpec(name, {"source": name}) for name in names),
+            retry_of=job_id,
+        )
+
+    def events(self, job_id: str, after: str = "0-0", count: int = 1000) -> tuple[Event, ...]:
+        """Give what a job's stream holds after an id."""
+        with unavailable_errors():
+            entries: Any = self._redis.xrange(stream_key(job_id), f"({after}", "+", count)
+        return tuple(Event(entry, json.loads(fields["data"])) for entry, fields in entries)
+
+    def queue_stats(self) -> QueueStats:
+        """Count the jobs, their queues and the workers."""
+        with unavailable_errors():
+            return read_queue_stats(self._redis)
+
+    def durability(self) -> Sequence[str]:
+        """Tell what in Redis' settings or state could lose jobs; nothing if it is durable."""
+        with unavailable_errors():
+            return read_durability(self._redis)
+
+    def _below(self, cursor: str | None) -> str:
+        """Give where a page begins: below the job that was the last of the page before."""
+        if cursor is None:
+            return "+inf"
+        with unavailable_errors():
+            order = self._redis.zscore(f"{PREFIX}:jobs", cursor)
+        if order is None:
+            raise SettingsError(
+                "this cursor leads nowhere",
+                field="cursor",
+                hint="Begin without one, and go on with `next_cursor` of each answer.",
+            )
+        return f"({float(order):.0f}"
+
+    def _read(self, ids: Sequence[str], *, missing_ok: bool = False) -> Sequence[Job]:
+        with unavailable_errors(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for job_id in ids:
+                pipe.hgetall(job_key(job_id))
+                pipe.hgetall(f"{PREFIX}:sources:{job_id}")
+            (seconds, micros), *answers = pipe.execute()
+        now = seconds * 1000 + micros / 1000
+        records = list(zip(answers[::2], answers[1::2], strict=True))
+        positions = self._positions([fields for fields, _ in records])
+        jobs = []
+        for job_id, (fields, sources), position in zip(ids, records, positions, strict=True):
+            if not fields or fields["kind"] == "part":
+                if missing_ok:
+                    continue
+                raise _not_found(job_id)
+            jobs.append(read_job(fields, sources, position, now))
+        return jobs
+
+    def _positions(self, records: Sequence[Mapping[str, str]]) -> Iterator[int | None]:
+        """Give each queued job's place in its queue, from 1; a merge has its first part's."""
+        queued = [
+            fields["id"] for fields in records if fields.get("state") == "queued" and "id" in fields
+        ]
+        if not queued:
+            yield from (None for _ in records)
+            return
+        by_id = {fields["id"]: fields for fields in records if fields}
+        with unavailable_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for job_id in queued:
+                pipe.zrank(f"{PREFIX}:queue:{by_id[job_id]['queue']}", job_id)
+                pipe.smembers(f"{PREFIX}:pending:{job_id}")
+            answers = pipe.execute()
+            ranks = dict(zip(queued, answers[::2], strict=True))
+            pending = dict(zip(queued, answers[1::2], strict=True))
+            for job_id in queued:
+                for part in pending[job_id]:
+                    pipe.zrank(f"{PREFIX}:queue:part", part)
+            found = iter(pipe.execute())
+        for job_id in queued:
+            places = [next(found) for _ in pending[job_id]]
+            known = [place for place in (*places, ranks[job_id]) if place is not None]
+            ranks[job_id] = min(known, default=None)
+        for fields in records:
+            rank = ranks.get(fields.get("id", ""))
+            yield None if rank is None else rank + 1
+
+
+def _reused() -> KeyReusedError:
+    return KeyReusedError(
+        "this Idempotency-Key was used before, with another request",
+        hint="Send a new key with a new request.",
+    )
+
+
+def stream_key(job_id: str) -> str:
+    """Give the key of a job's stream of events; each entry has one field, `data`, in JSON."""
+    return f"{PREFIX}:events:{job_id}"
+
+
+def _not_found(job_id: str) -> JobNotFoundError:
+    del job_id  # strangers' words: not repeated
+    return JobNotFoundError(
+        "there is no such job",
+        hint="Look at the list of jobs; the oldest are forgotten when there are many.",
+    )

@@ -1,0 +1,263 @@
+"""The jobs in Redis as workers meet them: take one, hold it, end it. Each step is one script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mindcorpus.errors import MindcorpusError
+from mindcorpus.progress import Progress
+from workers.errors import JobLostError, describe, lost_too_often
+from workers.jobs.job_specs import PartSpec
+from workers.jobs.messages import GRACE_MS, Message, messages_of, parts_of
+from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.redis_client import Client, unavailable_errors
+from workers.settings import ServiceSettings
+
+#: Finished jobs beyond so many are forgotten, the oldest first.
+_REMEMBERED = 1000
+_SWEPT_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this process now holds; whatever it does next carries the fence."""
+
+    job_id: str
+    fence: str
+    fields: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        """merge, prepare or part."""
+        return self.fields["kind"]
+
+
+@dataclass(frozen=True)
+class NotClaimed:
+    """Why a job is not ours: over, early or busy, and then who holds it."""
+
+    reason: str
+    host: str
+    pid: int
+    fence: str
+    job_id: str = ""
+
+
+Held = Literal["held", "stale", "cancel", "deadline"]
+
+
+class ClaimStore:
+    """The worker's side of the jobs of one service."""
+
+    def __init__(self, redis: Client, settings: ServiceSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._scripts = Scripts(redis)
+        self._lease = int(settings.lease_seconds * 1000)
+        self._lost_error = json.dumps(lost_too_often(settings.max_attempts))
+
+    def holder(self, job_id: str) -> NotClaimed | None:
+        """Tell who holds a job just now, if anybody does."""
+        with unavailable_errors():
+            held: Any = self._redis.hmget(job_key(job_id), "state", "host", "pid", "fence")
+        state, host, pid, fence = held
+        if state not in ("running", "cancelling") or host is None:
+            return None
+        return NotClaimed("busy", host, int(pid), fence, job_id)
+
+    def claim(
+        self, job_id: str, token: str, host: str, pid: int, queue: str = ""
+    ) -> Claim | NotClaimed:
+        """Take a job, if it is there to be taken; the same token may ask again.
+
+        With a queue it is the job that has waited longest in it, and the one that was named only
+        if none waits.
+        """
+        verdict, first, second, third, messages, taken = self._scripts.run(
+            "claim",
+            job_id,
+            token,
+            host,
+            pid,
+            self._lease,
+            self._settings.max_attempts,
+            int(self._settings.deadline_seconds * 1000),
+            self._lost_error,
+            queue,
+        )
+        del messages  # the sweeper publishes what a claim found lost
+        if verdict != "claimed":
+            return NotClaimed(verdict, first, int(second or 0), third, taken)
+        with unavailable_errors():
+            fields: Any = self._redis.hgetall(job_key(taken))
+        return Claim(taken, first, fields)
+
+    def beat(self, claim: Claim, progress: Progress | None = None) -> Held:
+        """Renew the lease, and tell how far the job is."""
+        told = "" if progress is None else json.dumps(_told(progress))
+        held: Held = self._scripts.run("beat", claim.job_id, claim.fence, self._lease, told)
+        return held
+
+    def commit(self, claim: Claim) -> Literal["committed", "stale", "cancel"]:
+        """Ask whether the job may publish now; from then on it cannot be cancelled."""
+        answer: Literal["committed", "stale", "cancel"] = self._scripts.run(
+            "commit", claim.job_id, claim.fence, self._lease
+        )
+        return answer
+
+    def succeed(
+        self,
+        claim: Claim,
+        result: Mapping[str, Any],
+        *,
+        parts: Sequence[PartSpec] = (),
+        source_state: str = "",
+        source_size: int | None = None,
+    ) -> list[Message] | None:
+        """End a job well; a part may bring further parts. None if the job is not ours any more."""
+        verdict, messages = self._scripts.run(
+            "succeed",
+            claim.job_id,
+            claim.fence,
+            json.dumps(result),
+            parts_of(parts),
+            GRACE_MS,
+            source_state,
+            "" if source_size is None else source_size,
+        )
+        return list(messages_of(messages)) if verdict == "done" else None
+
+    def fail(
+        self, claim: Claim, error: MindcorpusError, *, tolerated: bool = False
+    ) -> list[Message]:
+        """End a job badly; a merge may go on without a part's source if that is tolerated."""
+        _, messages = self._scripts.run(
+            "fail", claim.job_id, claim.fence, _json(error), "1" if tolerated else ""
+        )
+        return list(messages_of(messages))
+
+    def stopped(self, claim: Claim) -> None:
+        """End a job that was asked to stop, now that its process has."""
+        self._scripts.run("stopped", claim.job_id, claim.fence)
+
+    def postpone(self, claim: Claim, error: MindcorpusError, seconds: float) -> bool:
+        """Queue a job for another try after a pause; False if its tries are used up."""
+        answer = self._scripts.run(
+            "postpone",
+            claim.job_id,
+            claim.fence,
+            _json(error),
+            int(seconds * 1000),
+            self._settings.max_tries,
+        )
+        return bool(answer != "spent")
+
+    def release(self, claim: Claim, seconds: float = 0, note: str = "") -> list[Message]:
+        """Hand a job back, for another worker to take: at once, or after a pause."""
+        _, messages = self._scripts.run(
+            "release", claim.job_id, claim.fence, int(seconds * 1000), note
+        )
+        return list(messages_of(messages))
+
+    def lost(self, job_id: str, fence: str) -> list[Message]:
+        """Tell that the process which held a job has died: it is queued anew, or fails."""
+        _, messages = self._scripts.run(
+            "lost", job_id, fence, self._settings.max_attempts, self._lost_error
+        )
+        return list(messages_of(messages))
+
+    def sweep(self) -> tuple[list[Message], list[str]]:
+        """Look after jobs that nobody looks after; give what to publish, and which were lost."""
+        messages, lost = self._scripts.run(
+            "sweep", _SWEPT_AT_ONCE, self._settings.max_attempts, self._lost_error, _REMEMBERED
+        )
+        return list(messages_of(messages)), list(lost)
+
+    def work_of(self, claim: Claim) -> dict[str, Any]:
+        """Give all that a runner needs to know of a job: id, fence, kind, request, and so on."""
+        fields = claim.fields
+        work: dict[str, Any] = {
+            "id": claim.job_id,
+            "fence": int(claim.fence),
+            "kind": claim.kind,
+        }
+        if claim.kind == "part":
+            payload = json.loads(fields["payload"])
+            with unavailable_errors():
+                parent: Any = self._redis.hmget(job_key(fields["parent"]), "request", "request_id")
+                request = parent[0]
+                if "of" in payload:
+                    found = self._redis.hget(job_key(payload["of"]), "result")
+                    if found is None:
+                        raise _forgotten()
+                    payload["found"] = json.loads(str(found))["found"]
+            if request is None:
+                raise _forgotten()
+            log = {"job": fields["parent"], "part": claim.job_id, "request_id": parent[1] or ""}
+            return {**work, "log": log, "request": json.loads(request), "payload": payload}
+        work["log"] = {"job": claim.job_id, "request_id": fields.get("request_id", "")}
+        work["request"] = json.loads(fields["request"])
+        if claim.kind == "merge":
+            work["outcomes"] = self.outcomes(claim.job_id)
+            if set(json.loads(fields["sources"])) - set(work["outcomes"]):
+                raise _forgotten()
+        return work
+
+    def outcomes(self, job_id: str) -> dict[str, dict[str, Any]]:
+        """Give what became of each source of a merge: its files and parts, or why there are none.
+
+        By name: `{"found": …}`, `{"absent": true}` or `{"error": …}`.
+        """
+        with unavailable_errors():
+            ids = sorted(str(part) for part in self._redis.smembers(f"{PREFIX}:parts:{job_id}"))
+            with self._redis.pipeline(transaction=False) as pipe:
+                for part in ids:
+                    pipe.hmget(job_key(part), "name", "payload", "result")
+                parts = pipe.execute()
+            failures: Any = self._redis.hgetall(f"{PREFIX}:sources:{job_id}")
+        found: dict[str, dict[str, Any]] = {
+            name: json.loads(result)
+            for name, payload, result in parts
+            if result is not None and "shards" not in json.loads(payload)
+        }
+        for key, value in failures.items():
+            name, _, what = key.rpartition("|")
+            if what == "error":
+                found[name] = {"error": json.loads(value)}
+        return found
+
+    def holds(self, job_id: str, fence: str) -> bool:
+        """Whether a job is still held under a fence."""
+        with unavailable_errors():
+            state, current = self._redis.hmget(job_key(job_id), "state", "fence")
+        return state in ("running", "cancelling") and current == fence
+
+    def seen(self, name: str, *, lives: bool = True) -> None:
+        """Note that a worker is alive, or has ended; `name` is HOST:PID."""
+        self._scripts.run("seen", name, "1" if lives else "")
+
+
+def _forgotten() -> JobLostError:
+    return JobLostError(
+        "the record of its merge, or of a part of it, is gone",
+        hint="Run it again; parts that were made are found again.",
+    )
+
+
+def _told(progress: Progress) -> dict[str, Any]:
+    return {
+        "stage": progress.stage,
+        "item": progress.item,
+        "rows": progress.rows,
+        "rows_total": progress.rows_total,
+        "done": progress.done,
+        "total": progress.total,
+        "note": progress.note,
+    }
+
+
+def _json(error: MindcorpusError) -> str:
+    return json.dumps(describe(error))

@@ -1,0 +1,39 @@
+"""What goes to and from the scripts: ids of jobs, parts to create, messages to publish."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from workers.jobs.job_specs import PartSpec
+
+#: In the order in which workers empty them: a merge that only needs its last step comes first.
+QUEUES = ("finalise", "prepare", "part")
+#: A job that nobody took is published again after so long, then after twice that, and so on.
+GRACE_MS = 10_000
+
+Message = tuple[str, str]
+"""A job's id and the queue it is to be published in."""
+
+
+def new_id() -> str:
+    """Give 32 hexadecimal digits: the time in milliseconds, then chance."""
+    return f"{int(time.time() * 1000):012x}{secrets.token_hex(10)}"
+
+
+def parts_of(parts: Sequence[PartSpec]) -> str:
+    """Give parts as the scripts take them, each with an id."""
+    return json.dumps(
+        [
+            {"id": new_id(), "source": part.source, "payload": json.dumps(part.payload)}
+            for part in parts
+        ]
+    )
+
+
+def messages_of(raw: Any) -> tuple[Message, ...]:
+    """Give the messages that a script answered."""
+    return tuple((job_id, queue) for job_id, queue in raw)

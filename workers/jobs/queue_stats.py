@@ -1,0 +1,110 @@
+"""How many jobs there are in which state, who works, and whether Redis keeps what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workers.jobs.job import KINDS, STATES, TERMINAL
+from workers.jobs.messages import QUEUES
+from workers.jobs.scripts import PREFIX
+from workers.redis_client import Client
+
+_FULL = 0.7  # of Redis' memory; from there on somebody should look
+
+
+@dataclass(frozen=True)
+class WorkerSeen:
+    """A worker, and how many seconds ago it was last heard of."""
+
+    host: str
+    pid: int
+    seen: float
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """Counts of one moment; durations by kind are how many jobs succeeded, and seconds in all."""
+
+    states: dict[str, int]
+    queues: dict[str, int]
+    oldest_queued: float | None
+    """Seconds that the first job of all queues has waited."""
+    workers: tuple[WorkerSeen, ...]
+    lease_losses: int
+    ended: dict[tuple[str, str], int]
+    """How many jobs of a kind ever ended in a state."""
+    durations: dict[str, tuple[int, float]]
+    memory_share: float | None
+    """Share of Redis' memory limit that is used; None without a limit."""
+
+
+def read_queue_stats(redis: Client) -> QueueStats:
+    """Count, in one round trip."""
+    with redis.pipeline(transaction=False) as pipe:
+        for state in STATES:
+            pipe.zcard(f"{PREFIX}:jobs:{state}")
+        for queue in QUEUES:
+            pipe.zcard(f"{PREFIX}:queue:{queue}")
+            pipe.zrange(f"{PREFIX}:queue:{queue}", 0, 0, withscores=True)
+        pipe.time()
+        pipe.zrange(f"{PREFIX}:workers", 0, -1, withscores=True)
+        pipe.get(f"{PREFIX}:lost")
+        pipe.hgetall(f"{PREFIX}:durations")
+        pipe.info("memory")
+        answers: list[Any] = pipe.execute()
+    states = dict(zip(STATES, answers, strict=False))
+    counts = answers[len(STATES) : len(STATES) + 2 * len(QUEUES)]
+    (seconds, micros), workers, lost, durations, memory = answers[-5:]
+    now = seconds + micros / 1e6
+    oldest = [float(first[0][1]) / 1000 for first in counts[1::2] if first]
+    return QueueStats(
+        states=states,
+        queues=dict(zip(QUEUES, counts[::2], strict=True)),
+        oldest_queued=max(0.0, now - min(oldest)) if oldest else None,
+        workers=tuple(_seen(name, now - float(at) / 1000) for name, at in workers),
+        lease_losses=int(lost or 0),
+        ended={
+            (kind, state): int(durations.get(f"{kind}|{state}|count", 0))
+            for kind in KINDS
+            for state in STATES
+            if state in TERMINAL
+        },
+        durations={kind: _duration(kind, durations) for kind in KINDS},
+        memory_share=_memory_share(memory),
+    )
+
+
+def _seen(name: str, seconds: float) -> WorkerSeen:
+    host, _, pid = name.rpartition(":")
+    return WorkerSeen(host, int(pid), max(0.0, seconds))
+
+
+def _duration(kind: str, durations: Mapping[str, str]) -> tuple[int, float]:
+    ended = f"{kind}|succeeded"
+    return int(durations.get(f"{ended}|count", 0)), float(durations.get(f"{ended}|seconds", 0))
+
+
+def _memory_share(memory: Mapping[str, Any]) -> float | None:
+    limit = int(memory.get("maxmemory", 0))
+    return int(memory["used_memory"]) / limit if limit else None
+
+
+def read_durability(redis: Client) -> list[str]:
+    """Tell what in Redis' settings or state could lose accepted jobs."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.info("persistence")
+        pipe.info("memory")
+        persistence, memory = pipe.execute()
+    problems = []
+    if not int(persistence.get("aof_enabled", 0)):
+        problems.append("Redis keeps no append-only file: set `appendonly yes`.")
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        problems.append("Redis could not write its append-only file: look at its disk.")
+    if memory.get("maxmemory_policy", "noeviction") != "noeviction":
+        problems.append("Redis evicts keys: set `maxmemory-policy noeviction`.")
+    share = _memory_share(memory)
+    if share is not None and share > _FULL:
+        problems.append(f"Redis' memory is {share:.0%} full: raise `maxmemory`.")
+    return problems

@@ -1,0 +1,41 @@
+"""The Lua scripts: each one transition of a job, sent to Redis once and called by its digest."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workers.redis_client import Client, unavailable_errors
+
+if TYPE_CHECKING:
+    from redis.commands.core import Script
+
+PREFIX = "mindcorpus"
+_FOLDER = Path(__file__).parent / "lua"
+
+
+@cache
+def _text(name: str) -> str:
+    return "\n".join((_FOLDER / f"{file}.lua").read_text() for file in ("prelude", name))
+
+
+class Scripts:
+    """The scripts by their file's name, bound to one client."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+        self._scripts: dict[str, Script] = {}
+
+    def run(self, name: str, *values: str | float) -> Any:
+        """Run a script; raises `RedisUnavailableError` if Redis does not take it."""
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._redis.register_script(_text(name))
+        with unavailable_errors():
+            return script(keys=[PREFIX], args=list(values))
+
+
+def job_key(job_id: str) -> str:
+    """Give the key of a job's record."""
+    return f"{PREFIX}:job:{job_id}"
