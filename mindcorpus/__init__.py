@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus._version import __version__ as __version__
+from mindcorpus.formats import registry as _formats  # noqa: F401 - whoever stores or lists knows them
 
 if TYPE_CHECKING:
     from mindcorpus.api import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         merge_all_datasets,
         merged_dataset_exists,
         prepare_all_formats,
+        prepare_for,
         prepare_for_huggingface,
         prepare_for_openai,
         prepared_datasets_exist,
@@ -39,6 +41,7 @@ _HOMES = {
         "merge_all_datasets",
         "merged_dataset_exists",
         "prepare_all_formats",
+        "prepare_for",
         "prepare_for_huggingface",
         "prepare_for_openai",
         "prepared_datasets_exist",
@@ -71,6 +74,7 @@ __all__ = [
     "merged_dataset_exists",
     "prepare",
     "prepare_all_formats",
+    "prepare_for",
     "prepare_for_huggingface",
     "prepare_for_openai",
     "prepared_datasets_exist",

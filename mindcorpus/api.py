@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import MergeResult, merge
@@ -40,7 +40,7 @@ def merge_all_datasets(
 
     `MergeRequest` explains the choices, `mindcorpus.merge` the errors.
     """
-    request = MergeRequest(
+    request = MergeRequest.of(
         sample=sample,
         sources=tuple(sources) if sources is not None else None,
         exclude=tuple(exclude),
@@ -78,16 +78,23 @@ class Choices(TypedDict, total=False):
     cancel: Cancellation
 
 
+def prepare_for(
+    name: str, data_dir: Folder | None = None, **choices: Unpack[Choices]
+) -> PrepareResult:
+    """Prepare a format by its name from the corpus; `mindcorpus.prepare` explains the errors."""
+    return _prepare(name, data_dir, choices)[name]
+
+
 def prepare_for_openai(data_dir: Folder | None = None, **choices: Unpack[Choices]) -> PrepareResult:
-    """Prepare OpenAI chat JSON lines from the corpus; `formats.prepare` explains the errors."""
-    return _prepare("openai", data_dir, choices)["openai"]
+    """Prepare OpenAI chat JSON lines from the corpus; `mindcorpus.prepare` explains the errors."""
+    return prepare_for("openai", data_dir, **choices)
 
 
 def prepare_for_huggingface(
     data_dir: Folder | None = None, **choices: Unpack[Choices]
 ) -> PrepareResult:
-    """Prepare the Hugging Face folder from the corpus; `formats.prepare` explains the errors."""
-    return _prepare("huggingface", data_dir, choices)["huggingface"]
+    """Prepare the Hugging Face folder from the corpus; `mindcorpus.prepare` explains the errors."""
+    return prepare_for("huggingface", data_dir, **choices)
 
 
 def prepare_all_formats(
@@ -98,19 +105,17 @@ def prepare_all_formats(
 
 
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
-    """Tell for each format whether it was published."""
+    """Tell whether each format was published: those of the guide, and what else exists."""
     return Store(_settings(data_dir).data_dir).prepared()
 
 
-def _prepare(
-    format_: Literal["openai", "huggingface", "all"], data_dir: Folder | None, choices: Choices
-) -> dict[str, PrepareResult]:
+def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[str, PrepareResult]:
     # Nobody checks a TypedDict at run time; a misspelt choice must not pass for none.
     if unknown := sorted(set(choices) - set(Choices.__annotations__)):
         raise TypeError(
             f"unknown choice {unknown[0]!r}; there are {', '.join(Choices.__annotations__)}"
         )
-    request = PrepareRequest(
+    request = PrepareRequest.of(
         format=format_,
         exclude=tuple(choices.get("exclude", ())),
         types=tuple(choices.get("types", ())),

@@ -1,49 +1,148 @@
-"""What a merge or a prepare is asked for: plain values, so that a request can travel as JSON."""
+"""What a merge or a prepare is asked for: each option once, with its words, bounds and flag.
+
+The models are what travels: the body of the API and its OpenAPI document, the client's JSON, the
+job's record, and the settings that a manifest names are made of their fields. The options of the
+command line stand in `cli.options`, where a test holds them to these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mindcorpus.errors import SettingsError
 
 EVERY = "*"
 
-
-@dataclass(frozen=True)
-class MergeRequest:
-    """Which sources to merge, where they come from, and what may be replaced."""
-
-    sample: bool = False
-    """Use the synthetic sample that is shipped instead of the real sources."""
-    sources: tuple[str, ...] | None = None
-    """Names to merge; None: all of the catalogue."""
-    exclude: tuple[str, ...] = ()
-    commercial_only: bool = False
-    allow_missing: bool = False
-    """Publish without the sources that fail, and say so."""
-    force: bool = False
-    """Replace an existing corpus."""
-    catalogs: tuple[str, ...] = ()
-    """Catalogue files with sources of the user's own."""
-    paths: Mapping[str, str] = field(default_factory=dict)
-    """Source -> the file or folder to read it from."""
-    revisions: Mapping[str, str] = field(default_factory=dict)
-    """Source -> the commit, tag or branch to read it at."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """`NAME.key` -> value."""
-    upgrade: tuple[str, ...] = ()
-    """Sources whose lock is to be moved; `("*",)`: all."""
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+# Lists will do where tuples are meant: JSON has no other.
+Names = Annotated[tuple[Name, ...], Field(max_length=1000, strict=False)]
+Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
-@dataclass(frozen=True)
-class PrepareRequest:
-    """Which training formats to make, of which records, and what may be replaced."""
+class Flag(str):
+    """The option of the command line that stands for a field."""
 
-    format: Literal["openai", "huggingface", "all"] = "all"
-    exclude: tuple[str, ...] = ()
-    """Sources to leave out."""
-    types: tuple[str, ...] = ()
-    """Types to take; none: all."""
-    caps: Mapping[str, int] = field(default_factory=dict)
-    """Source -> at most so many records, sampled with the seed."""
-    force: bool = False
+    __slots__ = ()
+
+
+class _Request(BaseModel):
+    # Strict: a field that is not here is refused, and "true" is not true.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """Make a request of values that a person gave; raises `SettingsError` naming the field."""
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            field = ".".join(str(part) for part in wrong["loc"])
+            message = wrong["msg"].removeprefix("Value error, ")
+            raise SettingsError(
+                f"{field or 'the request'}: {message[:1].lower()}{message[1:]}", field=field or None
+            ) from None
+
+    def given(self) -> dict[str, Any]:
+        """Give what it says beyond the defaults, as JSON values."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class MergeBody(_Request):
+    """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
+
+    force: Annotated[bool, Flag("--force")] = Field(
+        default=False, description="Replace the corpus if there is one."
+    )
+    sources: Annotated[Names | None, Flag("--source")] = Field(
+        None, min_length=1, description="Names to merge; null: all of the catalogue."
+    )
+    exclude: Annotated[Names, Flag("--exclude")] = Field((), description="Names to leave out.")
+    allow_missing: Annotated[bool, Flag("--allow-missing")] = Field(
+        default=False, description="Publish without the sources that fail, and say so."
+    )
+    commercial_only: Annotated[bool, Flag("--commercial-only")] = Field(
+        default=False, description="Leave out sources that no product may be built on."
+    )
+    sample: Annotated[bool, Flag("--sample")] = Field(
+        default=False, description="Use the shipped synthetic sample, not the sources."
+    )
+    options: Annotated[dict[Name, Annotated[str, Field(max_length=1000)]], Flag("--option")] = (
+        Field({}, max_length=100, description="`NAME.key` -> value.")
+    )
+    revisions: Annotated[dict[Name, Name], Flag("--revision")] = Field(
+        {}, max_length=100, description="Source -> commit, tag or branch to read it at."
+    )
+    upgrade: Annotated[Names, Flag("--upgrade")] = Field(
+        (), description='Sources whose lock is moved; ["*"]: all.'
+    )
+
+
+class MergeRequest(MergeBody):
+    """Which sources to merge, where they come from, and what may be replaced.
+
+    The fields beside those of `MergeBody` name files of this machine, and never come over HTTP.
+    """
+
+    catalogs: Annotated[tuple[str, ...], Flag("--catalog")] = Field(
+        (), strict=False, description="Catalogue files with sources of the user's own."
+    )
+    paths: Annotated[dict[Name, str], Flag("--path")] = Field(
+        {}, description="Source -> the file or folder to read it from."
+    )
+
+
+#: The fields of a request that name files of this machine.
+LOCAL = tuple(sorted(set(MergeRequest.model_fields) - set(MergeBody.model_fields)))
+
+
+class PrepareRequest(_Request):
+    """Which training formats to make, of which records; {} makes all formats of all records."""
+
+    format: Annotated[str, Flag("FORMAT")] = Field(
+        "all", description="One format, or all that the guide promises."
+    )
+    formats: Names = Field((), description="Several formats, by name, instead of `format`.")
+    force: Annotated[bool, Flag("--force")] = Field(
+        default=False, description="Replace formats that are there."
+    )
+    exclude: Annotated[Names, Flag("--exclude")] = Field((), description="Sources to leave out.")
+    types: Annotated[Names, Flag("--type")] = Field((), description="Types to take; none: all.")
+    caps: Annotated[dict[Name, Annotated[int, Field(ge=0, le=2**53 - 1)]], Flag("--cap")] = Field(
+        {}, max_length=1000, description="Source -> at most so many records."
+    )
+    seed: Annotated[int | None, Flag("--seed")] = Field(
+        None, ge=0, le=2**32 - 1, description="Seed of samples and split."
+    )
+    system_prompt: Annotated[Text | None, Flag("--system-prompt")] = Field(
+        None, description="System message of OpenAI examples."
+    )
+    instruction: Text | None = Field(None, description="Instruction of Hugging Face examples.")
+    validation_share: float | None = Field(
+        None, gt=0, lt=1, description="Share of rows in the validation split."
+    )
+
+    @model_validator(mode="after")
+    def _one_word_for_it(self) -> Self:
+        if self.formats and "format" in self.model_fields_set:
+            raise ValueError("give `format` or `formats`, not both")
+        return self
+
+    def with_formats(self, names: tuple[str, ...]) -> Self:
+        """Give the same request for these formats."""
+        return self.model_copy(
+            update={"format": names[0], "formats": ()}
+            if len(names) == 1
+            else {"format": "all", "formats": names}
+        )
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
+        """Give the same request with what it leaves open filled in: seed, prompts, share."""
+        open_ = {name: defaults[name] for name in DEFAULTED if getattr(self, name) is None}
+        return self.model_copy(update=open_)
+
+
+#: The fields of a prepare whose defaults are settings.
+DEFAULTED = ("system_prompt", "instruction", "validation_share", "seed")

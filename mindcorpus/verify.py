@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mindcorpus.formats.huggingface import load_problem
+from mindcorpus.errors import SettingsError
+from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
+from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import find_damage, read_manifest
-from mindcorpus.storage.store import KINDS, Store
+from mindcorpus.storage.store import Store
 
 
 def verify(
     data_dir: str | Path, report: Reporter = silent, cancel: Cancellation | None = None
 ) -> list[dict[str, str]]:
-    """Recompute all checksums and sums in a data folder, and load what `datasets` should load.
+    """Recompute all checksums and sums in a data folder, and what each format asks beyond them.
 
     Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
     Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.
@@ -26,12 +28,18 @@ def verify(
     for kind in kinds:
         folder = store.folder(kind)
         found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
-        if kind == "huggingface" and not found:
-            parts = read_manifest(folder)["split"]["parts"]
-            problem = load_problem(folder, {name: part["rows"] for name, part in parts.items()})
-            found = [{"path": "dataset_dict.json", "problem": problem}] if problem else []
+        if kind in FORMATS and not found:
+            found = _checked(kind, folder)
         problems += [{"kind": kind, **problem} for problem in found]
     return problems
+
+
+def _checked(name: str, folder: Path) -> list[dict[str, str]]:
+    """Check what a format's own module asks beyond checksums; one that fails keeps no other."""
+    try:
+        return load(name).check(folder)
+    except SettingsError as error:
+        return [{"path": MANIFEST, "problem": error.title}]
 
 
 def _ticking(kind: str, folder: Path, report: Reporter, cancel: Cancellation) -> Tick:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mindcorpus.cli.inspect import data_dir_option
 from mindcorpus.cli.render import (
@@ -20,9 +19,10 @@ from mindcorpus.cli.render import (
 from mindcorpus.cli.tables import bullets, findings_table
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import merge
-from mindcorpus.preparing.prepare import FORMATS, PrepareResult, prepare
+from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
@@ -30,56 +30,26 @@ from mindcorpus.storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEXT = {
-    "openai": "upload {path}",
-    "huggingface": "datasets.load_from_disk({path!r}) in Python",
-}
-
 
 def make_corpus(
-    *,
-    sample: bool,
-    sources: tuple[str, ...],
-    exclude: tuple[str, ...],
-    commercial_only: bool,
-    allow_missing: bool,
-    force: bool,
-    catalogs: tuple[str, ...],
-    paths: Sequence[tuple[str, str]],
-    revisions: Sequence[tuple[str, str]],
-    options: Sequence[tuple[str, str]],
-    upgrade: tuple[str, ...],
-    data_dir: Path | None,
-    workers: int | None,
+    request: MergeRequest, *, data_dir: Path | None = None, workers: int | None = None
 ) -> None:
     """Merge sources into a corpus, and tell what became of every row."""
     settings = Settings.load(data_dir=data_dir, workers=workers)
-    request = MergeRequest(
-        sample=sample,
-        sources=sources or None,
-        exclude=exclude,
-        commercial_only=commercial_only,
-        allow_missing=allow_missing,
-        force=force,
-        catalogs=catalogs,
-        paths=dict(paths),
-        revisions=dict(revisions),
-        options=dict(options),
-        upgrade=upgrade,
-    )
     # What is wrong with the request is said before anything is asked.
     asked = (
-        load_catalog([Path(file) for file in catalogs])
+        load_catalog([Path(file) for file in request.catalogs])
         .with_options(request.options)
-        .choose(request.sources, exclude)
+        .choose(request.sources, request.exclude)
     )
     terminal = Terminal()
-    if commercial_only and (left := [source for source in asked if not source.commercial]):
+    if request.commercial_only and (left := [source for source in asked if not source.commercial]):
         why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
         terminal.say("Left out by --commercial-only:", bullets("-", why))
-    chosen = asked.choose(commercial_only=commercial_only)
-    request = replace(request, force=_agreed(terminal, settings, ("corpus",), force=force))
-    what = "the sample of " if sample else ""
+    chosen = asked.choose(commercial_only=request.commercial_only)
+    force = _agreed(terminal, settings, ("corpus",), force=request.force)
+    request = request.model_copy(update={"force": force})
+    what = "the sample of " if request.sample else ""
     terminal.say(
         f"Merging {what}{', '.join(chosen.names)} into {settings.data_dir}.",
         "Ctrl-C stops it; what is there stays as it is until the new corpus is complete.",
@@ -94,32 +64,16 @@ def make_corpus(
 
 
 def make_formats(
-    *,
-    format: Literal["openai", "huggingface", "all"],  # noqa: A002 - as the request calls it
-    exclude: tuple[str, ...],
-    types: tuple[str, ...],
-    caps: Sequence[tuple[str, int]],
-    seed: int | None,
-    system_prompt: str | None,
-    force: bool,
-    data_dir: Path | None,
-    workers: int | None,
+    request: PrepareRequest, *, data_dir: Path | None = None, workers: int | None = None
 ) -> None:
     """Prepare training formats, and tell what was skipped and how it was split."""
-    settings = Settings.load(
-        data_dir=data_dir, workers=workers, seed=seed, system_prompt=system_prompt
-    )
+    settings = Settings.load(data_dir=data_dir, workers=workers)
     terminal = Terminal()
     store = Store(settings.data_dir)
     store.folder("corpus")  # without a corpus there is nothing to ask about
-    wanted = FORMATS if format == "all" else (format,)
-    request = PrepareRequest(
-        format=format,
-        exclude=exclude,
-        types=types,
-        caps=dict(caps),
-        force=_agreed(terminal, settings, wanted, force=force),
-    )
+    wanted = names_of(request.format, request.formats)
+    force = _agreed(terminal, settings, wanted, force=request.force)
+    request = request.model_copy(update={"force": force})
     terminal.say(
         f"Preparing {' and '.join(wanted)} in {settings.data_dir}.",
         "Ctrl-C stops it; what is there stays as it is until the new format is complete.",
@@ -173,4 +127,4 @@ def _use(name: str, result: PrepareResult) -> str:
     errors = dict.fromkeys(
         finding.reason for finding in result.findings if finding.severity == "error"
     )
-    return use_of(name, tuple(errors), _NEXT[name].format(path=str(result.path)))
+    return use_of(name, tuple(errors), FORMATS[name].use.format(path=str(result.path)))

@@ -17,6 +17,7 @@ import click
 from mindcorpus._version import __version__
 from mindcorpus.cli.options import (
     PATH,
+    FormatName,
     catalog_option,
     data_dir_option,
     force_option,
@@ -34,6 +35,7 @@ from mindcorpus.cli.remote_options import (
 )
 from mindcorpus.cli.service import SERVICE_COMMANDS
 from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
+from mindcorpus.formats.registry import ALL
 
 EXIT_CODES = """\b
 Exit codes:
@@ -96,32 +98,36 @@ def merge(**given: Any) -> None:
     """Merge sources into one corpus; every row is accounted for."""
     if server := chosen_server():
         there = for_service(given)
-        from mindcorpus.cli import remote_jobs
+        from mindcorpus.cli import remote_jobs, requests
 
-        remote_jobs.merge_there(server, **there)
+        request, others = requests.merge_request(there)
+        remote_jobs.merge_there(server, request, **others)
         return
     here = for_this_machine(given)
-    from mindcorpus.cli import local_jobs
+    from mindcorpus.cli import local_jobs, requests
 
-    local_jobs.make_corpus(**here)
+    request, others = requests.merge_request(here)
+    local_jobs.make_corpus(request, **others)
 
 
 @cli.command()
-@click.argument("format", default="all", type=click.Choice(["openai", "huggingface", "all"]))
+@click.argument("format", default=ALL, type=FormatName())
 @prepare_options
 @detach_option
 def prepare(**given: Any) -> None:
     """Make training formats of the corpus: all of them, or one."""
     if server := chosen_server():
         there = for_service(given)
-        from mindcorpus.cli import remote_jobs
+        from mindcorpus.cli import remote_jobs, requests
 
-        remote_jobs.prepare_there(server, **there)
+        request, others = requests.prepare_request(there)
+        remote_jobs.prepare_there(server, request, **others)
         return
     here = for_this_machine(given)
-    from mindcorpus.cli import local_jobs
+    from mindcorpus.cli import local_jobs, requests
 
-    local_jobs.make_formats(**here)
+    request, others = requests.prepare_request(here)
+    local_jobs.make_formats(request, **others)
 
 
 @cli.command()
@@ -215,7 +221,7 @@ def _shortcut(format_: str) -> click.Command:
         prepare.name,
         params=[param for param in prepare.params if param.name != "format"],
         callback=functools.partial(prepare.callback, format=format_) if prepare.callback else None,
-        help=f"Make the {format_} format of the corpus." if format_ != "all" else prepare.help,
+        help=prepare.help if format_ == ALL else f"Make the {format_} format of the corpus.",
         context_settings=cli.context_settings,
         epilog=EXIT_CODES,
     )
@@ -231,19 +237,11 @@ def merge_datasets() -> NoReturn:
     run(merge, "merge-datasets")
 
 
-def prepare_openai() -> NoReturn:
-    """Be `prepare-openai`: `mindcorpus prepare openai`."""
-    run(_shortcut("openai"), "prepare-openai")
-
-
-def prepare_huggingface() -> NoReturn:
-    """Be `prepare-huggingface`: `mindcorpus prepare huggingface`."""
-    run(_shortcut("huggingface"), "prepare-huggingface")
-
-
-def prepare_all_formats() -> NoReturn:
-    """Be `prepare-all-formats`: `mindcorpus prepare all`."""
-    run(_shortcut("all"), "prepare-all-formats")
+def prepare_shortcut() -> NoReturn:
+    """Be `prepare-NAME`, or `prepare-all-formats`, whichever this program is called."""
+    name = Path(sys.argv[0]).stem
+    format_ = name.removeprefix("prepare-").removesuffix("-formats")
+    run(_shortcut(format_), name)
 
 
 def run(command: click.Command, name: str) -> NoReturn:

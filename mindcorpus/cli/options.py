@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mindcorpus.formats.registry import choices
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _Value = TypeVar("_Value")
+
+
+class FormatName(click.ParamType[str]):
+    """The name of a training format, or the word for those of the guide."""
+
+    name = "format"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Give what may be written."""
+        del param, ctx
+        return f"[{'|'.join(choices())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give the name; fails for another."""
+        return click.Choice(choices()).convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete it as a choice."""
+        return click.Choice(choices()).shell_complete(ctx, param, incomplete)
 
 
 class _Pair(click.ParamType[tuple[str, str]]):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mindcorpus.cli.render import existing, left_out_for, status_parts
 from mindcorpus.cli.stats import show_corpus
@@ -16,75 +15,39 @@ from mindcorpus.errors import CancelledError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+_Request = TypeVar("_Request", MergeRequest, PrepareRequest)
 
 _STATUS = ("exists", "path", "rows", "bytes", "built", "warnings", "outdated")
 
 
-def merge_there(
-    server: str,
-    *,
-    sample: bool,
-    sources: tuple[str, ...],
-    exclude: tuple[str, ...],
-    commercial_only: bool,
-    allow_missing: bool,
-    force: bool,
-    revisions: Sequence[tuple[str, str]],
-    options: Sequence[tuple[str, str]],
-    upgrade: tuple[str, ...],
-    detach: bool,
-) -> None:
+def merge_there(server: str, request: MergeRequest, *, detach: bool) -> None:
     """Have a service merge sources into its corpus, and tell what became of every row."""
-    request = MergeRequest(
-        sample=sample,
-        sources=sources or None,
-        exclude=exclude,
-        commercial_only=commercial_only,
-        allow_missing=allow_missing,
-        force=force,
-        revisions=dict(revisions),
-        options=dict(options),
-        upgrade=upgrade,
-    )
     terminal = Terminal()
     with ServiceClient(server) as client:
-        if commercial_only:
+        if request.commercial_only:
             _say_what_is_left_out(terminal, client, request)
         submission = _sent(server, lambda: client.submit_merge(request))
         if submission.job is None:
             terminal.confirm([existing(client.corpus())])
-            submission = _sent(server, lambda: client.submit_merge(replace(request, force=True)))
+            submission = _sent(server, lambda: client.submit_merge(_forced(request)))
         _follow(terminal, client, server, submission, detach=detach)
 
 
-def prepare_there(
-    server: str,
-    *,
-    format: Literal["openai", "huggingface", "all"],  # noqa: A002 - as the request calls it
-    exclude: tuple[str, ...],
-    types: tuple[str, ...],
-    caps: Sequence[tuple[str, int]],
-    seed: int | None,
-    system_prompt: str | None,
-    force: bool,
-    detach: bool,
-) -> None:
+def prepare_there(server: str, request: PrepareRequest, *, detach: bool) -> None:
     """Have a service prepare training formats, and tell what was skipped and how it was split."""
-    request = PrepareRequest(
-        format=format, exclude=exclude, types=types, caps=dict(caps), force=force
-    )
     terminal = Terminal()
     with ServiceClient(server) as client:
-
-        def submit(request: PrepareRequest) -> Submission:
-            return client.submit_prepare(request, seed=seed, system_prompt=system_prompt)
-
-        submission = _sent(server, lambda: submit(request))
+        submission = _sent(server, lambda: client.submit_prepare(request))
         if submission.existing is not None:
             terminal.confirm([existing(entry) for entry in submission.existing["formats"].values()])
-            submission = _sent(server, lambda: submit(replace(request, force=True)))
+            submission = _sent(server, lambda: client.submit_prepare(_forced(request)))
         _follow(terminal, client, server, submission, detach=detach)
+
+
+def _forced(request: _Request) -> _Request:
+    return request.model_copy(update={"force": True})
 
 
 def _sent(server: str, submit: Callable[[], Submission]) -> Submission:

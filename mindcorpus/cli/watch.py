@@ -20,7 +20,7 @@ from mindcorpus.client.problems import told
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, UnreachableError
 from mindcorpus.formats.chat_rules import RULES
-from mindcorpus.storage.store import CORPUS
+from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

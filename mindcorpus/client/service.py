@@ -6,9 +6,9 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from mindcorpus.client.cancellable import relayed
@@ -17,15 +17,11 @@ from mindcorpus.client.downloads import Download
 from mindcorpus.client.events import JobEvent, JobEvents
 from mindcorpus.client.problems import read_json
 from mindcorpus.errors import CancelledError, ServiceError, SettingsError
-from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import LOCAL, MergeRequest, PrepareRequest
 from mindcorpus.progress import Cancellation, Reporter, silent
-
-Format = Literal["openai", "huggingface"]
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 _PAGE = 100  # jobs that are asked for at a time
-#: What of a merge would name files of this machine.
-_LOCAL = ("catalogs", "paths")
 
 
 @dataclass(frozen=True)
@@ -74,8 +70,8 @@ class ServiceClient:
         Raises `SettingsError` for a request with catalogue files or paths: they are of this
         machine.
         """
-        body = _told(request or MergeRequest())
-        if local := [name for name in _LOCAL if name in body]:
+        body = (request or MergeRequest()).given()
+        if local := [name for name in LOCAL if name in body]:
             raise SettingsError(
                 f"a service cannot read {local[0]} of this machine",
                 field=local[0],
@@ -83,27 +79,12 @@ class ServiceClient:
             )
         return self._submit("/merge", body)
 
-    def submit_prepare(
-        self,
-        request: PrepareRequest | None = None,
-        *,
-        seed: int | None = None,
-        system_prompt: str | None = None,
-        instruction: str | None = None,
-        validation_share: float | None = None,
-    ) -> Submission:
-        """Ask for training formats; with no request, for all; what is None is the service's.
+    def submit_prepare(self, request: PrepareRequest | None = None) -> Submission:
+        """Ask for training formats; with no request, for all; what it leaves open is the service's.
 
         Formats that exist are left as they are unless the request says `force`.
         """
-        settings = {
-            "seed": seed,
-            "system_prompt": system_prompt,
-            "instruction": instruction,
-            "validation_share": validation_share,
-        }
-        given = {name: value for name, value in settings.items() if value is not None}
-        return self._submit("/prepare", _told(request or PrepareRequest()) | given)
+        return self._submit("/prepare", (request or PrepareRequest()).given())
 
     def _submit(self, path: str, body: Mapping[str, Any]) -> Submission:
         answer = self._post(path, body)
@@ -229,12 +210,6 @@ class ServiceClient:
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         return read_json(self._connection.send("GET", path, query=query).text)
-
-
-def _told(request: MergeRequest | PrepareRequest) -> dict[str, Any]:
-    """Give what a request says beyond the defaults, as JSON values."""
-    plain, said = asdict(type(request)()), asdict(request)
-    return {name: value for name, value in said.items() if value != plain[name]}
 
 
 def _path(job_id: str) -> str:

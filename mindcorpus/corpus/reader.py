@@ -16,8 +16,9 @@ from mindcorpus.corpus.index import Filter, RecordIndex, Rows, read_index
 from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.errors import SettingsError
 from mindcorpus.records import COLUMNS
+from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
-from mindcorpus.storage.store import CORPUS, Store
+from mindcorpus.storage.store import Store
 
 _TEXTS = ("input", "response", "rejected_response")
 _LINEAGE = (

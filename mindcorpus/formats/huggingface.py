@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,21 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from mindcorpus.arrow import repeated
+from mindcorpus.arrow import flags, repeated
 from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_escaped
-from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.storage.files import HashedFile, Written
-from mindcorpus.storage.manifest import write_text
+from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
+from mindcorpus.formats.base import (
+    SPLITS,
+    Format,
+    Layout,
+    Made,
+    Run,
+    SharedFile,
+    Taken,
+    regions_of,
+)
+from mindcorpus.storage.files import HashedFile, Region, Written
+from mindcorpus.storage.manifest import read_manifest, write_text
 
 SCHEMA = pa.schema(
     [
@@ -31,7 +43,6 @@ SCHEMA = pa.schema(
         ("tags", pa.list_(pa.string())),
     ]
 )
-SPLITS = ("train", "validation")
 CSV_HEADER = ",".join(SCHEMA.names).encode() + CSV_END
 
 
@@ -118,6 +129,89 @@ def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
     return written
 
 
+@dataclass(frozen=True)
+class FolderTarget:
+    """Where a run's rows go in the folder."""
+
+    train: Path
+    validation: Path
+    table: Region
+    instruction: str
+
+    def open(self, stack: ExitStack) -> FolderWriter:
+        """Open the run's files and its region of the table."""
+        return FolderWriter(self, stack)
+
+
+class FolderWriter:
+    """Writes a run's rows into the table, and into the Arrow file of their side."""
+
+    def __init__(self, target: FolderTarget, stack: ExitStack) -> None:
+        self._table = stack.enter_context(target.table.open())
+        self._rows = CsvRows(target.instruction)
+        self._count = 0
+        self._files: list[HashedFile] = []
+        self._arrows: list[tuple[ArrowFile, bool]] = []
+        for path, held_out in zip((target.train, target.validation), SPLITS.values(), strict=True):
+            file = stack.enter_context(HashedFile(path))
+            arrow = ArrowFile(file, target.instruction)
+            stack.callback(arrow.close)
+            self._files.append(file)
+            self._arrows.append((arrow, held_out))
+
+    def write(self, table: Any, held_out: Flags) -> None:
+        """Write the rows of a table with the columns of the corpus."""
+        for line in self._rows.lines(table):
+            self._table.write(line)
+        self._count += table.num_rows
+        for arrow, side in self._arrows:
+            arrow.write(table.filter(flags(held_out == side)))
+
+    def result(self) -> tuple[int, list[Written]]:
+        """Give the rows of the table, and the Arrow files."""
+        return self._count, [file.written for file in self._files]
+
+
+class HuggingFace(Format):
+    """A folder with a train and a validation split, and a CSV of all rows."""
+
+    columns = ("input", "response", "source", "tags")
+
+    def plan(self, taken: Taken, runs: Sequence[Run]) -> Layout:
+        """Lay out the table; each run has Arrow files of its own."""
+        for name in SPLITS:
+            (self.folder / name).mkdir()
+        instruction = self.settings["instruction"]
+        path = self.folder / "dataset.csv"
+        sizes = CsvRows(instruction).sizes(taken.rows)
+        regions = regions_of(path, CSV_HEADER, sizes, taken.taken, runs)
+        names = (arrow_name(at, len(runs)) for at in range(len(runs)))
+        targets = [
+            FolderTarget(
+                self.folder / "train" / name, self.folder / "validation" / name, region, instruction
+            )
+            for name, region in zip(names, regions, strict=True)
+        ]
+        return Layout(targets, [SharedFile(path, tuple(regions))])
+
+    def finish(
+        self, files: Sequence[Written], results: Sequence[Any], digest: str, proof: dict[str, Any]
+    ) -> Made:
+        """Write what `datasets` knows the folder by; every row is in the table and in one split."""
+        (table,) = files
+        rows = sum(count for count, _ in results)
+        arrows = [file for _, written in results for file in written]
+        layout = write_layout(self.folder, len(results), digest)
+        return Made([replace(table, rows=rows), *arrows, *layout], split=proof)
+
+    @staticmethod
+    def check(folder: Path) -> list[dict[str, str]]:
+        """Open the folder as its users will, with `datasets`."""
+        parts = read_manifest(folder)["split"]["parts"]
+        problem = load_problem(folder, {name: part["rows"] for name, part in parts.items()})
+        return [{"path": "dataset_dict.json", "problem": problem}] if problem else []
+
+
 def load_problem(folder: Path, rows: Mapping[str, int]) -> str:
     """Open a prepared folder as its users will, with `datasets`; say what is wrong, or give ""."""
     import datasets  # late: 0.6 s and 138 MiB, needed here alone
@@ -128,3 +222,6 @@ def load_problem(folder: Path, rows: Mapping[str, int]) -> str:
     except Exception as error:  # noqa: BLE001 - whatever it raises, the folder does not load
         return f"datasets.load_from_disk fails: {type(error).__name__}"
     return "" if found == rows else f"datasets.load_from_disk gives {found}, not {dict(rows)}"
+
+
+FORMAT = HuggingFace

@@ -15,8 +15,9 @@ from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched
 from mindcorpus.storage.cards import corpus_card
 from mindcorpus.storage.files import Written
+from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
-from mindcorpus.storage.store import CARD, Staging
+from mindcorpus.storage.store import Staging
 
 
 def write_account(

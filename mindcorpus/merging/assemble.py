@@ -20,8 +20,9 @@ from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
 from mindcorpus.merging.write import WriteJob, write_part
 from mindcorpus.progress import Progress
 from mindcorpus.storage.files import Region, Written, lay_out
+from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.ordered_hash import OrderedHash
-from mindcorpus.storage.store import CORPUS, Staging
+from mindcorpus.storage.store import Staging
 
 
 @dataclass(frozen=True)

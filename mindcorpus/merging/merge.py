@@ -21,8 +21,9 @@ from mindcorpus.sources.catalog import Catalog, load_catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.lock import SourcesLock
+from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
-from mindcorpus.storage.store import CORPUS, Staging, Store
+from mindcorpus.storage.store import Staging, Store
 
 
 @dataclass(frozen=True)

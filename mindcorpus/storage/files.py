@@ -107,6 +107,32 @@ class HashedFile(_File):
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+class PieceFile(_File):
+    """A piece being written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+
+    def _put(self, data: memoryview) -> None:
+        at = 0
+        while at < len(data):
+            at += os.write(self._descriptor, data[at:])
+
+    def _complete(self) -> None:
+        """Leave it in the page cache: it is read again at once."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a file whose place is not known before they are written: a file of their own."""
+
+    path: Path
+
+    def open(self) -> PieceFile:
+        """Open the piece for writing."""
+        return PieceFile(self.path)
+
+
 @dataclass(frozen=True)
 class Region:
     """Bytes [start, start + size) of a file that others write as well."""

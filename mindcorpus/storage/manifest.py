@@ -13,8 +13,8 @@ from typing import Any
 
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.storage.files import HashedFile, Written, hash_file
+from mindcorpus.storage.kinds import MANIFEST
 
-MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
 
 

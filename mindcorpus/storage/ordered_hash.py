@@ -1,9 +1,10 @@
 """Checksums of files that several processes write: a thread follows behind them, in order.
 
-A sha256 needs a file's bytes from first to last, its writers finish their regions in any order.
+A sha256 needs a file's bytes from first to last, its writers finish their shares in any order.
 The thread hashes each region as soon as all before it are complete, while it still lies in the
 page cache, then hands it to the disk and lets the cache go: neither a second read of the disk
-nor a cache that grows with the corpus.
+nor a cache that grows with the corpus. Where sizes are not known beforehand, the writers write
+pieces, and the thread puts them into the file, in order, as it hashes them.
 """
 
 from __future__ import annotations
@@ -12,29 +13,28 @@ import errno
 import hashlib
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mindcorpus.storage.files import PIECE, Region, Written
+from mindcorpus.storage.files import PIECE, HashedFile, Piece, Region, Written
 
 _LOOK = 0.2  # seconds after which a thread that waits looks whether it should stop
 
 
-class OrderedHash:
-    """Hashes one file region by region, between entering and leaving a `with`."""
+class _Follower(ABC):
+    """Goes through the shares of one file, in order, between entering and leaving a `with`."""
 
-    def __init__(self, path: Path, regions: Sequence[Region]) -> None:
+    def __init__(self, path: Path, shares: int) -> None:
         self._path = path
-        # What stands before the first region belongs to it, what follows the last one too.
-        ends = [region.start + region.size for region in regions]
-        self._ends = [*ends[:-1], path.stat().st_size]
-        self._complete = [threading.Event() for _ in regions]
+        self._complete = [threading.Event() for _ in range(shares)]
         self._stop = threading.Event()
-        self._hash = hashlib.sha256()
+        self._sha256 = ""
+        self._size = 0
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -51,7 +51,7 @@ class OrderedHash:
         self._thread.join()
 
     def complete(self, number: int) -> None:
-        """Tell that a region is written."""
+        """Tell that a share is written."""
         self._complete[number].set()
 
     def written(self, rows: int) -> Written:
@@ -59,33 +59,86 @@ class OrderedHash:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
-        return Written(self._path, self._ends[-1], self._hash.hexdigest(), rows)
+        return Written(self._path, self._size, self._sha256, rows)
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDWR)
-            try:
-                self._hash_all(descriptor)
-            finally:
-                os.close(descriptor)
+            self._follow()
         except Exception as error:  # noqa: BLE001 - raised again where the result is asked for
             self._failure = error
 
+    @abstractmethod
+    def _follow(self) -> None:
+        """Hash the shares, in order."""
+
+    def _wait_for(self, number: int) -> bool:
+        """Wait until a share is written; False if nobody wants it any more."""
+        while not self._complete[number].wait(_LOOK):
+            if self._stop.is_set():
+                return False
+        return True
+
+
+class OrderedHash(_Follower):
+    """Hashes a file whose writers write in place, region by region."""
+
+    def __init__(self, path: Path, regions: Sequence[Region]) -> None:
+        super().__init__(path, len(regions))
+        # What stands before the first region belongs to it, what follows the last one too.
+        ends = [region.start + region.size for region in regions]
+        self._ends = [*ends[:-1], path.stat().st_size]
+
+    def _follow(self) -> None:
+        descriptor = os.open(self._path, os.O_RDWR)
+        try:
+            self._hash_all(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _hash_all(self, descriptor: int) -> None:
+        digest = hashlib.sha256()
         buffer = bytearray(PIECE)
         start = before = 0
         with memoryview(buffer) as view:
-            for complete, end in zip(self._complete, self._ends, strict=True):
-                while not complete.wait(_LOOK):
-                    if self._stop.is_set():
-                        return
+            for number, end in enumerate(self._ends):
+                if not self._wait_for(number):
+                    return
                 at = start
                 while at < end and not self._stop.is_set():
                     count = os.preadv(descriptor, [view[: end - at]], at)
                     if not count:
                         raise OSError(errno.EIO, "the file was cut short", str(self._path))
-                    self._hash.update(view[:count])
+                    digest.update(view[:count])
                     at += count
                 # Twice each: the first time starts the writing, the second lets the pages go.
                 os.posix_fadvise(descriptor, before, end - before, os.POSIX_FADV_DONTNEED)
                 before, start = start, end
+        self._size, self._sha256 = self._ends[-1], digest.hexdigest()
+
+
+class OrderedCopy(_Follower):
+    """Puts pieces together into a new file, in order, and hashes it; a piece that is in is gone."""
+
+    def __init__(self, path: Path, pieces: Sequence[Piece]) -> None:
+        super().__init__(path, len(pieces))
+        self._pieces = pieces
+
+    def _follow(self) -> None:
+        buffer = bytearray(PIECE)
+        with HashedFile(self._path) as file, memoryview(buffer) as view:
+            for number, piece in enumerate(self._pieces):
+                if not self._wait_for(number):
+                    return
+                with piece.path.open("rb", buffering=0) as source:
+                    while (count := source.readinto(buffer)) and not self._stop.is_set():
+                        file.write(view[:count])
+                piece.path.unlink()
+        self._size, self._sha256 = file.written.bytes, file.written.sha256
+
+
+def follow(path: Path, shares: Sequence[Region | Piece]) -> OrderedHash | OrderedCopy:
+    """Give what follows behind the writers of a file's shares, all regions or all pieces."""
+    regions = [share for share in shares if isinstance(share, Region)]
+    pieces = [share for share in shares if isinstance(share, Piece)]
+    assert not (regions and pieces), "a file is written in place, or put together"
+    return OrderedHash(path, regions) if regions else OrderedCopy(path, pieces)

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,33 +28,13 @@ from mindcorpus.errors import (
     NoCorpusError,
     storage_errors,
 )
-from mindcorpus.storage.manifest import MANIFEST, read_manifest
+from mindcorpus.storage.kinds import KINDS, MANIFEST
+from mindcorpus.storage.manifest import read_manifest
 
-CORPUS = "merged_mental_health_dataset"
-OPENAI = "mental_health_openai"
-HUGGINGFACE = "mental_health_huggingface"
-CARD = "README.md"
-
-#: By kind of artifact, what users find where: name in the data folder -> name in the artifact.
-LINKS: Mapping[str, Mapping[str, str]] = {
-    "corpus": {
-        f"{CORPUS}.json": f"{CORPUS}.json",
-        f"{CORPUS}.csv": f"{CORPUS}.csv",
-        f"{CORPUS}.parquet": f"{CORPUS}.parquet",
-        f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
-        f"{CORPUS}.manifest.json": MANIFEST,
-        f"{CORPUS}.README.md": CARD,
-    },
-    "openai": {
-        f"{OPENAI}.jsonl": f"{OPENAI}.jsonl",
-        f"{OPENAI}.manifest.json": MANIFEST,
-        f"{OPENAI}.README.md": CARD,
-    },
-    "huggingface": {HUGGINGFACE: ""},
-}
-KINDS = tuple(LINKS)
-_PUBLISHED = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9a-f]{{8}})?")
+#: What has a name of our making: any kind's, also one that is not known here any more.
+_PUBLISHED = re.compile(r"[a-z0-9_-]+-[0-9a-f]{16}(-[0-9a-f]{8})?")
 _STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
 _FENCES = 50  # remembered, of the jobs that published last
 _OUTCOMES = ".outcomes"
 
@@ -102,8 +82,12 @@ class Store:
         return self.exists("corpus")
 
     def prepared(self) -> dict[str, bool]:
-        """Whether each training format was published."""
-        return {kind: self.exists(kind) for kind in KINDS if kind != "corpus"}
+        """Whether each training format was published: those of the guide, and what exists."""
+        return {kind: self.exists(kind) for kind in self.kinds() if kind != "corpus"}
+
+    def kinds(self) -> tuple[str, ...]:
+        """Give the kinds of artifacts that are expected here, and those that are there besides."""
+        return tuple(name for name, kind in KINDS.items() if kind.expected or self.exists(name))
 
     def folder(self, kind: str) -> Path:
         """Give the current folder of a kind, links resolved: it stays the same artifact.
@@ -120,7 +104,7 @@ class Store:
 
     def path(self, kind: str, name: str | None = None) -> Path:
         """Give the path in the data folder under which users know an artifact's file."""
-        return self.data_dir / (name or next(iter(LINKS[kind])))
+        return self.data_dir / (name or KINDS[kind].path)
 
     def manifest(self, kind: str) -> dict[str, Any]:
         """Read the manifest of a kind; raises `NoCorpusError` or `CorruptArtifactError`."""
@@ -150,7 +134,7 @@ class Store:
         """
         found: dict[str, Any] = {}
         digest = self.digest("corpus")
-        for kind in KINDS:
+        for kind in self.kinds():
             entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
             if entry["exists"]:
                 _, manifest = self._current(kind)
@@ -289,7 +273,7 @@ class Store:
         return True
 
     def _refuse_foreign(self, kind: str) -> None:
-        ours = {self.data_dir / name: _text_of(kind, name) for name in LINKS[kind]}
+        ours = {self.data_dir / name: _text_of(kind, name) for name in KINDS[kind].links}
         for path, text in {**ours, self._artifacts / kind: None}.items():
             known = path.is_symlink() and text in (None, os.readlink(path))
             if not known and (path.is_symlink() or path.exists()):
@@ -327,10 +311,9 @@ class Store:
 
         Only what has a name of our making: a folder called `artifacts` may hold other things too.
         """
-        names = [(self.data_dir, name) for kind in KINDS for name in LINKS[kind]]
-        for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
-            for link in home.glob(f".{name}.????????"):
-                if link.is_symlink():
+        for home in (self.data_dir, self._artifacts):
+            for link in home.glob(".*.????????"):
+                if link.is_symlink() and _DRAFT.fullmatch(link.name) and _is_ours(link):
                     link.unlink()
         for folder in self._staging.iterdir():
             if not _STAGED.fullmatch(folder.name):
@@ -367,7 +350,7 @@ class Store:
             if self._publisher is not None:
                 self._note(kind, self._publisher.job, folder.name)
             output.rename(folder)
-            for name in LINKS[kind]:
+            for name in KINDS[kind].links:
                 _point(self.data_dir / name, _text_of(kind, name))
             sync(self._artifacts)
             _point(link, folder.name)
@@ -380,9 +363,15 @@ class Store:
         return folder
 
 
+def _is_ours(link: Path) -> bool:
+    """Whether a link leads to an artifact, as those that are made while publishing do."""
+    text = os.readlink(link)
+    return text.startswith("artifacts/") or bool(_PUBLISHED.fullmatch(text))
+
+
 def _text_of(kind: str, name: str) -> str:
     """Give the text of the link under which users know a file."""
-    return os.path.join("artifacts", kind, LINKS[kind][name]).rstrip("/")  # noqa: PTH118 - a link's text, not a path that is opened
+    return os.path.join("artifacts", kind, KINDS[kind].links[name]).rstrip("/")  # noqa: PTH118 - a link's text, not a path that is opened
 
 
 def _point(link: Path, target: str) -> None:

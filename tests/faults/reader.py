@@ -13,8 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from mindcorpus.storage.manifest import MANIFEST
-from mindcorpus.storage.store import LINKS
+from mindcorpus.storage.kinds import KINDS, MANIFEST
 
 Seen = dict[Path, tuple[int, int, int]]
 
@@ -25,8 +24,8 @@ def look(data_dir: Path, seen: Seen | None = None) -> list[str]:
     A file that did not change since it was `seen` is not read again.
     """
     torn = []
-    for kind, links in LINKS.items():
-        for name in links:
+    for kind, known in KINDS.items():
+        for name in known.links:
             torn += _look_at(kind, data_dir, name, {} if seen is None else seen)
     return torn
 

@@ -70,7 +70,7 @@ def test_a_merge_is_sent_with_what_was_chosen_a_token_and_a_key(
 
 def test_a_prepare_is_sent_with_its_settings(client: ServiceClient, service: FaultyService) -> None:
     service.lay("POST /prepare", reply(QUEUED, 202))
-    client.submit_prepare(PrepareRequest("openai", caps={"TRACE": 3}), seed=7)
+    client.submit_prepare(PrepareRequest(format="openai", caps={"TRACE": 3}, seed=7))
     assert service.asked[0].body == {"format": "openai", "caps": {"TRACE": 3}, "seed": 7}
 
 

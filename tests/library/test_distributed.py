@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -356,7 +355,7 @@ def test_a_merge_without_what_failed_is_the_same(
         end(request, told, settings)
     assert caught.value.source == "one"
     assert not Store(settings.data_dir).corpus_exists()
-    allowed = replace(request, allow_missing=True)
+    allowed = request.model_copy(update={"allow_missing": True})
     result = end(allowed, outcomes(allowed, settings), settings)
     assert [missing["source"] for missing in result.missing] == ["one"]
     assert corpus(settings.data_dir) == at_once(allowed, tmp_path / "once")
@@ -371,7 +370,7 @@ def test_a_source_of_which_nothing_is_kept_fails_at_the_end(
     assert [missing["source"] for missing in result.missing] == ["one"]
     assert corpus(settings.data_dir) == at_once(request, tmp_path / "once")
     with pytest.raises(DataError, match="none of its 1 rows"):
-        fan(replace(request, allow_missing=False, force=True), settings)
+        fan(request.model_copy(update={"allow_missing": False, "force": True}), settings)
 
 
 def test_a_source_that_nobody_gave_is_absent(tmp_path: Path, settings: Settings) -> None:

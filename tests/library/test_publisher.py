@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from mindcorpus.errors import ArtifactError, ExistsError
-from mindcorpus.storage.manifest import MANIFEST, SCHEMA_VERSION
-from mindcorpus.storage.store import LINKS, Publisher, Store
+from mindcorpus.storage.kinds import KINDS, MANIFEST
+from mindcorpus.storage.manifest import SCHEMA_VERSION
+from mindcorpus.storage.store import Publisher, Store
 
 WATCHED = {"os.rename", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree"}
 
@@ -23,7 +24,7 @@ def publish(data_dir: Path, publisher: Publisher | None, text: str, *, force: bo
     store = Store(data_dir, publisher)
     store.refuse_to_overwrite("corpus", force=force)
     with store.stage("corpus") as staging:
-        for name in {*LINKS["corpus"].values()} - {MANIFEST}:
+        for name in {*KINDS["corpus"].links.values()} - {MANIFEST}:
             (staging.output / name).write_text(text)
         (staging.output / MANIFEST).write_text(
             json.dumps({"schema_version": SCHEMA_VERSION, "text": text})
@@ -38,9 +39,9 @@ def published(data_dir: Path) -> str | None:
         return None
     folder = store.folder("corpus")
     text = str(json.loads((folder / MANIFEST).read_text())["text"])
-    for name in {*LINKS["corpus"].values()} - {MANIFEST}:
+    for name in {*KINDS["corpus"].links.values()} - {MANIFEST}:
         assert (folder / name).read_text() == text
-    for link, name in LINKS["corpus"].items():
+    for link, name in KINDS["corpus"].links.items():
         assert (data_dir / link).resolve() == folder / name
     return text
 

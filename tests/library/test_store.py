@@ -23,7 +23,8 @@ from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import Cancellation, Progress
 from mindcorpus.settings import Settings
-from mindcorpus.storage.store import KINDS, LINKS, Store
+from mindcorpus.storage.kinds import KINDS
+from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def entries(folder: Path) -> set[str]:
 
 def test_the_paths_users_know_lead_to_the_artifacts(sample: Made) -> None:
     for kind in KINDS:
-        for name in LINKS[kind]:
+        for name in KINDS[kind].links:
             path = sample.data_dir / name
             assert path.is_symlink()
             assert not os.readlink(path).startswith("/")
             assert path.exists()
-    visible = {name for names in LINKS.values() for name in names}
+    visible = {name for kind in KINDS.values() for name in kind.links}
     assert entries(sample.data_dir) == {*visible, "artifacts", "staging"}
     assert entries(sample.data_dir / "staging") == set()
     assert len(entries(sample.data_dir / "artifacts")) == 2 * len(KINDS)

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mindcorpus.api import merge_all_datasets
-from mindcorpus.storage import store as artifacts
+from mindcorpus.formats.registry import FORMATS
+from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
     import httpx2
 
-JSON = f"{artifacts.CORPUS}.json"
-PARQUET = f"{artifacts.CORPUS}.parquet"
-OPENAI = f"{artifacts.OPENAI}.jsonl"
-HUGGINGFACE = artifacts.HUGGINGFACE
+JSON = f"{CORPUS}.json"
+PARQUET = f"{CORPUS}.parquet"
+OPENAI = FORMATS["openai"].kind.path
+HUGGINGFACE = FORMATS["huggingface"].kind.path
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_media_types_are_the_registered_ones(files: dict[str, dict[str, Any]]) -
 
 def test_rows_are_those_of_the_manifest(files: dict[str, dict[str, Any]]) -> None:
     assert files[JSON]["rows"] == 489
-    assert files[f"{artifacts.CORPUS}.manifest.json"]["rows"] is None
+    assert files[f"{CORPUS}.manifest.json"]["rows"] is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mindcorpus.storage import store as artifacts
+from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
     import httpx2
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def records(corpus: Path) -> list[dict[str, Any]]:
-    read: list[dict[str, Any]] = json.loads((corpus / f"{artifacts.CORPUS}.json").read_text())
+    read: list[dict[str, Any]] = json.loads((corpus / f"{CORPUS}.json").read_text())
     return read
 
 
@@ -41,7 +41,7 @@ def test_sources_come_with_homes_and_licences(asking: httpx2.Client) -> None:
 
 
 def test_statistics_are_those_of_the_manifest(asking: httpx2.Client, corpus: Path) -> None:
-    manifest = json.loads((corpus / f"{artifacts.CORPUS}.manifest.json").read_text())
+    manifest = json.loads((corpus / f"{CORPUS}.manifest.json").read_text())
     assert asking.get("/statistics").json() == manifest["statistics"]
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mindcorpus.storage import store as artifacts
+from mindcorpus.storage.kinds import KINDS
 
 if TYPE_CHECKING:
     import httpx2
 
-CORPUS = f"{artifacts.CORPUS}.json"
+CORPUS = KINDS["corpus"].path
 
 
 def jobs(client: httpx2.Client) -> list[dict[str, Any]]:

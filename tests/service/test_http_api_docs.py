@@ -14,7 +14,8 @@ import pytest
 from documents import blocks, read, table
 from running import Service
 
-from web.api.schemas import Job, MergeBody, PrepareBody
+from mindcorpus.job_requests import MergeBody
+from web.api.schemas import Job, PrepareBody
 from web.problems import KINDS
 
 if TYPE_CHECKING:

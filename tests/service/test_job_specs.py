@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from mindcorpus.api import merge_all_datasets
 from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.sources.catalog import load_catalog
-from workers.jobs.job_specs import JobSpec, merge_request, merge_spec, prepare_request, prepare_spec
+from workers.execution.steps import request_of
+from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 from workers.settings import ServiceSettings
 
 SETTINGS = ServiceSettings.model_validate({})
@@ -137,14 +137,16 @@ def test_a_format_of_another_corpus_is_other_work(tmp_path: Path) -> None:
 )
 def test_a_merge_request_comes_back_from_its_record(request_: MergeRequest) -> None:
     record = json.loads(json.dumps(merge_spec(request_, SETTINGS).request))
-    assert merge_request(record) == replace(request_, catalogs=())
+    again = request_of(MergeRequest, {"request": record})
+    assert again == request_.model_copy(update={"catalogs": ()})
 
 
 def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:
-    request = PrepareRequest("openai", exclude=("TRACE",), types=("talk",), caps={"a": 1})
+    request = PrepareRequest(format="openai", exclude=("TRACE",), types=("talk",), caps={"a": 1})
     order = prepare_spec(request, ServiceSettings.model_validate({"seed": 7}))
     record = json.loads(json.dumps(order.request))
-    assert prepare_request(record) == request
+    again = request_of(PrepareRequest, {"request": record})
+    assert again == request.with_defaults(SETTINGS.model_copy(update={"seed": 7}).model_dump())
     assert record["seed"] == 7
     assert set(record) >= {"system_prompt", "instruction", "validation_share"}
     assert (order.kind, order.queue, order.parts) == ("prepare", "prepare", ())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_session import OWN, signed_in
 
-from mindcorpus.storage.store import CORPUS
+from mindcorpus.storage.kinds import CORPUS
 from web import create_app
 from web.access.tokens import TokenFile
 from web.settings import WebSettings

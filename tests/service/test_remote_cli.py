@@ -40,7 +40,7 @@ def ask(service: Service, *arguments: object, cwd: Path) -> Ran:
 
 def queued(client: ServiceClient) -> str:
     """Ask for a prepare, and give its id."""
-    submission = client.submit_prepare(PrepareRequest("openai", force=True))
+    submission = client.submit_prepare(PrepareRequest(format="openai", force=True))
     assert submission.job is not None
     return str(submission.job["id"])
 

@@ -11,7 +11,6 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mindcorpus.merging.merge import merge
 from mindcorpus.settings import Settings
 from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
+from workers.jobs.job_specs import prepare_spec
 from workers.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def running(
 
 
 def part(source: str, **request: Any) -> dict[str, Any]:
-    asked = asdict(MergeRequest(sources=(source,), **request))
+    asked = MergeRequest(sources=(source,), **request).model_dump(mode="json")
     return {"kind": "part", "request": asked, "payload": {"source": source}}
 
 
@@ -107,8 +107,9 @@ def last_step(tmp_path: Path, **request: Any) -> dict[str, Any]:
     with running(tmp_path, part("TRACE", sample=True)) as runner:
         kind, found = runner.last()
     assert kind == "done"
-    asked = asdict(MergeRequest(sources=("TRACE",), sample=True, **request))
-    return {"kind": "merge", "request": asked, "outcomes": {"TRACE": found}}
+    asked = MergeRequest(sources=("TRACE",), sample=True, **request)
+    request = asked.model_dump(mode="json")
+    return {"kind": "merge", "request": request, "outcomes": {"TRACE": found}}
 
 
 def test_a_part_tells_what_it_found(tmp_path: Path) -> None:
@@ -196,11 +197,8 @@ def test_without_leave_nothing_is_published(tmp_path: Path, answer: str | None) 
 def test_a_prepare_asks_too_and_tells_of_each_format(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     merge(MergeRequest(sample=True, sources=("TRACE",)), Settings(data_dir=data_dir, workers=1))
-    settings = ServiceSettings.model_validate({})
-    shaped = settings.model_dump(
-        include={"system_prompt", "instruction", "validation_share", "seed"}
-    )
-    job = {"kind": "prepare", "request": asdict(PrepareRequest()) | shaped | {"seed": 7}}
+    request = prepare_spec(PrepareRequest(seed=7), ServiceSettings.model_validate({})).request
+    job = {"kind": "prepare", "request": request}
     with running(tmp_path, job) as runner:
         assert runner.hear_until("ask") == "publish"
         runner.say("yes")

@@ -12,7 +12,8 @@ from flask import Response, jsonify, request, url_for
 from werkzeug.http import is_resource_modified, quote_etag
 
 from mindcorpus.errors import NoCorpusError
-from mindcorpus.storage.store import LINKS, Store
+from mindcorpus.storage.kinds import KINDS
+from mindcorpus.storage.store import Store
 from web.api.blueprint import api
 from web.api.corpus_schemas import Artifacts
 from web.api.views import DOWNLOADED, IF_RANGE, RANGE, UNCHANGED, view
@@ -31,7 +32,7 @@ _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 def list_artifacts() -> Response:
     """List the files of each kind of artifact, and the folders that can be had as archives."""
     store = Store(services().settings.data_dir)
-    return jsonify({"artifacts": {kind: listed(store, kind) for kind in LINKS}})
+    return jsonify({"artifacts": {kind: listed(store, kind) for kind in KINDS}})
 
 
 def listed(store: Store, kind: str) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def listed(store: Store, kind: str) -> list[dict[str, Any]]:
                 "rows": None,
                 "media_type": _ARCHIVE,
             }
-            for name in LINKS[kind]
+            for name in KINDS[kind].links
             if (files := artifact.below(name))
         ]
     return [{**file, "url": url_for("api.download", path=file["path"])} for file in found]

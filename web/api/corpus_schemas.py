@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
+from web.api.known import FormatName, KindName
 from web.api.schemas import Job
-
-Format = Literal["openai", "huggingface"]
 
 
 class Licence(BaseModel):
@@ -81,7 +80,7 @@ class PreparedFormat(BaseModel):
 class Prepared(BaseModel):
     """The training formats, and the prepare that is being made, if any."""
 
-    formats: dict[Format, PreparedFormat]
+    formats: dict[FormatName, PreparedFormat]
     job: Job | None
 
 
@@ -89,7 +88,7 @@ class PreparedExist(BaseModel):
     """All formats asked for are there, and nobody said that they may be replaced: no job."""
 
     exists: Literal[True]
-    formats: dict[Format, PreparedFormat]
+    formats: dict[FormatName, PreparedFormat]
     job: None
 
 
@@ -186,4 +185,4 @@ class ArtifactFile(BaseModel):
 class Artifacts(BaseModel):
     """What there is to download, by kind."""
 
-    artifacts: dict[Literal["corpus", "openai", "huggingface"], list[ArtifactFile]]
+    artifacts: dict[KindName, list[ArtifactFile]]

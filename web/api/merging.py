@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from mindcorpus.job_requests import MergeRequest
+from mindcorpus.job_requests import MergeBody, MergeRequest
 from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import Corpus, MergeAnswer
-from web.api.schemas import Job, MergeBody
+from web.api.schemas import Job
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services

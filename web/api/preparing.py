@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.registry import ALL, FORMATS, names_of
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
@@ -17,7 +18,7 @@ from web.api.schemas import Job, PrepareBody
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
-from workers.jobs.job_specs import SHAPING, prepare_spec
+from workers.jobs.job_specs import prepare_spec
 
 
 @api.get("/prepare")
@@ -78,19 +79,26 @@ def prepare(body: PrepareBody) -> Response:
     if not store.corpus_exists():
         return no_corpus(409)
     _check_names(body, store.manifest("corpus")["statistics"])
-    there = store.prepared()
-    asked = list(there) if body.format == "all" else [body.format]
-    missing = [kind for kind in asked if body.force or not there[kind]]
+    asked = wanted(store, body)
+    missing = tuple(name for name in asked if body.force or not store.exists(name))
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
         return jsonify({"exists": True, "formats": formats, "job": None})
-    chosen = dict(body)
-    shaping = {name: chosen.pop(name) for name in SHAPING}
-    given = {name: value for name, value in shaping.items() if value is not None}
-    if len(missing) == 1:
-        chosen["format"] = missing[0]
-    order = prepare_spec(PrepareRequest(**chosen), settings.model_copy(update=given))
-    return submitted(order, body)
+    whole = missing == names_of(body.format, body.formats)
+    request = body if whole else body.with_formats(missing)
+    return submitted(prepare_spec(request, settings), body)
+
+
+def wanted(store: Store, request: PrepareRequest) -> tuple[str, ...]:
+    """Give the formats that a request stands for here.
+
+    `all` means those of the guide, and what exists besides: it can be outdated as well.
+    """
+    names = names_of(request.format, request.formats)
+    if request.format == ALL and not request.formats:
+        others = (name for name in FORMATS if name not in names and store.exists(name))
+        return (*names, *others)
+    return names
 
 
 def _check_names(body: PrepareBody, statistics: Mapping[str, Any]) -> None:

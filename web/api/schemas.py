@@ -1,7 +1,7 @@
 """What requests may say, and how jobs are shown; the OpenAPI document is made from it.
 
-Requests are strict: a field that is not here is refused, and "true" is not true. No request names
-a path or a catalogue of the server's disk. web/api/corpus_schemas.py has the other answers.
+What a job may be asked for stands in `mindcorpus.job_requests`. No request names a path or a
+catalogue of the server's disk. web/api/corpus_schemas.py has the other answers.
 """
 
 from __future__ import annotations
@@ -11,62 +11,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from mindcorpus.formats.registry import ALL
+from mindcorpus.job_requests import Name, PrepareRequest
+from web.api.known import FormatChoice, FormatName
+
 Kind = Literal["merge", "prepare"]
 State = Literal["queued", "waiting", "running", "cancelling", "succeeded", "failed", "cancelled"]
 Stage = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Names = Annotated[tuple[Name, ...], Field(max_length=1000)]
-Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 # Requests
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class MergeBody(_Body):
-    """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
-
-    force: bool = Field(default=False, description="Replace the corpus if there is one.")
-    sources: Names | None = Field(
-        None, min_length=1, description="Names to merge; null: all of the catalogue."
-    )
-    exclude: Names = Field((), description="Names to leave out.")
-    allow_missing: bool = Field(
-        default=False, description="Publish without the sources that fail, and say so."
-    )
-    commercial_only: bool = Field(
-        default=False, description="Leave out sources that no product may be built on."
-    )
-    sample: bool = Field(
-        default=False, description="Use the shipped synthetic sample, not the sources."
-    )
-    options: dict[Name, Annotated[str, Field(max_length=1000)]] = Field(
-        {}, max_length=100, description="`NAME.key` -> value."
-    )
-    revisions: dict[Name, Name] = Field(
-        {}, max_length=100, description="Source -> commit, tag or branch to read it at."
-    )
-    upgrade: Names = Field((), description='Sources whose lock is moved; ["*"]: all.')
-
-
-class PrepareBody(_Body):
+class PrepareBody(PrepareRequest):
     """Which training formats to make, of which records; {} makes all formats of all records."""
 
-    format: Literal["openai", "huggingface", "all"] = "all"
-    force: bool = Field(default=False, description="Replace formats that are there.")
-    exclude: Names = Field((), description="Sources to leave out.")
-    types: Names = Field((), description="Types to take; none: all.")
-    caps: dict[Name, Annotated[int, Field(ge=0, le=2**53 - 1)]] = Field(
-        {}, max_length=1000, description="Source -> at most so many records."
-    )
-    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="Seed of samples and split.")
-    system_prompt: Text | None = Field(None, description="System message of OpenAI examples.")
-    instruction: Text | None = Field(None, description="Instruction of Hugging Face examples.")
-    validation_share: float | None = Field(
-        None, gt=0, lt=1, description="Share of rows in the validation split."
+    format: FormatChoice = Field(ALL, description="One format, or all that the guide promises.")
+    formats: Annotated[tuple[FormatName, ...], Field(max_length=100, strict=False)] = Field(
+        (), description="Several formats, by name, instead of `format`."
     )
 
 

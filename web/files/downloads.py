@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from mindcorpus.errors import CorruptArtifactError
-from mindcorpus.storage.manifest import MANIFEST, read_manifest
-from mindcorpus.storage.store import KINDS, LINKS, Store
+from mindcorpus.storage.kinds import KINDS, MANIFEST
+from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.store import Store
 from web.errors import ArtifactNotFoundError
 
 _MEDIA_TYPES = {
@@ -110,7 +111,7 @@ def _corrupt(file: Download, what: str) -> CorruptArtifactError:
 
 def known_as(kind: str, inner: str) -> Iterator[str]:
     """Give the paths under which users know a file of an artifact."""
-    for name, target in LINKS[kind].items():
+    for name, target in KINDS[kind].links.items():
         if inner == target:
             yield name
         elif not target:
@@ -135,7 +136,7 @@ def kind_of(path: str) -> str:
     """Give the kind of artifact that a path is of; raises `ArtifactNotFoundError`."""
     name = path.partition("/")[0]
     for kind in KINDS:
-        if name in LINKS[kind]:
+        if name in KINDS[kind].links:
             return kind
     raise not_found()
 

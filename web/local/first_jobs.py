@@ -21,16 +21,14 @@ from mindcorpus.client.problems import told
 from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
 from mindcorpus.formats.chat_rules import RULES
+from mindcorpus.formats.registry import FORMATS
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.storage.store import CORPUS, Store
+from mindcorpus.storage.kinds import CORPUS
+from mindcorpus.storage.store import Store
 
 Sources = Literal["sample", "all"]
 
 _FILES = tuple(f"{CORPUS}{suffix}" for suffix in (".json", ".csv", ".parquet", ".lineage.parquet"))
-_USES = {
-    "openai": "upload {path}",
-    "huggingface": "datasets.load_from_disk({path!r}) in Python",
-}
 
 
 def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, sources: Sources) -> None:
@@ -108,5 +106,5 @@ def _show_formats(
         terminal.show(*format_parts(name, {**made, "path": path}, None))
         found = [RULES[code] for code in made["findings"]]
         errors = [rule.meaning for rule in found if rule.severity == "error"]
-        uses.append(use_of(name, errors, _USES[name].format(path=path)))
+        uses.append(use_of(name, errors, FORMATS[name].use.format(path=path)))
     terminal.show(*ending_parts(formats, uses))

@@ -8,8 +8,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-#: The training formats, as people know them.
-FORMATS = {"openai": "OpenAI chat JSON lines", "huggingface": "Hugging Face dataset"}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mindcorpus.formats.registry import ALL, FORMATS
 from mindcorpus.progress import STAGES
 from web.pages.filters import amount, duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
@@ -58,6 +59,7 @@ _ASKED = {
     "options": "Options",
     "upgrade": "Newest revisions",
     "format": "Format",
+    "formats": "Formats",
     "types": "Types",
     "caps": "At most",
     "seed": "Seed",
@@ -176,9 +178,15 @@ def _joins(job: Job) -> bool:
 def _title(job: Job) -> str:
     if job.kind == "merge":
         return "Merge of the sample" if job.request.get("sample") else "Merge"
-    chosen = str(job.request.get("format", "all"))
-    names = {"all": "all formats", "openai": "OpenAI", "huggingface": "Hugging Face"}
-    return f"Prepare {names.get(chosen, chosen)}"
+    chosen = job.request.get("formats") or [job.request.get("format", ALL)]
+    return f"Prepare {', '.join(map(_format_title, chosen))}"
+
+
+def _format_title(name: str) -> str:
+    if name == ALL:
+        return "all formats"
+    # A job may be older than a format's name.
+    return FORMATS[name].title if name in FORMATS else name
 
 
 def _summary(job: Job) -> str:

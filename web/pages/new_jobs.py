@@ -9,16 +9,17 @@ from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
-from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.formats.registry import ALL, FORMATS
+from mindcorpus.job_requests import MergeBody, MergeRequest
 from mindcorpus.storage.store import Store
-from web.api.schemas import MergeBody, PrepareBody
+from web.api.preparing import wanted
+from web.api.schemas import PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
-from web.pages.filters import FORMATS
 from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
 from web.pages.health import expect_redis
 from web.services import services
-from workers.jobs.job_specs import SHAPING, JobSpec, merge_spec, prepare_spec
+from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 
 # mindcorpus.sources.catalog is imported late: it loads pyarrow.
 
@@ -92,7 +93,7 @@ def new_prepare() -> Response:
     settings = services().settings
     given: Given = MultiDict(
         [
-            ("format", "all"),
+            ("format", ALL),
             ("seed", str(settings.seed)),
             ("validation_share", f"{settings.validation_share:g}"),
             ("system_prompt", settings.system_prompt),
@@ -118,17 +119,12 @@ def make_prepare() -> Any:
     errors: Errors = {}
     values = _prepare_values(given, manifest, errors)
     body = checked(PrepareBody, values, errors)
-    asked = list(FORMATS) if values["format"] == "all" else [values["format"]]
     store = Store(services().settings.data_dir)
-    if not values["force"] and any(kind in FORMATS and store.exists(kind) for kind in asked):
+    if body is not None and not body.force and any(map(store.exists, wanted(store, body))):
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
-    chosen = dict(body)
-    shaping = {name: chosen.pop(name) for name in SHAPING}
-    made = {name: value for name, value in shaping.items() if value is not None}
-    settings = services().settings.model_copy(update=made)
-    return _submit(prepare_spec(PrepareRequest(**chosen), settings), body.model_dump(mode="json"))
+    return _submit(prepare_spec(body, services().settings), body.model_dump(mode="json"))
 
 
 def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> dict[str, Any]:

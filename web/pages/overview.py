@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
-from mindcorpus.storage.manifest import MANIFEST
+from mindcorpus.storage.kinds import KINDS as ARTIFACTS
+from mindcorpus.storage.kinds import MANIFEST
 from mindcorpus.storage.store import Store
 from web.api.artifacts import listed
 from web.pages.blueprint import pages, show
@@ -22,7 +23,6 @@ from web.pages.charts import (
     rows_chart,
 )
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
-from web.pages.filters import FORMATS
 from web.pages.health import health
 from web.pages.job_view import JobView, tell
 from web.services import services
@@ -98,7 +98,12 @@ def overview() -> Response:
         licences=licences,
         mixture=_mixture(licences),
         may=_MAY,
-        formats={kind: (title, _shelf(store, kind, title)) for kind, title in FORMATS.items()},
+        formats={
+            kind: (title, _shelf(store, kind, title))
+            for kind in store.kinds()
+            if kind != "corpus"
+            for title in (ARTIFACTS[kind].title,)
+        },
         active=_active(),
     )
 

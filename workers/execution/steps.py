@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.storage.store import Publisher
 from workers.execution.failures import revived
-from workers.jobs.job_specs import SHAPING, merge_request, prepare_request
 from workers.settings import ServiceSettings
+
+_Request = TypeVar("_Request", MergeRequest, PrepareRequest)
 
 
 def run_step(
@@ -27,10 +30,16 @@ def run_step(
     return steps[job["kind"]](job, settings, report, cancel)
 
 
+def request_of(model: type[_Request], job: Mapping[str, Any]) -> _Request:
+    """Give the request of a job's record, as it was asked for."""
+    # By way of JSON, as it came: there a list is a tuple.
+    return model.model_validate_json(json.dumps(job["request"]))
+
+
 def _part(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
-    request, payload = merge_request(job["request"]), job["payload"]
+    request, payload = request_of(MergeRequest, job), job["payload"]
     if "shards" in payload:
         known = SourceFiles.from_dict(payload["found"])
         shards = [known.shards[at] for at in payload["shards"]]
@@ -53,7 +62,7 @@ def _merge(
 ) -> dict[str, Any]:
     outcomes = {name: _outcome(told) for name, told in job["outcomes"].items()}
     publisher = Publisher(job["id"], job["fence"])
-    request = merge_request(job["request"])
+    request = request_of(MergeRequest, job)
     result = merge_parts(request, outcomes, settings, report, cancel, publisher)
     return {
         "records": result.statistics["records"],
@@ -75,10 +84,8 @@ def _outcome(told: Mapping[str, Any]) -> SourceFiles | MindcorpusError | None:
 def _prepare(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
-    values = job["request"]
-    shaped = settings.model_copy(update={name: values[name] for name in SHAPING})
     publisher = Publisher(job["id"], job["fence"])
-    results = prepare(prepare_request(values), shaped, report, cancel, publisher)
+    results = prepare(request_of(PrepareRequest, job), settings, report, cancel, publisher)
     return {
         "formats": {
             name: {

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.job_requests import EVERY, MergeRequest, PrepareRequest
+from mindcorpus.formats.registry import names_of
+from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
 from workers.jobs.job import Kind
 from workers.settings import ServiceSettings
-
-#: Settings that shape a training format; they are fixed when it is ordered.
-SHAPING = ("system_prompt", "instruction", "validation_share", "seed")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ class JobSpec:
 
 def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
     """Specify a merge, a part for each source; raises `CatalogError` and `SettingsError`."""
-    request = replace(request, catalogs=tuple(str(file) for file in settings.catalogs))
+    files = tuple(str(file) for file in settings.catalogs)
+    request = request.model_copy(update={"catalogs": files})
     catalog = (
         load_catalog([Path(file) for file in request.catalogs])
         .with_options(request.options)
@@ -55,40 +54,30 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         )
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
+    values = request.model_dump(mode="json")
     return JobSpec(
         kind="merge",
-        request=asdict(request),
-        content_key=content_key("merge", asdict(request), settings),
+        request=values,
+        content_key=content_key("merge", values, settings),
         queue="finalise",
         parts=tuple(PartSpec(name, {"source": name}) for name in catalog.names),
     )
 
 
 def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
-    """Specify training formats, with the prompt, instruction, share and seed of `settings`."""
-    values = asdict(request) | settings.model_dump(include=set(SHAPING))
+    """Specify training formats, with what the request leaves open as `settings` have it now.
+
+    Raises `SettingsError` for a name that no format has.
+    """
+    names_of(request.format, request.formats)
+    defaults = settings.model_dump(include=set(DEFAULTED))
+    values = request.with_defaults(defaults).model_dump(mode="json")
     return JobSpec(
         kind="prepare",
         request=values,
         content_key=content_key("prepare", values, settings),
         queue="prepare",
     )
-
-
-def merge_request(values: Mapping[str, Any]) -> MergeRequest:
-    """Give the request of a merge job's record."""
-    named = dict(values)
-    for name in ("sources", "exclude", "catalogs", "upgrade"):
-        named[name] = None if named[name] is None else tuple(named[name])
-    return MergeRequest(**named)
-
-
-def prepare_request(values: Mapping[str, Any]) -> PrepareRequest:
-    """Give the request of a prepare job's record."""
-    named = {name: value for name, value in values.items() if name not in SHAPING}
-    for name in ("exclude", "types"):
-        named[name] = tuple(named[name])
-    return PrepareRequest(**named)
 
 
 def content_key(kind: Kind, values: Mapping[str, Any], settings: Settings) -> str:

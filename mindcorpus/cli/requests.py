@@ -1,0 +1,42 @@
+"""From the parameters of a command to the request it stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_origin
+
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def merge_request(given: Mapping[str, Any]) -> tuple[MergeRequest, dict[str, Any]]:
+    """Give the request of `merge`, and the parameters that are none of its fields.
+
+    Raises `SettingsError` for a value that a request cannot have.
+    """
+    fields, others = _sorted_out(given, MergeRequest)
+    # No --source stands for all of them, and no source is no choice.
+    fields["sources"] = fields["sources"] or None
+    return MergeRequest.of(**fields), others
+
+
+def prepare_request(given: Mapping[str, Any]) -> tuple[PrepareRequest, dict[str, Any]]:
+    """Give the request of `prepare`, likewise."""
+    fields, others = _sorted_out(given, PrepareRequest)
+    return PrepareRequest.of(**fields), others
+
+
+def _sorted_out(
+    given: Mapping[str, Any], model: type[MergeRequest | PrepareRequest]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    fields: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in model.model_fields:
+            others[name] = value
+        elif get_origin(model.model_fields[name].annotation) is dict:
+            fields[name] = dict(value)
+        else:
+            fields[name] = value
+    return fields, others

@@ -1,0 +1,117 @@
+"""Which training formats there are: an entry each, read without loading any of their modules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from mindcorpus.registry import Registry
+from mindcorpus.storage.kinds import CARD, KINDS, MANIFEST, ArtifactKind
+
+if TYPE_CHECKING:
+    from mindcorpus.formats.base import Format
+
+#: The word that stands for the formats the guide promises.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class FormatEntry:
+    """What everybody may know of a format: forms, job titles, cards, choices, paths."""
+
+    name: str
+    title: str
+    """Of forms, job titles and cards."""
+    summary: str
+    """One sentence beside it."""
+    artifact: str
+    """The name of its file, without ending, or of its folder."""
+    use: str
+    """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
+    settings: tuple[str, ...] = ()
+    """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
+    suffix: str = ".jsonl"
+    """The ending of its file; "" for a folder."""
+    in_all: bool = False
+    """Whether it belongs to `all`."""
+    module: str = ""
+    """Where its `Format` is; by default the module of its name in this package."""
+
+    def __post_init__(self) -> None:
+        if not self.module:
+            object.__setattr__(self, "module", f"{__package__}.{self.name}")
+
+    @property
+    def kind(self) -> ArtifactKind:
+        """How it is kept and found."""
+        files = (f"{self.artifact}{self.suffix}", f"{self.artifact}.manifest.json")
+        links = {self.artifact: ""}
+        if self.suffix:
+            links = {files[0]: files[0], files[1]: MANIFEST, f"{self.artifact}.README.md": CARD}
+        return ArtifactKind(self.name, self.title, links, expected=self.in_all)
+
+
+FORMATS: Registry[FormatEntry] = Registry("format")
+
+
+def register(entry: FormatEntry) -> None:
+    """Add a format, as those below are; it can be used at once, everywhere in this process."""
+    FORMATS.register(entry)
+    KINDS.setdefault(entry.name, entry.kind)
+
+
+def remove(entry: FormatEntry) -> None:
+    """Take a format out again."""
+    FORMATS.remove(entry)
+    if entry.name not in FORMATS:
+        del KINDS[entry.name]
+
+
+def choices() -> tuple[str, ...]:
+    """Give what may be asked for: the names, and the word for the guide's."""
+    return (*FORMATS, ALL)
+
+
+def names_of(format_: str, formats: Collection[str] = ()) -> tuple[str, ...]:
+    """Give the names that a request stands for, in the order of the registry.
+
+    `format_` is a name or `all`; `formats` are names, and stand for themselves. Raises
+    `SettingsError` for a name that no format has, or more than one.
+    """
+    if formats:
+        wanted: Collection[str] = {FORMATS.find(name).name for name in formats}
+    elif format_ == ALL:
+        wanted = {name for name, entry in FORMATS.items() if entry.in_all}
+    else:
+        wanted = {FORMATS.find(format_).name}
+    return tuple(name for name in FORMATS if name in wanted)
+
+
+def load(name: str) -> type[Format]:
+    """Import a format's class; raises `SettingsError` as `Registry.load`."""
+    return cast("type[Format]", FORMATS.load(name, "FORMAT"))
+
+
+for _entry in (
+    FormatEntry(
+        name="openai",
+        title="OpenAI chat JSON lines",
+        summary="One example a line, with a system message.",
+        artifact="mental_health_openai",
+        use="upload {path}",
+        settings=("system_prompt",),
+        in_all=True,
+    ),
+    FormatEntry(
+        name="huggingface",
+        title="Hugging Face dataset",
+        summary="A train and a validation split that share no input, and a CSV.",
+        artifact="mental_health_huggingface",
+        suffix="",
+        use="datasets.load_from_disk({path!r}) in Python",
+        settings=("instruction", "validation_share"),
+        in_all=True,
+    ),
+):
+    register(_entry)

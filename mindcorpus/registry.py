@@ -1,0 +1,86 @@
+"""Entries by name, each leading to a module that is imported when it is needed.
+
+Two entries of one name, or one whose module cannot be imported, are told where that name is asked
+for; all others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
+
+from mindcorpus.errors import SettingsError
+
+
+class Entry(Protocol):
+    """What an entry must have."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def module(self) -> str:
+        """Where what it stands for is found."""
+
+
+_Entry = TypeVar("_Entry", bound=Entry)
+
+
+class Registry(Mapping[str, _Entry]):
+    """Entries in the order in which they were registered; of one name the first stands."""
+
+    def __init__(self, what: str) -> None:
+        """Begin empty; `what` is what an entry is, for messages."""
+        self._what = what
+        self._entries: dict[str, list[_Entry]] = {}
+
+    def register(self, entry: _Entry) -> None:
+        """Add an entry; one whose name is taken is told when that name is asked for."""
+        self._entries.setdefault(entry.name, []).append(entry)
+
+    def remove(self, entry: _Entry) -> None:
+        """Take an entry out again."""
+        self._entries[entry.name].remove(entry)
+        if not self._entries[entry.name]:
+            del self._entries[entry.name]
+
+    def __getitem__(self, name: str) -> _Entry:
+        return self._entries[name][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, name: str) -> _Entry:
+        """Give the entry of a name; raises `SettingsError` if there is none, or more than one."""
+        found = self._entries.get(name, [])
+        if not found:
+            raise SettingsError(
+                f"there is no {self._what} {name!r}", hint=f"There are {', '.join(self)}."
+            )
+        if len(found) > 1:
+            modules = " and ".join(entry.module for entry in found)
+            raise SettingsError(
+                f"more than one {self._what} is called {name!r}: {modules}",
+                hint="Give one of them another name, or leave it out; all others can be used.",
+            )
+        return found[0]
+
+    def load(self, name: str, attribute: str) -> Any:
+        """Give what an entry's module has under a name.
+
+        Raises `SettingsError` as `find`, and where the module cannot be imported or lacks it.
+        """
+        entry = self.find(name)
+        try:
+            return getattr(import_module(entry.module), attribute)
+        except (ImportError, SyntaxError, AttributeError) as error:
+            raise SettingsError(
+                f"the {self._what} {name!r} cannot be loaded: {type(error).__name__} in "
+                f"{entry.module}",
+                hint="Mend its module, or leave its entry out; all others can be used.",
+            ) from error
