@@ -78,6 +78,9 @@ class MergeBody(_Request):
     upgrade: Annotated[Names, Flag("--upgrade")] = Field(
         (), description='Sources whose lock is moved; ["*"]: all.'
     )
+    stages: Annotated[Names | None, Flag("--stage")] = Field(
+        None, description="Row stages to run; null: those that are on by themselves."
+    )
 
 
 class MergeRequest(MergeBody):

@@ -167,6 +167,13 @@ merge_options = _together(
         metavar="[NAME]",
         help="Take the newest revision of a source, or of all, and lock it (repeatable).",
     ),
+    click.option(
+        "--stage",
+        "stages",
+        multiple=True,
+        metavar="NAME",
+        help="Run this row stage (repeatable).  [default: those that are on by themselves]",
+    ),
     data_dir_option,
     workers_option,
 )

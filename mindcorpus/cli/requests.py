@@ -16,8 +16,9 @@ def merge_request(given: Mapping[str, Any]) -> tuple[MergeRequest, dict[str, Any
     Raises `SettingsError` for a value that a request cannot have.
     """
     fields, others = _sorted_out(given, MergeRequest)
-    # No --source stands for all of them, and no source is no choice.
-    fields["sources"] = fields["sources"] or None
+    # No --source stands for all of them, and no source is no choice; no --stage likewise.
+    for name in ("sources", "stages"):
+        fields[name] = fields[name] or None
     return MergeRequest.of(**fields), others
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -91,9 +93,9 @@ def accounts(sources: Mapping[str, Mapping[str, Any]]) -> Table:
             name,
             counts["read"],
             counts["kept"],
-            sum(counts["duplicates"].values()),
-            sum(counts["dropped"].values()),
-            left_out(name, counts),
+            rows_duplicate(counts),
+            rows_dropped(counts),
+            why_left_out(name, counts),
         )
         for name, counts in sources.items()
     ]
@@ -102,15 +104,15 @@ def accounts(sources: Mapping[str, Mapping[str, Any]]) -> Table:
     return table(("Source", "Read", "Kept", "Duplicates", "Dropped", "Why"), rows)
 
 
-def left_out(name: str, counts: Mapping[str, Any]) -> str:
+def why_left_out(name: str, counts: Mapping[str, Any]) -> str:
     """Say in words which rows of a source were left out, by reason."""
-    reasons = [f"{reason} {count:,}" for reason, count in counts["dropped"].items()]
-    reasons += [
-        f"duplicate of {twin} {count:,}"
-        for twin, count in counts["duplicates"].items()
-        if twin != name
-    ]
-    return ", ".join(reasons)
+    return ", ".join(
+        f"{each.reason} of {each.twin} {each.rows:,}"
+        if each.twin
+        else f"{each.reason} {each.rows:,}"
+        for each in left_out(counts)
+        if each.twin != name
+    )
 
 
 def findings_table(findings: Iterable[Finding], counts: Mapping[str, int]) -> Table:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.arrow import WORD, as_flags, as_numbers, coded, numbers, texts, words
+from mindcorpus.corpus.row_facts import Flags, Numbers
+from mindcorpus.corpus.verdicts import Reason, SavedVerdicts, Verdicts
 from mindcorpus.storage.files import HashedFile, Written
-
-Numbers = npt.NDArray[np.int64]
 
 SCHEMA = pa.schema(
     [
@@ -72,23 +72,38 @@ class PartOrigin:
 
 @dataclass(frozen=True)
 class LineageJob:
-    """All parts in order, which record each is a duplicate of (a .npy file) and where to write."""
+    """All parts in order, the verdicts on their records, and where to write."""
 
     parts: tuple[PartOrigin, ...]
-    duplicate_of: Path
+    verdicts: SavedVerdicts
     target: Path
 
 
-def corpus_rows(duplicate_of: Numbers) -> Numbers:
+def written_changes(changes: Sequence[str]) -> str:
+    """Give what was done to a record's texts as `changed` has it: a word, or a JSON array."""
+    if len(changes) < 2:
+        return "".join(changes)
+    return orjson.dumps(changes).decode()
+
+
+def read_changes(changed: str) -> list[str]:
+    """Give the words that `written_changes` wrote."""
+    if not changed.startswith("["):
+        return [changed] if changed else []
+    words_: list[str] = orjson.loads(changed)
+    return words_
+
+
+def corpus_rows(stays: Flags) -> Numbers:
     """Give the corpus row of each record that stays; those of others mean nothing. Shape (n,)."""
-    rows: Numbers = np.cumsum(duplicate_of < 0, dtype=np.int64) - 1
+    rows: Numbers = np.cumsum(stays, dtype=np.int64) - 1
     return rows
 
 
 def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     """Write the lineage file from the parts' indexes."""
-    duplicate_of = np.load(job.duplicate_of)
-    places = corpus_rows(duplicate_of)
+    verdicts = job.verdicts.load()
+    places = corpus_rows(verdicts.stays)
     first = 0
     with (
         HashedFile(job.target) as file,
@@ -96,7 +111,7 @@ def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     ):
         for part in job.parts:
             for batch in _batches(part.index):
-                rows, first = _lineage(part, batch, duplicate_of, places, first)
+                rows, first = _lineage(part, batch, verdicts, places, first)
                 writer.write_table(rows)
                 file.rows += rows.num_rows
                 tick(0, 0)
@@ -111,23 +126,24 @@ def _batches(index: Path) -> Sequence[Any]:
 
 
 def _lineage(
-    part: PartOrigin, batch: Any, duplicate_of: Any, places: Any, first: int
+    part: PartOrigin, batch: Any, verdicts: Verdicts, places: Numbers, first: int
 ) -> tuple[Any, int]:
     count = batch.num_rows
     records = np.flatnonzero(~as_flags(batch.column("reason")))
     last = first + len(records)
-    twin = duplicate_of[first:last]
-    kept, duplicate = records[twin < 0], records[twin >= 0]
+    code, twin = verdicts.code[first:last], verdicts.twin[first:last]
+    kept, left_out = records[code == 0], np.flatnonzero(code)
 
     status = np.zeros(count, np.int32)
-    status[kept], status[duplicate] = 1, 2
+    status[kept], status[records[twin >= 0]] = 1, 2
     place = np.zeros(count, np.int64)
-    place[kept] = places[first:last][twin < 0]
+    place[kept] = places[first:last][code == 0]
     reason = batch.column("reason").to_pylist()
     evidence = batch.column("evidence").to_pylist()
-    for row, twin_row in zip(duplicate.tolist(), places[twin[twin >= 0]].tolist(), strict=True):
-        reason[row] = "duplicate"
-        evidence[row] = f"the same as corpus row {twin_row}"
+    for at in left_out.tolist():
+        why = verdicts.reasons[code[at] - 1]
+        reason[records[at]] = why.name
+        evidence[records[at]] = _evidence(why, int(twin[at]), verdicts, places)
 
     made = {
         **{name: coded(np.zeros(count, np.int32), [getattr(part, name)]) for name in _OF_THE_PART},
@@ -143,3 +159,12 @@ def _lineage(
         made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA), last
+
+
+def _evidence(why: Reason, twin: int, verdicts: Verdicts, places: Numbers) -> str:
+    if twin < 0:
+        return ""
+    if verdicts.code[twin]:
+        gone = verdicts.reasons[verdicts.code[twin] - 1].name
+        return f"the record that stood for it was left out: {gone}"
+    return why.stands.format(row=places[twin])

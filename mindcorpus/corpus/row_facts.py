@@ -17,6 +17,7 @@ Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
 Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
+"""Shape (n, 2): a 128-bit key as two integers."""
 
 _WORDS = ("source", "type", "tags")
 _NUMBERS = ("response_words", "input_json", "response_json", "input_csv", "response_csv")

@@ -17,6 +17,7 @@ from mindcorpus.storage.cards import corpus_card
 from mindcorpus.storage.files import Written
 from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.storage.row_counts import is_accounted_for
 from mindcorpus.storage.store import Staging
 
 
@@ -90,9 +91,7 @@ def _assert_accounts(
 ) -> None:
     """Hold that the readers, the statistics and the files agree on every row."""
     for source in sources:
-        dropped = sum(source["dropped"].values())
-        duplicates = sum(source["duplicates"].values())
-        assert source["read"] == source["kept"] + dropped + duplicates, source["name"]
+        assert is_accounted_for(source), source["name"]
     read = sum(source["read"] for source in sources)
     kept = sum(source["kept"] for source in sources)
     assert read == sum(part.rows_read for part in parts)
@@ -105,7 +104,7 @@ def _assert_accounts(
 
 def _settings_entry(request: MergeRequest) -> dict[str, Any]:
     """Give what of the request shapes the corpus, sorted; no paths of the machine."""
-    return {
+    entry = {
         "sample": request.sample,
         "sources": None if request.sources is None else sorted(set(request.sources)),
         "exclude": sorted(set(request.exclude)),
@@ -114,3 +113,6 @@ def _settings_entry(request: MergeRequest) -> dict[str, Any]:
         "options": dict(sorted(request.options.items())),
         "paths": sorted(request.paths),
     }
+    if request.stages is not None:
+        entry["stages"] = sorted(set(request.stages))
+    return entry

@@ -1,4 +1,4 @@
-"""Parts to a corpus: the duplicates among them, each part's place in every file, the files."""
+"""Parts to a corpus: which records stay, each part's place in every file, the files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 
 from mindcorpus.corpus.encoding import CSV_HEADER, JSON_END
 from mindcorpus.corpus.lineage import LineageJob, write_lineage
+from mindcorpus.corpus.row_facts import Flags
+from mindcorpus.corpus.verdicts import Verdicts
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
-from mindcorpus.merging.deduplication import Numbers, find_duplicates, read_column
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part
 from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
 from mindcorpus.merging.write import WriteJob, write_part
 from mindcorpus.progress import Progress
+from mindcorpus.stages.base import CorpusStage, Indexes, read_column
 from mindcorpus.storage.files import Region, Written, lay_out
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.ordered_hash import OrderedHash
@@ -36,21 +38,26 @@ class _Planned:
     csv_bytes: int
 
 
-def _planned(parts: Sequence[Part], duplicate_of: Numbers) -> Iterator[_Planned]:
+def _planned(parts: Sequence[Part], stays: Flags) -> Iterator[_Planned]:
     first = 0
     for number, part in enumerate(parts):
-        stays = duplicate_of[first : first + part.kept] < 0
+        mine = stays[first : first + part.kept]
         first += part.kept
         json_bytes, csv_bytes = (
-            int(read_column(part.index, column, np.int64)[stays].sum())
+            int(read_column(part.index, column, np.int64)[mine].sum())
             for column in ("json_bytes", "csv_bytes")
         )
-        mask = None if stays.all() else stays.tobytes()
-        yield _Planned(number, int(stays.sum()), mask, json_bytes, csv_bytes)
+        mask = None if mine.all() else mine.tobytes()
+        yield _Planned(number, int(mine.sum()), mask, json_bytes, csv_bytes)
 
 
 def assemble(
-    part_set: PartSet, staging: Staging, context: JobContext, *, keep_parts: bool = False
+    part_set: PartSet,
+    stages: Sequence[CorpusStage],
+    staging: Staging,
+    context: JobContext,
+    *,
+    keep_parts: bool = False,
 ) -> tuple[dict[str, Any], list[Written]]:
     """Write the corpus into the staging area; give its statistics and its files.
 
@@ -59,18 +66,20 @@ def assemble(
     origins, parts = part_set.origins, part_set.parts
     count = sum(part.kept for part in parts)
     context.report(Progress("deduplicate", rows=count))
-    duplicate_of = find_duplicates([part.index for part in parts], count, context.cancel.check)
-    duplicates_path = staging.scratch / "duplicate_of.npy"
-    np.save(duplicates_path, duplicate_of)
+    indexes = Indexes([part.index for part in parts], count, context.cancel.check)
+    verdicts = Verdicts.none(count)
+    for stage in stages:
+        verdicts = stage.judge(indexes, verdicts)
+    saved = verdicts.save(staging.scratch)
 
-    planned = [part for part in _planned(parts, duplicate_of) if part.kept]
+    planned = [part for part in _planned(parts, verdicts.stays) if part.kept]
     json_path, csv_path = staging.output / f"{CORPUS}.json", staging.output / f"{CORPUS}.csv"
     json_regions = lay_out(json_path, b"", [part.json_bytes for part in planned], JSON_END)
     csv_regions = lay_out(csv_path, CSV_HEADER, [part.csv_bytes for part in planned], b"")
     lineage_path = staging.output / f"{CORPUS}.lineage.parquet"
     first = [
-        Task(compute_statistics, StatisticsJob(tuple(origins), duplicates_path), heavy=True),
-        Task(write_lineage, LineageJob(tuple(origins), duplicates_path, lineage_path)),
+        Task(compute_statistics, StatisticsJob(tuple(origins), saved), heavy=True),
+        Task(write_lineage, LineageJob(tuple(origins), saved, lineage_path)),
     ]
     tasks = [
         *first,

@@ -28,6 +28,8 @@ from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.fetching import fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
 from mindcorpus.sources.readers import Shard
+from mindcorpus.stages.base import RecordStage
+from mindcorpus.stages.registry import choose
 from mindcorpus.storage.store import Publisher, Store
 
 
@@ -38,7 +40,7 @@ def find_files(
 
     Raises a `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
     """
-    source = chosen(request)[name]
+    source, stages = chosen(request)[name], choose(request.stages).of_records
     fetched = try_fetch(source, request, settings, report, cancel)
     if fetched is None:
         return None
@@ -51,7 +53,7 @@ def find_files(
     with _blaming(name):
         for at, file in enumerate(files):
             for number, shard in enumerate(shards_of(source, file)):
-                shards.append(ShardRef(at, number, part_key(source, file, shard)))
+                shards.append(ShardRef(at, number, part_key(source, file, shard, stages)))
     return SourceFiles(fetched, stamps, tuple(shards))
 
 
@@ -67,7 +69,7 @@ def make_parts(
 
     Raises as `find_files`.
     """
-    source = chosen(request)[found.fetched.source]
+    source, stages = chosen(request)[found.fetched.source], choose(request.stages).of_records
     stored = PartCache(Store(settings.data_dir))
     total = found.size
     reading = _Reading(source.name, total, report, cancel)
@@ -78,7 +80,7 @@ def make_parts(
         if part is None:
             if not local:
                 local = _open(source, request, found, shards, settings, report, cancel)
-            build = _Build(source, local[shard.file], shard.number, reading.tick)
+            build = _Build(source, stages, local[shard.file], shard.number, reading.tick)
             with _blaming(source.name, first=shard.number == 0):
                 part = stored.make(shard.key, build)
         else:
@@ -223,13 +225,14 @@ def _changed(source: Source, file: FetchedFile) -> WrongBytesError:
 @dataclass(frozen=True)
 class _Build:
     source: Source
+    stages: tuple[RecordStage, ...]
     opened: _Opened
     number: int
     tick: Tick
 
     def __call__(self, target: Path) -> Part:
         file, shard = self.opened.file, self.opened.shards[self.number]
-        part = build_part(part_job(self.source, file, shard, target), self.tick)
+        part = build_part(part_job(self.source, file, shard, self.stages, target), self.tick)
         if self.opened.changed:
             # Kept under the name of the bytes that were hashed, it would be found again for days.
             raise _changed(self.source, file)

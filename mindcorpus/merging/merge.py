@@ -21,6 +21,7 @@ from mindcorpus.sources.catalog import Catalog, load_catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.lock import SourcesLock
+from mindcorpus.stages.registry import choose
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Staging, Store
@@ -57,7 +58,7 @@ def merge(
     `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
-    catalog = chosen(request)
+    catalog, stages = chosen(request), choose(request.stages)
     store = Store(settings.data_dir)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
@@ -67,7 +68,7 @@ def merge(
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
         write_locks(fetched_sources.fetched, store, new_only=True)
-        found = read_sources(catalog, fetched_sources, staging.scratch, context)
+        found = read_sources(catalog, fetched_sources, stages.of_records, staging.scratch, context)
         return publish_corpus(
             request, catalog, found, fetched_sources.absent, store, staging, context
         )
@@ -90,7 +91,8 @@ def publish_corpus(
     where they are.
     """
     _refuse(found, allow_missing=request.allow_missing)
-    statistics, outputs = assemble(found, staging, context, keep_parts=keep_parts)
+    stages = choose(request.stages)
+    statistics, outputs = assemble(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
     write_account(request, catalog, found, absent, statistics, outputs, staging)
     context.report(Progress("publish"))
     context.cancel.check()

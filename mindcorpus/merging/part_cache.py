@@ -9,44 +9,33 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-from mindcorpus import records
 from mindcorpus._version import __version__
-from mindcorpus.corpus import encoding
 from mindcorpus.errors import storage_errors
-from mindcorpus.merging import parts
-from mindcorpus.merging.parts import Part
-from mindcorpus.sources import adapters
-from mindcorpus.sources import readers as reading
-from mindcorpus.sources import thread_adapter as threads
+from mindcorpus.merging.code_digest import code_digest
+from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile
-from mindcorpus.sources.readers import Drop, Shard
+from mindcorpus.sources.readers import Drop, Shard, read_rows
+from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.store import Store, sync
 
 _FACTS = "part.json"
 _TARGET = "part"
 
 
-@cache
-def _code() -> str:
-    """Digest what makes parts: this version's code, and the libraries that read and encode."""
-    modules = (adapters, encoding, parts, reading, records, threads)
-    code = b"".join(Path(module.__file__ or "").read_bytes() for module in modules)
-    libraries = [f"{name} {version(name)}" for name in ("pyarrow", "orjson", "xxhash")]
-    return hashlib.sha256(code + " ".join((__version__, *libraries)).encode()).hexdigest()
-
-
-def part_key(source: Source, file: FetchedFile, shard: Shard) -> str:
-    """Name a part by all that shapes it: the file's bytes, the shard, the mapping, the code."""
+def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[RecordStage]) -> str:
+    """Name a part by all that shapes it: the file's bytes, the shard, mapping, stages, code."""
+    made_by = (build_part, read_rows, source.build_adapter(), *stages)
+    code = code_digest(tuple(sorted({_module_of(each) for each in made_by})))
     assert file.sha256, "a part is named after bytes that were read"
     made_of = {
-        "code": _code(),
+        "code": code,
+        "version": __version__,
+        "stages": [[stage.name, stage.version, repr(stage)] for stage in stages],
         "source": source.name,
         "mapping": source.model_dump_json(include={"adapter", "type", "tags", "files", "options"}),
         "file": file.path,
@@ -54,6 +43,10 @@ def part_key(source: Source, file: FetchedFile, shard: Shard) -> str:
         "shard": [shard.format, shard.start, shard.stop],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _module_of(maker: object) -> str:
+    return str(getattr(maker, "__module__", type(maker).__module__))
 
 
 class PartCache:

@@ -18,10 +18,12 @@ import pyarrow.parquet as pq
 
 from mindcorpus.arrow import keys, numbers, texts
 from mindcorpus.corpus.encoding import Frame, csv_cell_size
+from mindcorpus.corpus.lineage import written_changes
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.records import is_blank, measure
 from mindcorpus.sources.adapters import Adapter, Kept
 from mindcorpus.sources.readers import Drop, Shard, read_rows
+from mindcorpus.stages.base import Record, RecordStage
 
 #: The index: one line for each row read (for threads: each comment), in order. A line with a
 #: reason was dropped; all others have keys. `…_json` and `…_csv` are the bytes a text takes in
@@ -63,6 +65,11 @@ _BATCH_ROWS = 50_000
 _INDEX_ROWS = 10_000
 
 
+def index_schema(stages: Sequence[RecordStage]) -> Any:
+    """Give the columns of an index: ours, then those that stages add."""
+    return pa.schema([*INDEX, *(column for stage in stages for column in stage.facts())])
+
+
 @dataclass(frozen=True)
 class PartJob:
     """A shard, how to adapt it, and the path (without ending) of the part it becomes."""
@@ -72,6 +79,8 @@ class PartJob:
     type: str
     tags: tuple[str, ...]
     adapter: Adapter
+    stages: tuple[RecordStage, ...]
+    """In the order in which they look at each record."""
     target: Path
 
 
@@ -100,16 +109,17 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
         rows += new
         tick(new, size)
 
+    schema = index_schema(job.stages)
     index_path = job.target.with_suffix(".index.parquet")
     records_path = job.target.with_suffix(".arrow")
     with (
         pq.ParquetWriter(
-            index_path, INDEX, compression="snappy", write_statistics=False
+            index_path, schema, compression="snappy", write_statistics=False
         ) as index_file,
         pa.OSFile(str(records_path), "wb") as records_file,
         pa.ipc.new_stream(records_file, RECORDS, options=_COMPRESSED) as records_stream,
     ):
-        gathered = _Gathered(job, records_stream, index_file)
+        gathered = _Gathered(job, schema, records_stream, index_file)
         for outcome in job.adapter(read_rows(job.shard, count)):
             gathered.add(outcome)
         gathered.flush_index()
@@ -124,8 +134,10 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
 class _Gathered:
     """Outcomes on their way to disk."""
 
-    def __init__(self, job: PartJob, records_stream: Any, index_file: Any) -> None:
+    def __init__(self, job: PartJob, schema: Any, records_stream: Any, index_file: Any) -> None:
         self._job = job
+        self._schema = schema
+        self._no_facts = (None,) * (len(schema) - len(INDEX))
         self._frame = Frame(job.source, job.type)
         self._records_stream = records_stream
         self._index_file = index_file
@@ -143,13 +155,20 @@ class _Gathered:
         if drop is not None:
             self.first_drop = self.first_drop or drop
             number, reason, evidence, item = drop
-            self._index.append((number, item, reason, evidence, *(None,) * (len(INDEX) - 4)))
+            self._index.append((number, item, reason, evidence, *(None,) * (len(self._schema) - 4)))
         if len(self._index) >= _INDEX_ROWS:
             self.flush_index()
 
     def _keep(self, record: Kept) -> Drop | None:
-        number, input_, response, rejected, own_tags, changed, item = record
+        number, input_, response, rejected, own_tags, change, item = record
         tags = list(dict.fromkeys((*self._job.tags, *own_tags)))
+        changed = change
+        facts = self._no_facts
+        if self._job.stages:
+            outcome = self._judge(record, tags)
+            if isinstance(outcome, Drop):
+                return outcome
+            (input_, response, rejected, *_), tags, changed, facts = outcome
         try:
             # Refused are lone surrogates, which no UTF-8 file could carry.
             raw_input, raw_response, raw_rejected = (
@@ -192,6 +211,7 @@ class _Gathered:
                     input_csv + response_csv + csv_cell_size(raw_rejected), tags_text
                 ),
                 tags_text,
+                *facts,
             )
         )
         self._records.append((raw_input, raw_response, raw_rejected, tags_json))
@@ -201,15 +221,32 @@ class _Gathered:
             self.flush_records()
         return None
 
+    def _judge(
+        self, record: Kept, tags: list[str]
+    ) -> Drop | tuple[Record, list[str], str, tuple[Any, ...]]:
+        """Have all stages look at a record: it is dropped, or goes on with tags, changes, facts."""
+        job = self._job
+        seen = Record(*record[1:4], job.source, job.type, tuple(tags))
+        changes = [record.changed] if record.changed else []
+        facts: list[Any] = []
+        for stage in job.stages:
+            seen, verdict = stage.apply(seen)
+            if verdict.drop:
+                return Drop(record.number, verdict.drop, verdict.evidence, record.item)
+            changes += verdict.changed
+            seen = seen._replace(tags=tuple(dict.fromkeys((*seen.tags, *verdict.tags))))
+            facts += verdict.facts
+        return seen, list(seen.tags), written_changes(changes), tuple(facts)
+
     def flush_index(self) -> None:
         """Write the index lines that are gathered."""
         if self._index:
             columns = zip(*self._index, strict=True)
             arrays = [
                 _index_array(column, field.type)
-                for column, field in zip(columns, INDEX, strict=True)
+                for column, field in zip(columns, self._schema, strict=True)
             ]
-            self._index_file.write_table(pa.Table.from_arrays(arrays, schema=INDEX))
+            self._index_file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
             self._index.clear()
 
     def flush_records(self) -> None:

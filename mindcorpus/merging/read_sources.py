@@ -16,6 +16,7 @@ from mindcorpus.sources.catalog import SUFFIXES, Catalog, Source
 from mindcorpus.sources.fetching import FetchedSources
 from mindcorpus.sources.files import Fetched, FetchedFile, remove_damaged, verify
 from mindcorpus.sources.readers import Shard, plan_shards
+from mindcorpus.stages.base import RecordStage
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,21 @@ def shards_of(source: Source, file: FetchedFile) -> list[Shard]:
     return plan_shards(file.local, file.path, read_as)
 
 
-def part_job(source: Source, file: FetchedFile, shard: Shard, target: Path) -> PartJob:
+def part_job(
+    source: Source, file: FetchedFile, shard: Shard, stages: tuple[RecordStage, ...], target: Path
+) -> PartJob:
     """Tell how a shard is made into a part at `target` (a path without ending)."""
     entry = next((entry for entry in source.files if entry.path == file.path), None)
     tags = (*source.tags, *(entry.tags if entry else ()))
-    return PartJob(shard, source.name, source.type, tags, source.build_adapter(), target)
+    return PartJob(shard, source.name, source.type, tags, source.build_adapter(), stages, target)
 
 
 def read_sources(
-    catalog: Catalog, fetched_sources: FetchedSources, scratch: Path, context: JobContext
+    catalog: Catalog,
+    fetched_sources: FetchedSources,
+    stages: tuple[RecordStage, ...],
+    scratch: Path,
+    context: JobContext,
 ) -> PartSet:
     """Read all files; a source that fails does not keep the others from being read."""
     found = PartSet(catalog)
@@ -55,7 +62,7 @@ def read_sources(
     files: list[list[_Shards]] = []
     for fetched in fetched_sources.fetched:
         try:
-            planned, made = _plan(catalog[fetched.source], fetched, len(tasks), scratch)
+            planned, made = _plan(catalog[fetched.source], fetched, stages, len(tasks), scratch)
         except DataError as error:
             # All of a source or nothing: half of one would look like a whole one.
             found.fail(fetched.source, error)
@@ -81,14 +88,19 @@ def read_sources(
 
 
 def _plan(
-    source: Source, fetched: Fetched, first: int, scratch: Path
+    source: Source,
+    fetched: Fetched,
+    stages: tuple[RecordStage, ...],
+    first: int,
+    scratch: Path,
 ) -> tuple[list[_Shards], list[Task]]:
     planned: list[_Shards] = []
     tasks: list[Task] = []
     for file in fetched.files:
         began = first + len(tasks)
         for number, shard in enumerate(shards_of(source, file)):
-            job = part_job(source, file, shard, scratch / f"part-{began + number:05d}")
+            target = scratch / f"part-{began + number:05d}"
+            job = part_job(source, file, shard, stages, target)
             tasks.append(Task(build_part, job))
         shards = range(began, first + len(tasks))
         check = None

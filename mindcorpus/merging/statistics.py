@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 import pyarrow.parquet as pq
 
-from mindcorpus.corpus.lineage import PartOrigin
-from mindcorpus.merging.deduplication import partitions
+from mindcorpus.corpus.lineage import PartOrigin, read_changes
+from mindcorpus.corpus.verdicts import SavedVerdicts
+from mindcorpus.stages.base import Indexes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +29,10 @@ _UNITS = {"chars": "characters", "words": "words"}
 
 @dataclass(frozen=True)
 class StatisticsJob:
-    """All parts in order, and which record each is a duplicate of (a .npy file)."""
+    """All parts in order, and the verdicts on their records."""
 
     parts: tuple[PartOrigin, ...]
-    duplicate_of: Path
+    verdicts: SavedVerdicts
 
 
 def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     """
     import pandas as pd  # late: a quarter of a second, and only the worker that computes needs it
 
-    duplicate_of = np.load(job.duplicate_of)
+    verdicts = job.verdicts.load()
     starts = np.cumsum([0, *(part.kept for part in job.parts)])
     owner = [part.source for part in job.parts]
     sources: dict[str, dict[str, Any]] = {}
@@ -58,8 +58,9 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         )
         index = table.to_pandas()
         records = index[index["reason"].isna()]
-        twin = duplicate_of[start : start + part.kept]
-        kept = records[twin < 0]
+        code = verdicts.code[start : start + part.kept]
+        twin = verdicts.twin[start : start + part.kept]
+        kept = records[code == 0]
         counts = sources.setdefault(
             part.source,
             {
@@ -73,7 +74,17 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         counts["read"] += len(index)
         counts["kept"] += len(kept)
         counts["dropped"].update(_counted(index["reason"]))
-        counts["changed"].update(_counted(kept["changed"]))
+        alone = np.bincount(code[twin < 0], minlength=len(verdicts.reasons) + 1)[1:]
+        counts["dropped"].update(
+            {
+                reason.name: int(rows)
+                for reason, rows in zip(verdicts.reasons, alone, strict=True)
+                if rows
+            }
+        )
+        for changed, rows in _counted(kept["changed"]).items():
+            for change in read_changes(changed):
+                counts["changed"][change] += rows
         homes = np.searchsorted(starts, twin[twin >= 0], side="right") - 1
         counts["duplicates"].update(owner[home] for home in homes)
         by_type[part.type] += len(kept)
@@ -139,9 +150,8 @@ def _overlap(
     names = list(sources)
     home = np.array([names.index(part.source) for part in parts])
     inputs: Counter[tuple[int, int]] = Counter()
-    for keys, numbers in partitions(
-        [part.index for part in parts], "input_key", int(starts[-1]), check
-    ):
+    indexes = Indexes([part.index for part in parts], int(starts[-1]), check)
+    for keys, numbers in indexes.partitions("input_key"):
         frame = pd.DataFrame(
             {
                 "low": keys[:, 0],

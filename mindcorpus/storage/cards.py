@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+
 WARNING = (
     "Not for clinical use, no crisis handling: texts here are about people in distress, were not "
     "checked by clinicians, and a model trained on them must not stand in for care. Keep to each "
@@ -78,8 +80,8 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
                     source["revision"] or "",
                     f"{source['read']:,}",
                     f"{source['kept']:,}",
-                    f"{sum(source['dropped'].values()):,}",
-                    f"{sum(source['duplicates'].values()):,}",
+                    f"{rows_dropped(source):,}",
+                    f"{rows_duplicate(source):,}",
                 )
                 for source in sources
             ),
@@ -133,8 +135,10 @@ def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:
         f"- {source['name']}: {count:,} × {reason}"
         for source in sources
         for reason, count in (
-            *source["dropped"].items(),
-            *((f"duplicate of {twin}", count) for twin, count in source["duplicates"].items()),
+            *(
+                (f"{each.reason} of {each.twin}" if each.twin else each.reason, each.rows)
+                for each in left_out(source)
+            ),
             *((f"{change} (kept, changed)", count) for change, count in source["changed"].items()),
         )
     ]

@@ -14,6 +14,7 @@ from typing import Any
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.storage.files import HashedFile, Written, hash_file
 from mindcorpus.storage.kinds import MANIFEST
+from mindcorpus.storage.row_counts import is_accounted_for, left_out
 
 SCHEMA_VERSION = 1
 
@@ -103,10 +104,8 @@ def find_damage(folder: Path, tick: Callable[[int, int], None]) -> list[dict[str
         if path.is_file() and name not in named:
             problems.append({"path": name, "problem": "is not in the manifest"})
     for source in manifest["sources"]:
-        counted = (
-            source["kept"] + sum(source["dropped"].values()) + sum(source["duplicates"].values())
-        )
-        if counted != source["read"]:
+        if not is_accounted_for(source):
+            counted = source["kept"] + sum(each.rows for each in left_out(source))
             problem = f"{source['name']}: {source['read']} rows read, {counted} accounted for"
             problems.append({"path": MANIFEST, "problem": problem})
     return problems

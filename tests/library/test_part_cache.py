@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 from catalog_entry import ENTRY
 
+import mindcorpus
 from mindcorpus.errors import DataError, StorageError
 from mindcorpus.merging.part_cache import PartCache, part_key
 from mindcorpus.merging.parts import Part
@@ -127,7 +131,7 @@ def source(tmp_path: Path, old: str = "", new: str = "") -> Source:
 
 def key(of: Source, sha256: str = "1" * 64, path: str = "rows.csv", stop: int = 10) -> str:
     file = FetchedFile(path, Path("anywhere"), 10, sha256)
-    return part_key(of, file, Shard(Path("elsewhere"), path, "csv", 0, stop))
+    return part_key(of, file, Shard(Path("elsewhere"), path, "csv", 0, stop), ())
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_a_part_is_named_after_bytes_and_not_after_places(tmp_path: Path) -> Non
     names = [key(own), key(own, "2" * 64), key(own, path="other.csv"), key(own, stop=11)]
     assert len(set(names)) == 4
     moved = FetchedFile("rows.csv", Path("/moved"), 99, "1" * 64)
-    assert part_key(own, moved, Shard(Path("/moved"), "rows.csv", "csv", 0, 10)) == names[0]
+    assert part_key(own, moved, Shard(Path("/moved"), "rows.csv", "csv", 0, 10), ()) == names[0]
 
 
 def test_licences_and_notes_make_no_part_anew(tmp_path: Path) -> None:
@@ -157,3 +161,96 @@ def test_licences_and_notes_make_no_part_anew(tmp_path: Path) -> None:
 def test_bytes_that_nobody_read_name_nothing(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="bytes that were read"):
         key(source(tmp_path), sha256="")
+
+
+_NAME_A_PART = """
+import sys
+from pathlib import Path
+from mindcorpus.merging.part_cache import part_key
+from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.sources.files import FetchedFile
+from mindcorpus.sources.readers import Shard
+from mindcorpus.stages.registry import StageEntry, choose, register
+
+if len(sys.argv) > 2:
+    register(StageEntry("shout", "", "", "record", module="shout"))
+own = load_catalog([Path(sys.argv[1])])["own"]
+file = FetchedFile("rows.csv", Path("anywhere"), 10, "1" * 64)
+print(part_key(own, file, Shard(Path(), "rows.csv", "csv", 0, 10), choose(None).of_records))
+"""
+
+
+def name_in(code: Path, catalog: Path, *stages: str) -> str:
+    """Give the name of a part as a copy of the package gives it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _NAME_A_PART, str(catalog), *stages],
+        env={**os.environ, "PYTHONPATH": str(code)},
+        cwd=catalog.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_a_part_is_named_after_all_code_that_may_have_made_it(tmp_path: Path) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY)
+    code = tmp_path / "code"
+    ignored = shutil.ignore_patterns("__pycache__", "sample")
+    shutil.copytree(Path(mindcorpus.__file__).parent, code / "mindcorpus", ignore=ignored)
+    names = {"as it is": name_in(code, catalog)}
+    # What reads, adapts and encodes, and what these import, in whatever way.
+    for file in (
+        *("merging/parts.py", "sources/readers.py", "sources/adapters.py", "records.py"),
+        *("corpus/encoding.py", "arrow.py", "limits.py", "stages/base.py"),
+    ):
+        path = code / "mindcorpus" / file
+        before = path.read_text()
+        path.write_text(f"{before}\n# Changed.\n")
+        names[file] = name_in(code, catalog)
+        path.write_text(before)
+    assert len(set(names.values())) == len(names)
+    assert name_in(code, catalog) == names["as it is"]
+    for file in ("cli/tables.py", "merging/assemble.py", "merging/write.py", "report/html.py"):
+        path = code / "mindcorpus" / file
+        path.write_text(f"{path.read_text()}\n# Changed.\n")
+    assert name_in(code, catalog) == names["as it is"]
+
+
+_SHOUT = """
+from dataclasses import dataclass
+from typing import ClassVar
+from mindcorpus.stages.base import NO_FACTS, Verdict
+
+@dataclass(frozen=True)
+class Shout:
+    name: ClassVar[str] = "shout"
+    version: ClassVar[int] = 1
+    loud: int = 1
+
+    def apply(self, record):
+        return record, Verdict()
+
+    def facts(self):
+        return NO_FACTS
+
+STAGE = Shout
+"""
+
+
+def test_a_part_is_named_after_the_stages_that_looked_at_its_records(tmp_path: Path) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY)
+    root = str(Path(mindcorpus.__file__).parents[1])
+    (tmp_path / "shout.py").write_text(_SHOUT)
+    paths = f"{tmp_path}{os.pathsep}{root}"
+    names = [name_in(Path(root), catalog), name_in(Path(paths), catalog, "shout")]
+    for old, new in (
+        ("loud: int = 1", "loud: int = 2"),
+        ("version: ClassVar[int] = 1", "version: ClassVar[int] = 2"),
+        ("STAGE = Shout", "STAGE = Shout  # as before"),
+    ):
+        (tmp_path / "shout.py").write_text(_SHOUT.replace(old, new))
+        names.append(name_in(Path(paths), catalog, "shout"))
+    assert len(set(names)) == 5

@@ -119,7 +119,7 @@ def test_nul_bytes_and_bytes_that_are_not_utf8_become_counted_drops(tmp_path: Pa
     ]
 
     (shard,) = plan_shards(path, "file.csv", "csv")
-    job = PartJob(shard, "own", "own", (), Columns(input="q", response="a"), tmp_path / "part")
+    job = PartJob(shard, "own", "own", (), Columns(input="q", response="a"), (), tmp_path / "part")
     part = build_part(job, unheard)
     assert (part.rows, part.rows_read, part.kept) == (5, 5, 1)
     index = pq.read_table(part.index).to_pylist()

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from plain_reading import fold, words
 
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging import deduplication, parts
+from mindcorpus.merging import parts
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.settings import Settings
 from mindcorpus.sources import readers
+from mindcorpus.stages import base
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -130,7 +131,7 @@ def test_statistics_of_any_sources_with_the_overlap_exactly(
     lists: list[list[tuple[str, str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deduplication, "PARTITION", 4)
+        patch.setattr(base, "PARTITION", 4)
         patch.setattr(parts, "_INDEX_ROWS", 3)
         patch.setattr(readers, "SHARD_BYTES", 64)
         result = merge_lists(tmp_path_factory.mktemp("any"), lists)

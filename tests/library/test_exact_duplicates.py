@@ -16,11 +16,13 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 from plain_reading import fold
 
+from mindcorpus.corpus.verdicts import Reason, Verdicts
 from mindcorpus.errors import CancelledError
-from mindcorpus.merging import deduplication
-from mindcorpus.merging.deduplication import find_duplicates, partitions
 from mindcorpus.merging.parts import INDEX
 from mindcorpus.progress import Cancellation
+from mindcorpus.stages import base
+from mindcorpus.stages.base import Indexes
+from mindcorpus.stages.exact_duplicates import ExactDuplicates, find_duplicates
 from mindcorpus.verify import verify
 
 # A part: for each row read the number of its text, or None where it was dropped.
@@ -63,9 +65,10 @@ def test_twins_are_those_a_dictionary_finds(
         -1 if first.setdefault(text, at) == at else first[text] for at, text in enumerate(texts)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deduplication, "PARTITION", size)
-        twins = find_duplicates(indexes, len(texts), lambda: None)
-        parted = list(partitions(indexes, "key", len(texts), lambda: None))
+        patch.setattr(base, "PARTITION", size)
+        seen = Indexes(indexes, len(texts), lambda: None)
+        twins = find_duplicates(seen, Verdicts.none(len(texts)))
+        parted = list(seen.partitions("key"))
     assert twins.tolist() == expected
     # Each record is in one partition, and equal keys are never apart.
     numbers = np.concatenate([numbers for _, numbers in parted])
@@ -79,7 +82,18 @@ def test_it_stops_when_asked(tmp_path: Path) -> None:
     cancel = Cancellation()
     cancel.cancel()
     with pytest.raises(CancelledError):
-        find_duplicates([index], 3, cancel.check)
+        find_duplicates(Indexes([index], 3, cancel.check), Verdicts.none(3))
+
+
+def test_what_was_left_out_before_stands_for_nobody(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "one.parquet", [1, 2, 1, 1], 2)
+    indexes = Indexes([index], 4, lambda: None)
+    before = Verdicts.none(4).leave_out(np.array([0]), Reason("other"))
+    assert find_duplicates(indexes, before).tolist() == [-1, -1, -1, 2]
+    after = ExactDuplicates().judge(indexes, before)
+    assert after.code.tolist() == [1, 0, 0, 2]
+    assert after.twin.tolist() == [-1, -1, -1, 2]
+    assert [reason.name for reason in after.reasons] == ["other", "duplicate"]
 
 
 @pytest.mark.parametrize("partition", [10**6, 5])
@@ -87,7 +101,7 @@ def test_it_stops_when_asked(tmp_path: Path) -> None:
 def test_the_first_in_catalogue_order_stays_and_texts_are_compared_folded(
     workers: int, partition: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deduplication, "PARTITION", partition)
+    monkeypatch.setattr(base, "PARTITION", partition)
     one = [("Caf\u00e9  au\nlait", "yes"), ("x", "1"), ("x", "2"), ("x ", "1\u00a0"), ("X", "1")]
     two = [
         (" Cafe\u0301 au lait", " yes\r\n"),

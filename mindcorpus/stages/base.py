@@ -1,0 +1,120 @@
+"""What a row stage is, and what it says of a record: one vocabulary for all of them.
+
+A `RecordStage` looks at one record, where parts are made; a `CorpusStage` looks at the indexes of
+all parts at once. Both are frozen dataclasses whose fields are their options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mindcorpus.arrow import as_numbers
+from mindcorpus.corpus.row_facts import Keys, Numbers
+from mindcorpus.corpus.verdicts import Verdicts
+
+#: Keys that are sorted at one time: 16 bytes each, and about three times that while sorting.
+PARTITION = 1_000_000
+NO_FACTS = pa.schema([])
+
+
+class Record(NamedTuple):
+    """A record on its way into a part, as a `RecordStage` sees it."""
+
+    input: str
+    response: str
+    rejected_response: str
+    source: str
+    type: str
+    tags: tuple[str, ...]
+
+
+class Verdict(NamedTuple):
+    """What a `RecordStage` says of one record; the default: it stays as it is."""
+
+    drop: str = ""
+    """A reason to leave it out, or ""."""
+    evidence: str = ""
+    """What shows the reason: a place or a count, never the record's text."""
+    changed: tuple[str, ...] = ()
+    """What was done to its texts, a word each."""
+    tags: tuple[str, ...] = ()
+    """What was found in it, added to its tags."""
+    facts: tuple[Any, ...] = ()
+    """The values of the columns that the stage adds to the index."""
+
+
+class RecordStage(Protocol):
+    """Looks at one record; runs in the workers that make parts, and gives the same everywhere."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def apply(self, record: Record) -> tuple[Record, Verdict]:
+        """Give the record, changed or not, and what is to be said of it."""
+
+    def facts(self) -> pa.Schema:
+        """Name the columns it adds to the index, for a `CorpusStage`; `NO_FACTS` for none."""
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """The indexes of all parts, in order; their records are counted over all of them."""
+
+    paths: Sequence[Path]
+    count: int
+    """How many records there are."""
+    check: Callable[[], None]
+    """Raises `CancelledError` where somebody asked; called now and then."""
+
+    def column(self, name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+        """Read a column, one value a record (or several: 16 bytes are two uint64)."""
+        columns = [np.empty(0, kind), *(read_column(path, name, kind) for path in self.paths)]
+        return np.concatenate(columns)
+
+    def partitions(self, column: str) -> Iterator[tuple[Keys, Numbers]]:
+        """Give all keys of a column in groups such that equal keys are in one, with their records.
+
+        In bounded memory: a million keys at a time.
+        """
+        parts = max(1, -(-self.count // PARTITION))
+        for part in range(parts):
+            keys: list[Keys] = []
+            numbers: list[Numbers] = []
+            first = 0
+            for path in self.paths:
+                self.check()
+                found = read_column(path, column, np.uint64).reshape(-1, 2)
+                mine = np.flatnonzero(found[:, 0] % np.uint64(parts) == part)
+                keys.append(found[mine])
+                numbers.append(mine + first)
+                first += len(found)
+            yield np.concatenate(keys), np.concatenate(numbers)
+
+
+def read_column(index: Path, column: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """Read a column of a part's index, records only, as numbers of a kind."""
+    table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
+    return as_numbers(table.column(0), kind)
+
+
+class CorpusStage(Protocol):
+    """Looks at the indexes of all parts; texts it does not see."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    needs: ClassVar[tuple[str, ...]]
+    """The columns of the index that it reads."""
+
+    def judge(self, indexes: Indexes, verdicts: Verdicts) -> Verdicts:
+        """Give the verdicts of the stages before it, and its own beside them."""
+
+
+Stage = RecordStage | CorpusStage

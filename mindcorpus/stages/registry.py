@@ -1,0 +1,78 @@
+"""Which row stages there are, in the order in which they run; read without loading any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from mindcorpus.registry import Registry
+
+if TYPE_CHECKING:
+    from mindcorpus.stages.base import CorpusStage, RecordStage
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """What everybody may know of a stage."""
+
+    name: str
+    title: str
+    summary: str
+    """What it does, in a sentence."""
+    sees: Literal["record", "corpus"]
+    """Whether it looks at one record, or at the indexes of all."""
+    on: bool = True
+    """Whether it runs where a request names none."""
+    reasons: tuple[str, ...] = ()
+    """Why it may leave records out."""
+    changes: tuple[str, ...] = ()
+    """What it may do to their texts."""
+    module: str = ""
+    """Where its `STAGE` is; by default the module of its name in this package."""
+
+    def __post_init__(self) -> None:
+        if not self.module:
+            object.__setattr__(self, "module", f"{__package__}.{self.name}")
+
+
+STAGES: Registry[StageEntry] = Registry("stage")
+register, remove = STAGES.register, STAGES.remove
+
+
+@dataclass(frozen=True)
+class ChosenStages:
+    """The stages of one merge, with their options, in the order in which they run."""
+
+    of_records: tuple[RecordStage, ...]
+    of_corpus: tuple[CorpusStage, ...]
+
+
+def choose(names: Sequence[str] | None) -> ChosenStages:
+    """Load the stages of these names, or those that are on by themselves.
+
+    Raises `SettingsError` for a name that no stage has, or more than one, and for one whose
+    module cannot be imported.
+    """
+    if names is None:
+        wanted = {name for name, entry in STAGES.items() if entry.on}
+    else:
+        wanted = {STAGES.find(name).name for name in names}
+    ordered = [name for name in STAGES if name in wanted]
+    made = {name: STAGES.load(name, "STAGE")() for name in ordered}
+    sees = {name: STAGES[name].sees for name in ordered}
+    return ChosenStages(
+        tuple(cast("RecordStage", made[name]) for name in ordered if sees[name] == "record"),
+        tuple(cast("CorpusStage", made[name]) for name in ordered if sees[name] == "corpus"),
+    )
+
+
+register(
+    StageEntry(
+        name="exact_duplicates",
+        title="Exact duplicates",
+        summary="Leaves out records whose input and response an earlier one has as well.",
+        sees="corpus",
+        reasons=("duplicate",),
+    )
+)

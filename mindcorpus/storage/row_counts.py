@@ -1,0 +1,44 @@
+"""What became of a source's rows: kept, or left out for reasons, some with a twin that stands.
+
+`read = kept + Σ reasons`. In manifests and statistics the reasons stand under two keys: `dropped`,
+by reason, and `duplicates`, by the source of the record that stands for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class LeftOut(NamedTuple):
+    """So many rows of a source that were left out for one reason."""
+
+    reason: str
+    twin: str
+    """The source of the record that stands for them, or ""."""
+    rows: int
+
+
+def left_out(counts: Mapping[str, Any]) -> list[LeftOut]:
+    """Give what was left out of a source, as its entry in a manifest or in statistics says."""
+    return [
+        *(LeftOut(reason, "", rows) for reason, rows in counts["dropped"].items()),
+        *(LeftOut("duplicate", twin, rows) for twin, rows in counts["duplicates"].items()),
+    ]
+
+
+def rows_dropped(counts: Mapping[str, Any]) -> int:
+    """Add up the rows that nothing stands for."""
+    return sum(each.rows for each in left_out(counts) if not each.twin)
+
+
+def rows_duplicate(counts: Mapping[str, Any]) -> int:
+    """Add up the rows for which another record stands."""
+    return sum(each.rows for each in left_out(counts) if each.twin)
+
+
+def is_accounted_for(counts: Mapping[str, Any]) -> bool:
+    """Tell whether the rows that were read are those kept and those left out."""
+    total: int = counts["kept"] + sum(each.rows for each in left_out(counts))
+    read: int = counts["read"]
+    return total == read
