@@ -14,8 +14,9 @@ import pytest
 from documents import blocks, read, table
 from running import Service
 
-from web.api.schemas import Job, MergeBody, PrepareBody
+from web.api.schemas import MergeBody, PrepareBody
 from web.problems import KINDS
+from workers.jobs.job import Job
 
 if TYPE_CHECKING:
     from apiflask import APIFlask

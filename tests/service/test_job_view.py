@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,4 +56,5 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
 @pytest.mark.parametrize(("state", "share"), [("succeeded", 1), ("failed", 0), ("cancelled", 0)])
 def test_a_job_that_is_over_keeps_its_card(stores: Stores, state: Any, share: float) -> None:
     job = stores.submit("A")
-    assert tell(replace(job, state=state, started=job.created, finished=job.created)).share == share
+    ended = {"state": state, "started": job.created, "finished": job.created}
+    assert tell(job.model_copy(update=ended)).share == share

@@ -7,7 +7,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,7 +240,8 @@ def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: W
     from workers.jobs.job_specs import merge_spec
 
     order = merge_spec(MergeRequest(sample=True, sources=("TRACE",)), settings)
-    job = replace(desk.submit(order).job, state="succeeded", result=result_of(settings))
+    ended = {"state": "succeeded", "result": result_of(settings)}
+    job = desk.submit(order).job.model_copy(update=ended)
     with app.test_request_context("/"):
         now = published_by(job)
         assert not now.replaced

@@ -191,7 +191,7 @@ def _summary(job: Job) -> str:
         "queued": _queued(job),
         "cancelling": "Was asked to stop; that takes seconds.",
         "succeeded": f"Done: {_outcome(job)}.",
-        "failed": f"Failed: {(job.error or {}).get('title', 'for an unknown reason')}.",
+        "failed": f"Failed: {job.error.title if job.error else 'for an unknown reason'}.",
         "cancelled": "Cancelled. What was published before is untouched.",
     }[job.state]
 
