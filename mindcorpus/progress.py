@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from mindcorpus.errors import CancelledError
 
-Stage = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+Phase = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Progress:
     is waited for, such as the next try of a request; it is "" as soon as the work goes on.
     """
 
-    stage: Stage
+    stage: Phase
     item: str = ""
     rows: int = 0
     done: int = 0

@@ -98,7 +98,7 @@ class Backlog:
         # Merges that fail at their first row would be no work.
         for job_id in self.job_ids:
             if (failure := self._stack.store.get(job_id).error) is not None:
-                raise StackError(f"a merge of the backlog failed: {failure['title']}")
+                raise StackError(f"a merge of the backlog failed: {failure.title}")
 
     def _top_up(self) -> None:
         body = merge_of(self._sources, self._numbers.next())

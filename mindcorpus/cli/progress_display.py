@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from mindcorpus.progress import Cancellation, Progress, Stage
+    from mindcorpus.progress import Cancellation, Phase, Progress
 
 PLAIN_PAUSE = 5.0  # seconds between two plain lines
 # Stage, item, bytes, rows, rate, time: what each needs, the item getting what is left.
@@ -81,7 +81,7 @@ class LiveBoard:
     def __init__(self, console: Console, cancel: Cancellation) -> None:
         self._console = console
         self._cancel = cancel
-        self._lines: dict[tuple[Stage, str], _Line] = {}
+        self._lines: dict[tuple[Phase, str], _Line] = {}
         self._lock = threading.Lock()
         blocks = console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if blocks else "line")
@@ -113,7 +113,7 @@ class LiveBoard:
                 lambda stage, old: stage != event.stage or (stage == "fetch" and old.complete)
             )
 
-    def _finish(self, over: Callable[[Stage, _Line], bool]) -> None:
+    def _finish(self, over: Callable[[Phase, _Line], bool]) -> None:
         with self._lock:
             lines = {key: line for key, line in self._lines.items() if over(key[0], line)}
             for key in lines:

@@ -13,7 +13,7 @@ import httpx2
 from mindcorpus.client.connection import Connection, hang_up, pause, retry_after
 from mindcorpus.client.problems import PASSING, read_json, refusal, unreachable
 from mindcorpus.errors import UnreachableError
-from mindcorpus.progress import STAGES, Progress
+from mindcorpus.progress import PHASES, Progress
 
 #: The states that never change again.
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -41,7 +41,7 @@ class JobEvent:
     def progress(self) -> Progress | None:
         """What a board of progress shows of it, if anything."""
         stage = self.data.get("stage")
-        if stage not in STAGES or self.data.get("state") not in ("waiting", "running"):
+        if stage not in PHASES or self.data.get("state") not in ("waiting", "running"):
             return None
         return Progress(
             stage,

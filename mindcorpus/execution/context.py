@@ -8,7 +8,7 @@ from typing import Any
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.execution.worker_pool import Finished, Task, WorkerPool
-from mindcorpus.progress import Cancellation, Progress, Reporter, Stage
+from mindcorpus.progress import Cancellation, Phase, Progress, Reporter
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class JobContext:
 
     def try_all(
         self,
-        stage: Stage,
+        stage: Phase,
         tasks: Sequence[Task],
         items: Sequence[str],
         total: int,
@@ -41,7 +41,7 @@ class JobContext:
 
     def do_all(
         self,
-        stage: Stage,
+        stage: Phase,
         tasks: Sequence[Task],
         items: Sequence[str],
         total: int,

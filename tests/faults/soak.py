@@ -186,7 +186,7 @@ def soak(
     assert {job.id for job in run.jobs} <= {job.id for job in page.jobs}, "jobs were lost"
     ended = assert_sound(cluster, watcher, page.jobs, patience)
     states = [job.state for job in ended.values()]
-    failed = {(job.kind, job.error["code"]) for job in ended.values() if job.error is not None}
+    failed = {(job.kind, job.error.code) for job in ended.values() if job.error is not None}
     assert failed <= {("prepare", code) for code in EXPECTED}, f"failed: {failed}"
     return {
         "seed": seed,

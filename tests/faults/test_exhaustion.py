@@ -28,8 +28,8 @@ def test_out_of_memory_ends_the_job_and_not_the_worker(build: Build) -> None:
     ended = assert_sound(cluster, watcher, [job])[job.id]
     assert ended.state == "failed"
     assert ended.error is not None
-    assert ended.error["code"] == "out-of-memory"
-    assert "MINDCORPUS_MEMORY_LIMIT_MB" in ended.error["hint"]
+    assert ended.error.code == "out-of-memory"
+    assert "MINDCORPUS_MEMORY_LIMIT_MB" in ended.error.hint
     other = cluster.merge("beta")
     done = assert_sound(cluster, watcher, [job, other])[other.id]
     assert done.result is not None
@@ -90,7 +90,7 @@ def test_the_disk_stays_full(disk: Path, build: Build) -> None:
     leave(disk, 2 * MIB)
     job = cluster.merge("alpha")
     ended = assert_sound(cluster, watcher, [job])[job.id]
-    assert (ended.state, ended.error and ended.error["code"]) == ("failed", "storage")
+    assert (ended.state, ended.error and ended.error.code) == ("failed", "storage")
 
 
 def test_below_the_floor_nothing_is_accepted_or_begun(disk: Path, build: Build) -> None:

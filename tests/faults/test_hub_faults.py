@@ -75,8 +75,8 @@ def test_what_will_not_pass_fails_at_once_with_its_code(
     job = cluster.merge(HUB)
     ended = assert_sound(cluster, watcher, [job])[job.id]
     assert ended.error is not None
-    assert (ended.error["code"], ended.error["source"]) == (code, HUB)
-    assert ended.error["hint"]
+    assert (ended.error.code, ended.error.source) == (code, HUB)
+    assert ended.error.hint
     assert time.monotonic() - began < 15
     (part,) = cluster.parts(job).values()
     assert part["tries"] == "0"
@@ -91,7 +91,7 @@ def test_a_hub_that_stays_away_fails_the_job_when_its_tries_are_used_up(
     hub.fail("unavailable", times=None)
     job = cluster.merge(HUB)
     ended = assert_sound(cluster, watcher, [job])[job.id]
-    assert (ended.state, ended.error and ended.error["code"]) == ("failed", "hub-unavailable")
+    assert (ended.state, ended.error and ended.error.code) == ("failed", "hub-unavailable")
 
 
 def test_a_job_that_waits_for_the_hub_can_be_cancelled(

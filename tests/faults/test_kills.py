@@ -94,7 +94,7 @@ def test_a_poison_job_fails_when_its_attempts_are_used_up(cluster: Cluster, soun
     ended = sound([job])[job.id]
     assert ended.state == "failed"
     assert ended.error is not None
-    assert ended.error["code"] == "worker-lost"
+    assert ended.error.code == "worker-lost"
     assert len(killed) == cluster.settings.max_attempts
 
 
@@ -109,7 +109,7 @@ def test_a_job_that_kills_its_whole_worker_fails_when_its_attempts_are_used_up(
         cluster.worker_of(runner).kill()
         cluster.heal(1)
     ended = sound([job])[job.id]
-    assert (ended.state, ended.error and ended.error["code"]) == ("failed", "worker-lost")
+    assert (ended.state, ended.error and ended.error.code) == ("failed", "worker-lost")
 
 
 @pytest.mark.parametrize("stage", ["read", "write"])

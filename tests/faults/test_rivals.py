@@ -146,4 +146,4 @@ def test_merges_and_prepares_at_the_same_time(cluster: Cluster, sound: Sound) ->
         # What a prepare reads may be replaced under it: then it says so.
         allowed = {"succeeded"} if job.kind == "merge" else {"succeeded", "failed"}
         assert job.state in allowed
-        assert job.error is None or job.error["code"] == "artifact"
+        assert job.error is None or job.error.code == "artifact"

@@ -31,7 +31,7 @@ from mindcorpus import (
     prepared_datasets_exist,
 )
 from mindcorpus.errors import CancelledError, ExistsError, SettingsError
-from mindcorpus.progress import STAGES
+from mindcorpus.progress import PHASES
 
 if TYPE_CHECKING:
     from hub_server import HubServer
@@ -173,7 +173,7 @@ def test_errors_share_a_root_and_know_what_to_do(sample: Made) -> None:
 def check_progress(events: list[Progress]) -> None:
     """Look at what was told: stages in order, numbers that only grow, ends that are reached."""
     stages = [stage for stage, _ in itertools.groupby(event.stage for event in events)]
-    assert stages == sorted(stages, key=STAGES.index)
+    assert stages == sorted(stages, key=PHASES.index)
     assert stages[-1] == "publish"
     for stage in set(stages) - {"fetch", "publish", "deduplicate"}:
         mine = [event for event in events if event.stage == stage]
@@ -199,7 +199,7 @@ def test_a_merge_from_the_hub_tells_every_stage(
     names = ["Human-Like-DPO-Dataset", "Psych-101", "TRACE"]
     result = merge_all_datasets(sources=names, settings=settings, report=events.append)
     check_progress(events)
-    assert {event.stage for event in events} == {*STAGES} - {"check"}
+    assert {event.stage for event in events} == {*PHASES} - {"check"}
     assert {event.item for event in events if event.stage == "fetch"} == {*names}
     read = [event for event in events if event.stage == "read"]
     assert {event.item for event in read} == {*names}

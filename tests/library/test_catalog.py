@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,9 +11,11 @@ from catalog_entry import ENTRY
 from raw_files import adapt_file, kept
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.report import html
 from mindcorpus.sources.adapters import Columns, LastMark, Messages
-from mindcorpus.sources.catalog import Catalog, load_catalog
+from mindcorpus.sources.catalog import Catalog, Commercial, load_catalog
 from mindcorpus.sources.thread_adapter import Threads
+from mindcorpus.storage import cards
 
 # name: repository, files and their formats, type, adapter, licence, whether a product may use it.
 SEVEN = {
@@ -203,3 +206,9 @@ def test_own_sources_follow_the_seven_and_any_format_gives_the_same(
         assert source.path == str(tmp_path / "mine")
         records = kept(adapt_file(source, Path(source.path)))
         assert [record[:3] for record in records] == [(0, "one", "1"), (1, "two", "NA")]
+
+
+def test_every_face_has_words_for_every_commercial_use() -> None:
+    uses = list(get_args(Commercial))
+    assert list(cards._COMMERCIAL) == uses
+    assert list(html._COMMERCIAL) == uses

@@ -27,7 +27,7 @@ from mindcorpus.corpus.lineage import SCHEMA as LINEAGE
 from mindcorpus.formats.chat_rules import RULES
 from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.progress import STAGES
+from mindcorpus.progress import PHASES
 from mindcorpus.records import COLUMNS
 from mindcorpus.sources import thread_adapter
 from mindcorpus.sources.adapters import TagColumn
@@ -377,7 +377,7 @@ def test_every_public_name_is_listed() -> None:
 
 def test_every_stage_is_named() -> None:
     text = " ".join(section(API, "Progress, cancellation, errors").split())
-    assert "The stages are " + ", ".join(f"`{stage}`" for stage in STAGES[:-1]) in text
+    assert "The stages are " + ", ".join(f"`{stage}`" for stage in PHASES[:-1]) in text
 
 
 # The others

@@ -18,7 +18,7 @@ from playing import Player
 from running import Service, read_events
 from test_api_jobs import prepare
 
-from web.api.schemas import Job
+from workers.jobs.job import Job
 from workers.jobs.job_store import stream_key
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from documents import blocks, read, table
 from running import Service
 
 from mindcorpus.job_requests import MergeBody
-from web.api.schemas import Job, PrepareBody
+from web.api.schemas import PrepareBody
 from web.problems import KINDS
+from workers.jobs.job import Job
 
 if TYPE_CHECKING:
     from apiflask import APIFlask

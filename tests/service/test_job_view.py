@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from mindcorpus.progress import PHASES
+from web.pages import job_view
 from web.pages.job_view import JobView, tell
+from workers.jobs.job import STATES, SourceProgress
 
 if TYPE_CHECKING:
     from stores import Stores
@@ -57,4 +59,12 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
 @pytest.mark.parametrize(("state", "share"), [("succeeded", 1), ("failed", 0), ("cancelled", 0)])
 def test_a_job_that_is_over_keeps_its_card(stores: Stores, state: Any, share: float) -> None:
     job = stores.submit("A")
-    assert tell(replace(job, state=state, started=job.created, finished=job.created)).share == share
+    ended = {"state": state, "started": job.created, "finished": job.created}
+    assert tell(job.model_copy(update=ended)).share == share
+
+
+def test_there_are_words_for_every_state_and_phase() -> None:
+    assert list(job_view.STATE_WORDS) == list(STATES)
+    assert list(job_view.PHASE_WORDS) == list(job_view._DOING_WORDS) == list(PHASES)
+    states = get_args(SourceProgress.model_fields["state"].annotation)
+    assert list(job_view._SOURCE_WORDS) == list(states)

@@ -11,6 +11,7 @@ import pytest
 from mindcorpus.errors import DataError, HubUnavailableError
 from mindcorpus.progress import Progress
 from workers.errors import JobFinishedError, describe
+from workers.jobs.job import JobError
 from workers.jobs.job_specs import PartSpec
 from workers.jobs.leases import Claim, NotClaimed
 from workers.jobs.messages import parts_of
@@ -207,7 +208,7 @@ def test_failure_keeps_its_error(stores: Stores) -> None:
     stores.claims.fail(stores.take(job.id), BROKEN)
     failed = stores.jobs.get(job.id)
     assert failed.state == "failed"
-    assert failed.error == describe(BROKEN)
+    assert failed.error == JobError(**describe(BROKEN))
     assert stores.jobs.events(job.id)[-1].data["error"] == describe(BROKEN)
 
 
@@ -275,8 +276,8 @@ def test_a_lost_job_is_queued_again_and_fails_after_its_last_attempt(stores: Sto
     failed = stores.jobs.get(job.id)
     assert failed.state == "failed"
     assert failed.error is not None
-    assert failed.error["code"] == "worker-lost"
-    assert "died 3 times" in failed.error["title"]
+    assert failed.error.code == "worker-lost"
+    assert "died 3 times" in failed.error.title
     assert stores.states(job.id) == ["queued", "running"] * 3 + ["failed"]
 
 
@@ -555,7 +556,7 @@ def test_a_part_that_fails_ends_its_merge(stores: Stores) -> None:
     failing, running = stores.take(one), stores.take(two)
     assert stores.claims.fail(failing, BROKEN) == []
     merge = stores.jobs.get(job.id)
-    assert (merge.state, merge.error) == ("failed", describe(BROKEN))
+    assert (merge.state, merge.error) == ("failed", JobError(**describe(BROKEN)))
     assert source(stores, job.id, "a").state == "failed"
     assert stores.state(three) == "cancelled"
     assert stores.claims.beat(running) == "cancel"
@@ -572,7 +573,7 @@ def test_a_part_that_is_lost_too_often_ends_its_merge(stores: Stores) -> None:
         stores.claims.lost(one, stores.take(one).fence)
     error = stores.jobs.get(job.id).error
     assert error is not None
-    assert error["code"] == "worker-lost"
+    assert error.code == "worker-lost"
     assert stores.active() == {}
 
 

@@ -7,17 +7,18 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from test_session import OWN, signed_in
 
+from mindcorpus.sources.catalog import Commercial
 from mindcorpus.storage.kinds import CORPUS
 from web import create_app
 from web.access.tokens import TokenFile
+from web.pages import overview
 from web.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -236,12 +237,13 @@ def result_of(settings: WebSettings) -> dict[str, Any]:
 def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: WebSettings) -> None:
     from web.pages.job_files import published_by
 
-    desk = app.extensions["mindcorpus"].desk
+    service = app.extensions["mindcorpus"].job_service
     from mindcorpus.job_requests import MergeRequest
     from workers.jobs.job_specs import merge_spec
 
     order = merge_spec(MergeRequest(sample=True, sources=("TRACE",)), settings)
-    job = replace(desk.submit(order).job, state="succeeded", result=result_of(settings))
+    ended = {"state": "succeeded", "result": result_of(settings)}
+    job = service.submit(order).job.model_copy(update=ended)
     with app.test_request_context("/"):
         now = published_by(job)
         assert not now.replaced
@@ -253,3 +255,12 @@ def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: W
         assert sum(file["url"] is None for file in then.files) == 1
         shutil.rmtree(settings.data_dir / "artifacts")
         assert all(file["url"] is None for file in published_by(job).files)
+
+
+def test_there_are_words_for_every_commercial_use() -> None:
+    uses = list(get_args(Commercial))
+    assert list(overview._MAY) == list(overview._MIXTURE) == uses
+    assert sorted(overview._STRICTEST) == sorted(uses)
+    form = (Path(overview.__file__).parents[1] / "templates/new_merge.html").read_text()
+    table = form.split("commercial use {{ {")[1].split("}[source.licence.commercial]")[0]
+    assert re.findall('"([a-z-]+)":', table) == uses

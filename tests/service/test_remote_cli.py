@@ -12,15 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from command_line import MAIN, PATIENCE, Ran, Session, environment, run
 from documents import blocks, read
 
+from mindcorpus.cli.service import list_jobs
 from mindcorpus.client.downloads import _Part
+from mindcorpus.client.events import FINAL
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import AccessDeniedError, ServiceError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.progress import Progress
+from workers.jobs.job import KINDS, STATES, TERMINAL
 
 if TYPE_CHECKING:
     from playing import Player
@@ -146,6 +150,15 @@ def test_a_token_that_does_not_do_ends_with_8(token: str, service: Service, tmp_
 
 
 # Jobs
+
+
+def test_what_jobs_are_listed_by_is_what_a_job_can_be() -> None:
+    types = {option.name: option.type for option in list_jobs.params}
+    offered = {
+        name: tuple(kind.choices) for name, kind in types.items() if isinstance(kind, click.Choice)
+    }
+    assert offered == {"kind": KINDS, "state": STATES}
+    assert FINAL == TERMINAL
 
 
 def test_a_detached_job_is_listed_and_watched_later(service: Service, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_job_that_loses_every_worker_fails(stores: Stores) -> None:
     failed = stores.jobs.get(job.id)
     assert failed.state == "failed"
     assert failed.error is not None
-    assert failed.error["code"] == "worker-lost"
+    assert failed.error.code == "worker-lost"
     assert stores.active() == {}
 
 

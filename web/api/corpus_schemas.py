@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from mindcorpus.sources import catalog
 from web.api.known import FormatName, KindName
-from web.api.schemas import Job
+from workers.jobs.job import Job
 
 
-class Licence(BaseModel):
+def _told_in_full(schema: dict[str, Any]) -> None:
+    # What an entry of the catalogue may leave out, an answer tells all the same.
+    schema["required"] = list(schema["properties"])
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Licence(catalog.Licence):
     """Under which terms a source may be used."""
 
-    id: str
-    terms: str
-    url: str
-    commercial: Literal["yes", "with-conditions", "after-payment", "no", "unknown"]
-    warning: str
+    model_config = ConfigDict(json_schema_extra=_told_in_full)
 
 
 class MergedSource(BaseModel):

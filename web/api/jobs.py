@@ -7,10 +7,11 @@ from flask import Response, jsonify
 from web.api.answers import accepted
 from web.api.blueprint import api
 from web.api.inputs import holder, idempotency_key
-from web.api.schemas import Job, JobPage, JobsQuery
+from web.api.schemas import JobsQuery
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
+from workers.jobs.job import Job, JobPage
 
 
 @api.get("/jobs")
@@ -24,8 +25,7 @@ from web.services import services
 def list_jobs(query: JobsQuery) -> Response:
     """List jobs of a kind, of a state, or all; `next_cursor` leads to the next page."""
     page = services().store.list(**dict(query))
-    payload = {"jobs": [job.as_dict() for job in page.jobs], "next_cursor": page.next_cursor}
-    return polled(payload, active=any(not job.over for job in page.jobs))
+    return polled(page.model_dump(), active=any(not job.over for job in page.jobs))
 
 
 @api.get("/jobs/<job_id>")

@@ -11,10 +11,10 @@ from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import Corpus, MergeAnswer
-from web.api.schemas import Job
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
+from workers.jobs.job import Job
 from workers.jobs.job_specs import merge_spec
 
 _OF_A_SOURCE = ("name", "origin", "revision", "licence", "read", "kept")

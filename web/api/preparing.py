@@ -14,10 +14,11 @@ from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import PrepareAnswer, Prepared
-from web.api.schemas import Job, PrepareBody
+from web.api.schemas import PrepareBody
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
+from workers.jobs.job import Job
 from workers.jobs.job_specs import prepare_spec
 
 

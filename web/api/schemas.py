@@ -1,24 +1,21 @@
-"""What requests may say, and how jobs are shown; the OpenAPI document is made from it.
+"""What requests may say; the OpenAPI document is made from it.
 
 What a job may be asked for stands in `mindcorpus.job_requests`. No request names a path or a
-catalogue of the server's disk. web/api/corpus_schemas.py has the other answers.
+catalogue of the server's disk. Answers: workers/jobs/job.py has the jobs,
+web/api/corpus_schemas.py the others.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mindcorpus.formats.registry import ALL
 from mindcorpus.job_requests import Name, PrepareRequest
 from web.api.known import FormatChoice, FormatName
-
-Kind = Literal["merge", "prepare"]
-State = Literal["queued", "waiting", "running", "cancelling", "succeeded", "failed", "cancelled"]
-Stage = Literal["fetch", "read", "deduplicate", "write", "check", "publish"]
-
+from workers.jobs.job import Kind, State
 
 # Requests
 
@@ -71,83 +68,3 @@ class RecordsQuery(_Query):
     )
     min_words: _Whole | None = Field(None, ge=0, le=2**53 - 1)
     max_words: _Whole | None = Field(None, ge=0, le=2**53 - 1)
-
-
-# Jobs
-
-
-class SourceProgress(BaseModel):
-    """How far one source of a merge is."""
-
-    name: str
-    state: Literal["queued", "running", "done", "failed", "absent", "cancelled"]
-    rows: int
-    done: int
-    total: int | None
-    parts: int
-    parts_done: int
-
-
-class JobProgress(BaseModel):
-    """How far a job is: bytes `done` of `total`, `rate` in bytes and `eta` in seconds."""
-
-    source: str
-    rows: int
-    rows_total: int | None
-    done: int
-    total: int | None
-    note: str
-    rate: float | None
-    eta: float | None
-    sources: list[SourceProgress]
-    parts: int
-    parts_done: int
-
-
-class Owner(BaseModel):
-    """The process that works on a job."""
-
-    host: str
-    pid: int
-
-
-class JobError(BaseModel):
-    """Why a job failed."""
-
-    code: str
-    title: str
-    detail: str
-    hint: str
-    source: str | None
-
-
-class Job(BaseModel):
-    """A merge or a prepare: asked for, worked on, or ended."""
-
-    id: str = Field(pattern="^[0-9a-f]{32}$")
-    kind: Kind
-    request: dict[str, Any]
-    state: State
-    stage: Stage | None
-    progress: JobProgress
-    queue_position: int | None = Field(description="1 is next.")
-    attempt: int = Field(description="How often a worker began it.")
-    tries: int = Field(description="How often it failed for what may pass.")
-    owner: Owner | None
-    lease_until: str | None
-    created: str
-    started: str | None
-    updated: str
-    finished: str | None
-    not_before: str | None = Field(description="When it is tried again.")
-    cancel_requested: bool
-    retry_of: str | None
-    error: JobError | None
-    result: dict[str, Any] | None
-
-
-class JobPage(BaseModel):
-    """Some jobs, newest first."""
-
-    jobs: list[Job]
-    next_cursor: str | None

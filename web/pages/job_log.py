@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from web.pages.filters import plural
-from web.pages.job_view import STAGE_WORDS, STATE_WORDS
+from web.pages.job_view import PHASE_WORDS, STATE_WORDS
 from workers.jobs.job_store import Event
 
 _MOST_LINES = 200
@@ -63,7 +63,7 @@ def _state_line(data: dict[str, Any]) -> str:
 
 
 def _progress_line(data: dict[str, Any]) -> str:
-    words = STAGE_WORDS.get(data["stage"], "")
+    words = PHASE_WORDS.get(data["stage"], "")
     if data["source"]:
         words = f"{words} {data['source']}".strip()
     if data["rows"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindcorpus.formats.registry import ALL, FORMATS
-from mindcorpus.progress import STAGES
+from mindcorpus.progress import PHASES
 from web.pages.filters import amount, duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
 
@@ -23,7 +23,7 @@ STATE_WORDS = {
 STATE_CHOICES = {state: STATE_WORDS[state] for state in STATES if state != "waiting"} | {
     "waiting": "Running, in parts"
 }
-STAGE_WORDS = {
+PHASE_WORDS = {
     "fetch": "Fetch",
     "read": "Read",
     "deduplicate": "De-duplicate",
@@ -199,7 +199,7 @@ def _summary(job: Job) -> str:
         "queued": _queued(job),
         "cancelling": "Was asked to stop; that takes seconds.",
         "succeeded": f"Done: {_outcome(job)}.",
-        "failed": f"Failed: {(job.error or {}).get('title', 'for an unknown reason')}.",
+        "failed": f"Failed: {job.error.title if job.error else 'for an unknown reason'}.",
         "cancelled": "Cancelled. What was published before is untouched.",
     }[job.state]
 
@@ -239,19 +239,19 @@ def _outcome(job: Job) -> str:
 
 
 def _steps(job: Job) -> list[Step]:
-    stages = [stage for stage in STAGES if job.kind == "merge" or stage in _OF_A_PREPARE]
-    at = stages.index(job.stage) if job.stage in stages else -1
+    phases = [phase for phase in PHASES if job.kind == "merge" or phase in _OF_A_PREPARE]
+    at = phases.index(job.stage) if job.stage in phases else -1
     if _joins(job):
-        at = stages.index("deduplicate")
+        at = phases.index("deduplicate")
     if job.state == "succeeded":
-        at = len(stages)
+        at = len(phases)
     return [
         Step(
-            stage,
-            STAGE_WORDS[stage],
+            phase,
+            PHASE_WORDS[phase],
             "done" if place < at else "current" if place == at else "later",
         )
-        for place, stage in enumerate(stages)
+        for place, phase in enumerate(phases)
     ]
 
 

@@ -1,12 +1,19 @@
-"""A job as clients see it, made from the fields that Redis holds."""
+"""A job as clients see it, made from the fields that Redis holds.
+
+The models are what the API answers with, and what its OpenAPI document is made from: what a field
+is described as there is said here.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mindcorpus.progress import Phase
 
 State = Literal[
     "queued",  # waits for a worker
@@ -24,36 +31,28 @@ Kind = Literal["merge", "prepare"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The process that holds a job."""
-
-    host: str
-    pid: int
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
 
-@dataclass(frozen=True)
-class SourceProgress:
-    """How far one source of a merge has come; `total` is None until its files are known."""
+class SourceProgress(_Model):
+    """How far one source of a merge is."""
 
     name: str
-    state: str
-    """queued, running, done, failed, absent or cancelled."""
+    state: Literal["queued", "running", "done", "failed", "absent", "cancelled"]
     rows: int
     done: int
     total: int | None
+    """None until its files are known."""
     parts: int
     parts_done: int
 
 
-@dataclass(frozen=True)
-class JobProgress:
-    """Where a job stands: rows; `done` and `total` in bytes; `rate` in bytes a second; `eta` in s.
-
-    `source` is what is worked on just now, a source or an output.
-    """
+class JobProgress(_Model):
+    """How far a job is: bytes `done` of `total`, `rate` in bytes and `eta` in seconds."""
 
     source: str
+    """What is worked on just now, a source or an output."""
     rows: int
     rows_total: int | None
     done: int
@@ -66,29 +65,46 @@ class JobProgress:
     parts: int
 
 
-@dataclass(frozen=True)
-class Job:
-    """A merge or a prepare that a client asked for; docs/http-api.md explains the fields."""
+class Owner(_Model):
+    """The process that works on a job."""
 
-    id: str
+    host: str
+    pid: int
+
+
+class JobError(_Model):
+    """Why a job failed."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str
+    source: str | None
+
+
+class Job(_Model):
+    """A merge or a prepare: asked for, worked on, or ended."""
+
+    # docs/http-api.md explains the fields.
+    id: str = Field(pattern="^[0-9a-f]{32}$")
     kind: Kind
     request: dict[str, Any]
     state: State
-    stage: str | None
+    stage: Phase | None
     progress: JobProgress
-    queue_position: int | None
-    attempt: int
-    tries: int
+    queue_position: int | None = Field(description="1 is next.")
+    attempt: int = Field(description="How often a worker began it.")
+    tries: int = Field(description="How often it failed for what may pass.")
     owner: Owner | None
     lease_until: str | None
     created: str
     started: str | None
     updated: str
     finished: str | None
-    not_before: str | None
+    not_before: str | None = Field(description="When it is tried again.")
     cancel_requested: bool
     retry_of: str | None
-    error: dict[str, Any] | None
+    error: JobError | None
     result: dict[str, Any] | None
 
     @property
@@ -98,7 +114,15 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """Give the job as JSON values."""
-        return asdict(self)
+        return self.model_dump()
+
+
+class JobPage(_Model):
+    """Some jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+    """Leads on; None after the last."""
 
 
 def read_job(
@@ -108,15 +132,15 @@ def read_job(
     stamp, whole = _Stamps(fields), _Numbers(fields)
     return Job(
         id=fields["id"],
-        kind="merge" if fields["kind"] == "merge" else "prepare",
+        kind=fields["kind"],
         request=_shown(json.loads(fields["request"])),
-        state=_state(fields["state"]),
+        state=fields["state"],
         stage=fields.get("stage"),
         progress=_progress(fields, sources, now),
         queue_position=position,
         attempt=whole("attempt") or 0,
         tries=whole("tries") or 0,
-        owner=Owner(fields["host"], int(fields["pid"])) if "host" in fields else None,
+        owner=Owner(host=fields["host"], pid=int(fields["pid"])) if "host" in fields else None,
         lease_until=stamp("lease_until"),
         created=stamp("created") or "",
         started=stamp("started"),
@@ -135,10 +159,6 @@ def read_job(
 def _shown(request: dict[str, Any]) -> dict[str, Any]:
     """Give a request without what the service adds to it: paths of its own disks."""
     return {name: value for name, value in request.items() if name not in ("catalogs", "paths")}
-
-
-def _state(text: str) -> State:
-    return next(state for state in STATES if state == text)
 
 
 class _Stamps:

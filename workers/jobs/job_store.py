@@ -18,7 +18,7 @@ from workers.errors import (
     KeyReusedError,
     QueueFullError,
 )
-from workers.jobs.job import Job, Kind, State, read_job
+from workers.jobs.job import Job, JobPage, Kind, State, read_job
 from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import GRACE_MS, Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
@@ -34,14 +34,6 @@ class Submitted:
     job: Job
     outcome: Literal["created", "repeated", "joined"]
     messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True)
-class JobPage:
-    """Some jobs, newest first; `next_cursor` leads on, None after the last."""
-
-    jobs: tuple[Job, ...]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -158,9 +150,9 @@ class JobStore:
             wanted = [job for job in jobs if kind in (None, job.kind)]
             found += wanted[: limit + 1 - len(found)]
             if len(found) > limit:
-                return JobPage(tuple(found[:limit]), found[limit - 1].id)
+                return JobPage(jobs=tuple(found[:limit]), next_cursor=found[limit - 1].id)
             if len(ids) <= limit:
-                return JobPage(tuple(found), None)
+                return JobPage(jobs=tuple(found), next_cursor=None)
             below = f"({ids[-1][1]:.0f}"
 
     def in_flight(self, kind: Kind) -> Job | None:

@@ -34,6 +34,7 @@ ADAPTERS: Mapping[str, type[Adapter]] = {
     "threads": Threads,
 }
 
+Commercial = Literal["yes", "with-conditions", "after-payment", "no", "unknown"]
 Format = Literal["json", "jsonl", "csv", "parquet"]
 SUFFIXES: Mapping[str, Format] = {
     ".json": "json",
@@ -56,7 +57,7 @@ class Licence(_Entry):
     )
     terms: str = Field(min_length=1, description="The terms in a sentence.")
     url: str = ""
-    commercial: Literal["yes", "with-conditions", "after-payment", "no", "unknown"] = Field(
+    commercial: Commercial = Field(
         description="Whether a product may be built on it; the first two pass --commercial-only."
     )
     warning: str = Field("", description="What a corpus that holds the source must say of itself.")
