@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import httpx2
 
-from mindcorpus.client.connection import Connection, hang_up, pause, retry_after
+from mindcorpus.client.connection import Connection, hang_up, pause, wanted_pause
 from mindcorpus.client.problems import PASSING, read_json, refusal, unreachable
 from mindcorpus.errors import UnreachableError
 from mindcorpus.progress import STAGES, Progress
@@ -137,7 +137,7 @@ class JobEvents:
         failure = refusal(response)
         if response.status_code not in PASSING:
             raise failure
-        self._wanted = retry_after(response.headers) or 0.0
+        self._wanted = wanted_pause(response)
         raise UnreachableError(failure.title, hint=failure.hint)
 
     def _polled(self) -> Generator[JobEvent, None, None]:
@@ -172,7 +172,7 @@ class JobEvents:
         self._wanted = 0.0
         response = self._connection.send("GET", self._path, headers=headers, tries=1)
         self._heard = time.monotonic()
-        self._wanted = retry_after(response.headers) or 0.0
+        self._wanted = wanted_pause(response)
         return response
 
     def _event_of(self, response: httpx2.Response) -> JobEvent:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx2
@@ -25,6 +22,7 @@ from huggingface_hub import get_session, set_client_factory
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from mindcorpus.progress import Cancellation
+from mindcorpus.retrying import backoff, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +83,7 @@ class Exchange:
 
         They are what the hub asked for, and then exponential with full jitter.
         """
-        longest = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(self.failures - 1, 30))
-        jitter = random.uniform(0, longest)  # noqa: S311 - nobody gains by guessing it
+        jitter = backoff(self.failures, base=BASE_DELAY, longest=MAX_DELAY)
         pause = (error.retry_after or 0.0) + jitter
         self.note = (
             f"{error.reason}; trying again in {math.ceil(pause)} s"
@@ -250,14 +247,7 @@ def _reason(error: httpx2.RequestError) -> str:
 def _retry_after(headers: httpx2.Headers) -> float | None:
     """Read Retry-After, in seconds or as a date, or else the hub's own rate-limit header."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
     if value:
-        try:
-            due = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        # RFC 9110 dates are in GMT, said or not.
-        return max(0.0, (due.replace(tzinfo=due.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        return retry_after(value)
     limit = parse_ratelimit_headers(headers)
     return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
