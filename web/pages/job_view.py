@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindcorpus.progress import STAGES
-from web.pages.filters import amount, duration, plural, seconds_between, seconds_since
+from mindcorpus.report.charts import amount
+from web.pages.filters import duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
 
 STATE_WORDS = {
