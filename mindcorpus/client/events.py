@@ -39,7 +39,7 @@ class JobEvent:
 
     @property
     def progress(self) -> Progress | None:
-        """What a board of progress shows of it, if anything."""
+        """What a progress display shows of it, if anything."""
         stage = self.data.get("stage")
         if stage not in STAGES or self.data.get("state") not in ("waiting", "running"):
             return None

@@ -74,7 +74,7 @@ class ServiceClient:
         Raises `SettingsError` for a request with catalogue files or paths: they are of this
         machine.
         """
-        body = _told(request or MergeRequest())
+        body = _beyond_defaults(request or MergeRequest())
         if local := [name for name in _LOCAL if name in body]:
             raise SettingsError(
                 f"a service cannot read {local[0]} of this machine",
@@ -103,7 +103,7 @@ class ServiceClient:
             "validation_share": validation_share,
         }
         given = {name: value for name, value in settings.items() if value is not None}
-        return self._submit("/prepare", _told(request or PrepareRequest()) | given)
+        return self._submit("/prepare", _beyond_defaults(request or PrepareRequest()) | given)
 
     def _submit(self, path: str, body: Mapping[str, Any]) -> Submission:
         answer = self._post(path, body)
@@ -231,7 +231,7 @@ class ServiceClient:
         return read_json(self._connection.send("GET", path, query=query).text)
 
 
-def _told(request: MergeRequest | PrepareRequest) -> dict[str, Any]:
+def _beyond_defaults(request: MergeRequest | PrepareRequest) -> dict[str, Any]:
     """Give what a request says beyond the defaults, as JSON values."""
     plain, said = asdict(type(request)()), asdict(request)
     return {name: value for name, value in said.items() if value != plain[name]}

@@ -98,10 +98,10 @@ def prepare(
     with storage_errors(settings.data_dir):
         corpus = store.folder("corpus")
         published = {kind: store.published(kind) for kind in formats}
-        told = {kind: manifest for kind, manifest in published.items() if manifest is not None}
-        missing = [kind for kind in formats if kind not in told]
+        manifests = {kind: manifest for kind, manifest in published.items() if manifest is not None}
+        missing = [kind for kind in formats if kind not in manifests]
         if not missing:
-            return {kind: _result(kind, told[kind], store) for kind in formats}
+            return {kind: _result(kind, manifests[kind], store) for kind in formats}
         store.begin(*missing)
         for kind in missing:
             store.refuse_to_overwrite(kind, force=request.force)
@@ -114,9 +114,9 @@ def prepare(
             cancel.check()
             for kind, folder in folders.items():
                 # What is told is what was staged: another may replace it once it is published.
-                told[kind] = read_manifest(folder)
+                manifests[kind] = read_manifest(folder)
                 store.publish(kind, folder, staging, force=request.force)
-    return {kind: _result(kind, told[kind], store) for kind in formats}
+    return {kind: _result(kind, manifests[kind], store) for kind in formats}
 
 
 @contextmanager

@@ -103,12 +103,12 @@ def persist(
     tries: int,
     timeout: float,
     cancel: Cancellation,
-    tell: Callable[[int, str], None],
+    report: Callable[[int, str], None],
 ) -> T:
     """Do work that asks the hub, as often as it takes, and give its result.
 
     The work runs in a thread of its own, which is left behind when somebody cancels: a blocked
-    read cannot be interrupted. `tell` receives the bytes so far, and why nothing comes
+    read cannot be interrupted. `report` receives the bytes so far, and why nothing comes
     while a next try is waited for, in the caller's thread.
     Raises what the work raises, or its last `PassingError` once the tries are used up.
     """
@@ -116,18 +116,18 @@ def persist(
     _install()
     while True:
         try:
-            return _apart(work, exchange, tell)
+            return _apart(work, exchange, report)
         except PassingError as error:
             if exchange.spent or (error.retry_after or 0.0) > PATIENCE:
                 raise
             pause = exchange.put_off(error)
-        tell(exchange.received, exchange.note)
+        report(exchange.received, exchange.note)
         cancel.wait(pause)
         exchange.note = ""
 
 
 def _apart(
-    work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[int, str], None]
+    work: Callable[[Exchange], T], exchange: Exchange, report: Callable[[int, str], None]
 ) -> T:
     exchange.cancel.check()
     outcome: Future[T] = Future()
@@ -147,7 +147,7 @@ def _apart(
         exchange.cancel.check()
         note = exchange.note
         if not note or note != noted:  # one report for each pause
-            tell(exchange.received, note)
+            report(exchange.received, note)
         noted = note
     return outcome.result()
 

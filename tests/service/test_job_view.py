@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from web.pages.job_view import JobView, tell
+from web.pages.job_view import JobView, describe_job
 
 if TYPE_CHECKING:
     from stores import Stores
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from workers.jobs.job import Job
 
 
-def told(stores: Stores, job: Job) -> JobView:
-    return tell(stores.jobs.get(job.id))
+def view_of(stores: Stores, job: Job) -> JobView:
+    return describe_job(stores.jobs.get(job.id))
 
 
-def current(story: JobView) -> list[str]:
-    return [step.name for step in story.steps if step.state == "current"]
+def current(view: JobView) -> list[str]:
+    return [step.name for step in view.steps if step.state == "current"]
 
 
 def test_nothing_is_full_while_a_source_s_size_is_not_known(stores: Stores) -> None:
     job = stores.submit("A", "B")
-    assert told(stores, job).share == 0
+    assert view_of(stores, job).share == 0
     first, second = stores.parts(job.id)
     stores.read(stores.take(first), 10, 1000)
-    assert told(stores, job).share is None
+    assert view_of(stores, job).share is None
     stores.read(stores.take(second), 5, 0)
-    assert told(stores, job).share == pytest.approx(0.5)
+    assert view_of(stores, job).share == pytest.approx(0.5)
 
 
 def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: Stores) -> None:
@@ -39,13 +39,13 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
         claim = stores.take(part)
         stores.read(claim, 10, 1000)
         stores.claims.succeed(claim, {"found": {}})
-    waits = told(stores, job)
+    waits = view_of(stores, job)
     assert waits.job.state == "queued"
     assert waits.summary == "Joining the parts, as soon as a worker is free."
     assert (current(waits), waits.rows, waits.bytes) == (["deduplicate"], 20, 2000)
     assert [waits.rows_of(source) for source in waits.job.progress.sources] == [10, 10]
     stores.take(job.id)
-    joins = told(stores, job)
+    joins = view_of(stores, job)
     assert (joins.summary, current(joins), joins.rows) == (
         "Joining the parts.",
         ["deduplicate"],
@@ -57,4 +57,7 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
 @pytest.mark.parametrize(("state", "share"), [("succeeded", 1), ("failed", 0), ("cancelled", 0)])
 def test_a_job_that_is_over_keeps_its_card(stores: Stores, state: Any, share: float) -> None:
     job = stores.submit("A")
-    assert tell(replace(job, state=state, started=job.created, finished=job.created)).share == share
+    assert (
+        describe_job(replace(job, state=state, started=job.created, finished=job.created)).share
+        == share
+    )

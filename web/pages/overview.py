@@ -18,7 +18,7 @@ from web.pages.charts import charts_of
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
 from web.pages.filters import FORMATS
 from web.pages.health import health
-from web.pages.job_view import JobView, tell
+from web.pages.job_view import JobView, describe_job
 from web.services import services
 from workers.errors import RedisUnavailableError
 from workers.jobs.job import KINDS
@@ -154,6 +154,6 @@ def _active() -> list[JobView]:
     if any(check.check == "redis" for check in health()):
         return []  # the page says so at its top; where Redis hangs, asking again takes seconds
     try:
-        return [tell(job) for kind in KINDS if (job := store.in_flight(kind)) is not None]
+        return [describe_job(job) for kind in KINDS if (job := store.in_flight(kind)) is not None]
     except RedisUnavailableError:
         return []

@@ -41,11 +41,11 @@ def pause(tries: int, base: float) -> float:
     return backoff(tries + 1, base=base, longest=_LONGEST, least=0.1)
 
 
-def revived(told: Mapping[str, Any]) -> MindcorpusError:
-    """Give an error that `workers.errors.describe` told, of the class with its code."""
+def revived(described: Mapping[str, Any]) -> MindcorpusError:
+    """Give an error that `workers.errors.describe` described, of the class with its code."""
     kinds = [MindcorpusError]
     for kind in kinds:
         kinds += kind.__subclasses__()
     named = {kind.code: kind for kind in kinds if not issubclass(kind, SourcesError)}
-    kind = named.get(told["code"], MindcorpusError)
-    return kind(told["title"], hint=told["hint"], source=told["source"])
+    kind = named.get(described["code"], MindcorpusError)
+    return kind(described["title"], hint=described["hint"], source=described["source"])
