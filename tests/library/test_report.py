@@ -143,6 +143,7 @@ def test_a_corpus_of_nothing_has_a_page() -> None:
         "overlap": [],
     }
     assert Page(render_page(empty, title="Nothing")).open == []
+    assert all_charts(empty, most=9) == {}
 
 
 def charts(most: int = 16) -> dict[str, Chart]:
