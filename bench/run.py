@@ -88,11 +88,11 @@ class Bench:
                 measured = self._run(name, look=number == 0)
                 if number == 0:
                     self.memory[name] = measured
-                    told = f"{measured.peak / 1e6:.0f} MB"
+                    shown = f"{measured.peak / 1e6:.0f} MB"
                 else:
                     self.results.setdefault(name, []).append(measured)
-                    told = f"{measured.wall:.2f} s"
-                print(f"round {number}: {name} {told}", file=sys.stderr)
+                    shown = f"{measured.wall:.2f} s"
+                print(f"round {number}: {name} {shown}", file=sys.stderr)
                 if name == "mindcorpus" and number == 0:
                     self._remember_sizes()
                 if name != "copy" and number == 0 and self._size <= _LARGEST_COMPARED:

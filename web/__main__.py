@@ -35,7 +35,7 @@ def token() -> None:
 )
 def new_token(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token and print it, this once."""
-    with _told():
+    with _reported_errors():
         text = _tokens().new(name, cast("tuple[Scope, ...]", scopes or ("read",)))
     click.echo(text)
 
@@ -43,7 +43,7 @@ def new_token(name: str, scopes: tuple[str, ...]) -> None:
 @token.command("list")
 def list_tokens() -> None:
     """List names, scopes and when they were made."""
-    with _told():
+    with _reported_errors():
         for known in _tokens().list():
             click.echo(f"{known.name}\t{','.join(known.scopes)}\t{known.created.isoformat()}")
 
@@ -52,7 +52,7 @@ def list_tokens() -> None:
 @click.argument("name")
 def revoke_token(name: str) -> None:
     """Delete a token; it is refused from now on."""
-    with _told():
+    with _reported_errors():
         _tokens().revoke(name)
 
 
@@ -73,7 +73,7 @@ def _tokens() -> TokenFile:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _reported_errors() -> Iterator[None]:
     try:
         yield
     except MindcorpusError as error:

@@ -52,7 +52,7 @@ def readyz() -> Response:
     Redis reachable and durable, a worker heard of, and space on the disk.
     """
     checks = look_around()
-    told = [asdict(check) for check in checks]
+    found = [asdict(check) for check in checks]
     failed = [check for check in checks if not check.ok]
     if failed:
         return _fresh(
@@ -62,10 +62,10 @@ def readyz() -> Response:
                 title="the service is not ready",
                 detail="; ".join(check.detail for check in failed),
                 hint=" ".join(check.hint for check in failed),
-                checks=told,
+                checks=found,
             )
         )
-    return _fresh(jsonify(status="ready", checks=told))
+    return _fresh(jsonify(status="ready", checks=found))
 
 
 @operations.get("/metrics")
@@ -84,11 +84,11 @@ def look_around() -> list[Check]:
 def _redis(store: JobStore) -> list[Check]:
     try:
         wrong = store.durability()
-        census = store.queue_stats()
+        stats = store.queue_stats()
     except RedisUnavailableError as error:
         hint = "Start redis-server, or see MINDCORPUS_REDIS_URL; jobs go on when it is back."
         return [Check("redis", ok=False, detail=error.title, hint=hint)]
-    alive = sum(worker.seen <= WORKER_SECONDS for worker in census.workers)
+    alive = sum(worker.seen <= WORKER_SECONDS for worker in stats.workers)
     return [
         Check("redis", ok=True, detail="Redis answers"),
         Check(

@@ -65,16 +65,16 @@ def _end(response: Response) -> Response:
         "token": token.name if token else None,
         "job": job[1] if job else None,
     }
-    tell = partial(_tell, line, g.began)
+    log = partial(_log, line, g.began)
     if response.is_streamed:
-        # A download or a stream of events is told of when it ends.
-        response.call_on_close(tell)
+        # A download or a stream of events is logged when it ends.
+        response.call_on_close(log)
     else:
-        tell()
+        log()
     return response
 
 
-def _tell(line: dict[str, Any], began: float) -> None:
+def _log(line: dict[str, Any], began: float) -> None:
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    told = {name: value for name, value in line.items() if value is not None}
-    structlog.get_logger("web.access").info("request", ms=milliseconds, **told)
+    given = {name: value for name, value in line.items() if value is not None}
+    structlog.get_logger("web.access").info("request", ms=milliseconds, **given)

@@ -42,40 +42,40 @@ class JobCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give what Redis knows now."""
         try:
-            census = self._store.queue_stats()
+            stats = self._store.queue_stats()
         except RedisUnavailableError:
             yield _redis_up(0)
             return
         yield _redis_up(1)
         jobs = GaugeMetricFamily("mindcorpus_jobs", "Jobs by state.", labels=["state"])
-        for state, count in census.states.items():
+        for state, count in stats.states.items():
             jobs.add_metric([state], count)
         yield jobs
         yield GaugeMetricFamily(
             "mindcorpus_queue_age_seconds",
             "How long the job that waits longest has waited.",
-            value=census.oldest_queued or 0.0,
+            value=stats.oldest_queued or 0.0,
         )
         yield GaugeMetricFamily(
             "mindcorpus_workers",
             f"Workers heard of within {WORKER_SECONDS:.0f} s.",
-            value=sum(worker.seen <= WORKER_SECONDS for worker in census.workers),
+            value=sum(worker.seen <= WORKER_SECONDS for worker in stats.workers),
         )
         yield CounterMetricFamily(
             "mindcorpus_lease_losses",
             "Leases that ran out under a job, or a part of one.",
-            value=census.lease_losses,
+            value=stats.lease_losses,
         )
         ended = CounterMetricFamily(
             "mindcorpus_jobs_ended", "Jobs that ended, by how.", labels=["kind", "state"]
         )
-        for (kind, state), count in census.ended.items():
+        for (kind, state), count in stats.ended.items():
             ended.add_metric([kind, state], count)
         yield ended
         durations = SummaryMetricFamily(
             "mindcorpus_job_seconds", "How long jobs ran that ended.", labels=["kind"]
         )
-        for kind, (count, seconds) in census.durations.items():
+        for kind, (count, seconds) in stats.durations.items():
             durations.add_metric([kind], count_value=count, sum_value=seconds)
         yield durations
 

@@ -39,7 +39,7 @@ def configure(level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _tell_error,
+        _describe_error,
         _mask,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -80,7 +80,7 @@ def frames(error: BaseException) -> list[str]:
     ]
 
 
-def _tell_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _describe_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     given = event.pop("exc_info", None)
     event.pop("stack_info", None)
     if isinstance(given, BaseException):

@@ -101,7 +101,7 @@ class Client:
         self._number = order.first_number
         self._free: list[_Connection] = []
         self._busy: set[_Connection] = set()
-        self._told = Answered()
+        self._answered = Answered()
         self._head = (
             f"{order.method} {order.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Authorization: Bearer {order.token}\r\nContent-Type: application/json\r\n"
@@ -110,7 +110,7 @@ class Client:
     def run(self) -> Answered:
         """Send and listen until all is answered, or nothing comes any more."""
         self._at_full_speed(lambda number: number < _WARMING, clients=1)
-        self._told = Answered()
+        self._answered = Answered()
         seconds = self._order.seconds
         before = self._cpu()
         start = time.perf_counter()
@@ -119,12 +119,12 @@ class Client:
             self._at_full_speed(lambda _: time.perf_counter() < end, self._order.clients)
         else:
             self._at_rate(start, self._order.rate, int(seconds * self._order.rate))
-        self._told.seconds = time.perf_counter() - start
+        self._answered.seconds = time.perf_counter() - start
         after = self._cpu()
-        self._told.cpu_seconds = {name: after[name] - before[name] for name in after}
+        self._answered.cpu_seconds = {name: after[name] - before[name] for name in after}
         for connection in self._free:
             connection.socket.close()
-        return self._told
+        return self._answered
 
     def _cpu(self) -> dict[str, float]:
         # Our own last, as looking at the others costs some.
@@ -164,7 +164,7 @@ class Client:
         connection = self._connection()
         self._busy.add(connection)
         connection.send(self._request(), due)
-        self._told.late.append(1000 * (time.perf_counter() - due))
+        self._answered.late.append(1000 * (time.perf_counter() - due))
 
     def _request(self) -> bytes:
         body = self._order.body.replace(NUMBER, str(self._number))
@@ -191,8 +191,8 @@ class Client:
     def _end(self, connection: _Connection, status: int) -> None:
         now = time.perf_counter()
         self._busy.remove(connection)
-        self._told.latencies.append(1000 * (now - connection.due))
-        self._told.failures += status != self._order.status
+        self._answered.latencies.append(1000 * (now - connection.due))
+        self._answered.failures += status != self._order.status
         connection.used = now
         if status:
             self._free.append(connection)

@@ -57,7 +57,7 @@ class _Open:
     """An open stream's socket, and what it said that is no whole event yet."""
 
     def __init__(self, order: JobSpec, path: str) -> None:
-        self.told = Stream(path)
+        self.log = Stream(path)
         self.socket = socket.create_connection(("127.0.0.1", order.port), timeout=30)
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -71,7 +71,7 @@ class _Open:
         piece = self.socket.recv(1 << 16)
         now = 1000 * time.time()
         if not piece:
-            self.told.alive = self._over
+            self.log.alive = self._over
             return False
         # Chunks' lengths stand between events, which are sent whole, each as a chunk.
         self._rest += piece
@@ -84,10 +84,10 @@ class _Open:
 
     def _take(self, entry: str, kind: bytes, data: dict[str, Any], now: float) -> None:
         if kind == b"snapshot":
-            self.told.first = entry
+            self.log.first = entry
             return
-        self.told.ids.append(entry)
-        self.told.delays.append(now - data["at"])
+        self.log.ids.append(entry)
+        self.log.delays.append(now - data["at"])
         self._over = kind == b"state" and data["state"] in _TERMINAL
 
 
@@ -97,7 +97,7 @@ def listen(order: JobSpec) -> Heard:
     with selectors.DefaultSelector() as selector:
         for stream in opened:
             selector.register(stream.socket, selectors.EVENT_READ, stream)
-        while any(stream.told.alive and not stream.told.first for stream in opened):
+        while any(stream.log.alive and not stream.log.first for stream in opened):
             _take_what_comes(selector)
         print("open", flush=True)
         cpu, start = own_cpu(), time.perf_counter()
@@ -105,19 +105,19 @@ def listen(order: JobSpec) -> Heard:
         while not _take_what_comes(selector):
             pass
         return Heard(
-            [stream.told for stream in opened], time.perf_counter() - start, own_cpu() - cpu
+            [stream.log for stream in opened], time.perf_counter() - start, own_cpu() - cpu
         )
 
 
 def _take_what_comes(selector: selectors.BaseSelector) -> bool:
     """Hear every stream that has something; whether we are told to end."""
-    told_to_end = False
+    must_end = False
     for key, _ in selector.select():
         if key.data is None:
-            told_to_end = True
+            must_end = True
         elif not key.data.hear():
             selector.unregister(key.fileobj)
-    return told_to_end
+    return must_end
 
 
 if __name__ == "__main__":

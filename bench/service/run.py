@@ -102,5 +102,5 @@ def _stack(plan: Plan, name: str, *, idle: bool = False) -> Iterator[Stack]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _say(what: str, told: str) -> None:
-    print(f"{what}: {told}", file=sys.stderr)
+def _say(what: str, result: str) -> None:
+    print(f"{what}: {result}", file=sys.stderr)

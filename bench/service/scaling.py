@@ -85,15 +85,15 @@ def _sums(data_dir: Path) -> tuple[str, ...]:
 
 
 def _times(events: Sequence[Event]) -> MergeTimes:
-    """Read a merge's story: queued, waiting for parts, queued again, running, succeeded."""
-    told = [(event.data["state"], event.data["at"] / 1000) for event in events]
+    """Read a merge's history: queued, waiting for parts, queued again, running, succeeded."""
+    moments = [(event.data["state"], event.data["at"] / 1000) for event in events]
     states = [at for at, event in enumerate(events) if event.data["type"] == "state"]
-    names = [told[at][0] for at in states]
+    names = [moments[at][0] for at in states]
     if names != ["queued", "waiting", "queued", "running", "succeeded"]:
         raise StackError(f"the merge did not go straight to its end: {', '.join(names)}")
-    created, begun, gathered, _, ended = (told[at][1] for at in states)
+    created, begun, gathered, _, ended = (moments[at][1] for at in states)
     turns: dict[str, float] = {}
-    for event, (_, at) in zip(events, told, strict=True):
+    for event, (_, at) in zip(events, moments, strict=True):
         if at > gathered and event.data["type"] == "progress" and event.data["stage"]:
             turns.setdefault(event.data["stage"], at)
     ends = [*list(turns.values())[1:], ended]

@@ -50,8 +50,8 @@ def _described(source: Source) -> RenderableType:
     return text.append("\n".join(lines), "not bold")
 
 
-def tell_status(data_dir: Path | None, *, as_json: bool) -> None:
-    """Tell which artifacts exist, how large and how old they are."""
+def show_status(data_dir: Path | None, *, as_json: bool) -> None:
+    """Show which artifacts exist, how large and how old they are."""
     settings = Settings.load(data_dir=data_dir)
     found = Store(settings.data_dir).status()
     if as_json:

@@ -80,7 +80,7 @@ def make_formats(
     )
     with terminal.watch() as (report, cancel):
         results = prepare(request, settings, report, cancel)
-    made = {name: _told(result) for name, result in results.items()}
+    made = {name: _as_dict(result) for name, result in results.items()}
     for name, result in results.items():
         found = findings_table(result.findings, result.manifest["finding_counts"])
         terminal.show(*format_parts(name, made[name], found if result.findings else None))
@@ -116,7 +116,7 @@ def _next(settings: Settings) -> str:
     return f"Next: mindcorpus prepare{data_dir_option(settings)}"
 
 
-def _told(result: PrepareResult) -> dict[str, Any]:
+def _as_dict(result: PrepareResult) -> dict[str, Any]:
     return {
         name: getattr(result, name) for name in ("path", "rows", "skipped", "split", "warnings")
     }

@@ -139,11 +139,11 @@ def status(**given: Any) -> None:
         there = for_service(given)
         from mindcorpus.cli import remote_jobs
 
-        remote_jobs.tell_status_there(server, **there)
+        remote_jobs.show_status_there(server, **there)
         return
     from mindcorpus.cli import inspect
 
-    inspect.tell_status(**given)
+    inspect.show_status(**given)
 
 
 @cli.command()

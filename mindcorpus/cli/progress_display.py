@@ -75,7 +75,7 @@ class _Line:
         ]
 
 
-class LiveBoard:
+class LiveDisplay:
     """On a terminal: what is done stays above, what goes on moves at the bottom."""
 
     def __init__(self, console: Console, cancel: Cancellation) -> None:
@@ -89,7 +89,7 @@ class LiveBoard:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the board; what is still open at the end is done, unless there was an error."""
+        """Show the display; what is still open at the end is done, unless there was an error."""
         with Live(
             get_renderable=self._render, console=self._console, transient=True, refresh_per_second=8
         ):
@@ -163,7 +163,7 @@ class LiveBoard:
         return table
 
 
-class PlainBoard:
+class PlainDisplay:
     """Where there is no terminal: a plain line now and then."""
 
     def __init__(self, console: Console) -> None:

@@ -87,13 +87,13 @@ def _say_what_is_left_out(terminal: Terminal, client: ServiceClient, request: Me
         terminal.say("Left out by --commercial-only:", bullets("-", left))
 
 
-def tell_status_there(server: str, *, as_json: bool) -> None:
-    """Tell which artifacts a service has, how large and how old they are."""
+def show_status_there(server: str, *, as_json: bool) -> None:
+    """Show which artifacts a service has, how large and how old they are."""
     with ServiceClient(server) as client:
-        told = {"corpus": client.corpus(), **client.formats()["formats"]}
+        entries = {"corpus": client.corpus(), **client.formats()["formats"]}
     found: dict[str, dict[str, Any]] = {
         kind: {name: entry[name] for name in _STATUS if entry.get(name) is not None}
-        for kind, entry in told.items()
+        for kind, entry in entries.items()
     }
     if as_json:
         print_json(found)

@@ -14,7 +14,7 @@ from mindcorpus.cli.tables import (
     missing_sources,
     moment,
     table,
-    told,
+    warnings_and_notes,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def corpus_parts(
     ]
     if (more := len(statistics["by_tag"]) - _TAGS) > 0:
         parts.append(Text(f"and {more:,} more: mindcorpus stats", "dim"))
-    parts += told(made["warnings"], made["notes"])
+    parts += warnings_and_notes(made["warnings"], made["notes"])
     parts += missing_sources(made["missing"])
     parts += [
         heading("Files"),
@@ -89,7 +89,7 @@ def ending_parts(
 ) -> list[RenderableType]:
     """Show the warnings of all formats that were made, and what can be done with each."""
     warnings = dict.fromkeys(warning for made in formats.values() for warning in made["warnings"])
-    return [*told(tuple(warnings)), heading("Next"), *(Text(use) for use in uses)]
+    return [*warnings_and_notes(tuple(warnings)), heading("Next"), *(Text(use) for use in uses)]
 
 
 def use_of(name: str, errors: Sequence[str], use: str) -> str:
@@ -134,7 +134,7 @@ def status_parts(
     warnings = dict.fromkeys(
         warning for entry in found.values() for warning in entry.get("warnings", ())
     )
-    return [*parts, *told(tuple(warnings))]
+    return [*parts, *warnings_and_notes(tuple(warnings))]
 
 
 def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.cli.render import statistics_parts
-from mindcorpus.cli.tables import absent_sources, missing_sources, told
+from mindcorpus.cli.tables import absent_sources, missing_sources, warnings_and_notes
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.report.html import render_page
@@ -43,7 +43,7 @@ def show_corpus(
     elif html is None:
         for part in (
             *statistics_parts(statistics, terminal.full),
-            *told(warnings),
+            *warnings_and_notes(warnings),
             *missing_sources(statistics.get("missing", ())),
             *absent_sources(statistics.get("absent", ())),
         ):

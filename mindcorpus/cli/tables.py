@@ -127,7 +127,7 @@ def findings_table(findings: Iterable[Finding], counts: Mapping[str, int]) -> Ta
     return table(("Severity", "Code", "Times", "First", "What"), sorted(rows))
 
 
-def told(warnings: Sequence[str], notes: Sequence[str] = ()) -> list[RenderableType]:
+def warnings_and_notes(warnings: Sequence[str], notes: Sequence[str] = ()) -> list[RenderableType]:
     """List warnings and notes, each under its heading, if there are any."""
     parts: list[RenderableType] = []
     if warnings:

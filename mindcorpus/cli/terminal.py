@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.prompt import Confirm
 from rich.text import Text
 
-from mindcorpus.cli.progress_display import LiveBoard, PlainBoard
+from mindcorpus.cli.progress_display import LiveDisplay, PlainDisplay
 from mindcorpus.errors import ExistsError
 from mindcorpus.progress import Cancellation, Reporter
 
@@ -97,11 +97,13 @@ class Terminal:
     def watch(self) -> Iterator[tuple[Reporter, Cancellation]]:
         """Show the progress of some work; Ctrl-C or SIGTERM asks it to stop, a second ends it."""
         cancel = Cancellation()
-        board = (
-            LiveBoard(self._error, cancel) if self._error.is_terminal else PlainBoard(self._error)
+        display = (
+            LiveDisplay(self._error, cancel)
+            if self._error.is_terminal
+            else PlainDisplay(self._error)
         )
-        with _stopping(cancel, board.restore), board.shown():
-            yield board.report, cancel
+        with _stopping(cancel, display.restore), display.shown():
+            yield display.report, cancel
 
 
 def _pressed(keyboard: int) -> Iterator[str]:

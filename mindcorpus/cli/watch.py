@@ -16,7 +16,7 @@ from mindcorpus.cli.render import (
 )
 from mindcorpus.cli.tables import harmless, table
 from mindcorpus.cli.terminal import Terminal, print_json
-from mindcorpus.client.problems import told
+from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, UnreachableError
 from mindcorpus.formats.chat_rules import RULES
@@ -94,7 +94,7 @@ def standing(job: Mapping[str, Any]) -> str:
 def _refuse_other_than_success(job: Mapping[str, Any], server: str) -> None:
     again = f"Run it again with `{command_of(server)} retry {job['id']}`."
     if job["state"] == "failed":
-        error = told(job["error"])
+        error = error_from(job["error"])
         error.hint = f"{error.hint} {again}".strip()
         raise error
     if job["state"] != "succeeded":

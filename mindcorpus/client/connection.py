@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -16,6 +13,7 @@ import httpx2
 from mindcorpus._version import __version__
 from mindcorpus.client.problems import PASSING, refusal, unreachable
 from mindcorpus.errors import MindcorpusError, SettingsError
+from mindcorpus.retrying import backoff, retry_after
 
 #: How often a request is sent before its failure counts.
 TRIES = 6
@@ -80,7 +78,7 @@ class Connection:
                 failure = refusal(response)
                 if response.status_code not in PASSING:
                     raise failure
-                wanted = retry_after(response.headers) or 0.0
+                wanted = wanted_pause(response)
             failures += 1
             wanted += pause(failures)
             if failures >= tries or time.monotonic() + wanted > deadline:
@@ -96,21 +94,12 @@ class Connection:
 
 def pause(failures: int) -> float:
     """Give the seconds to wait after so many failures: growing, with full jitter."""
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 30))
-    return random.uniform(0, longest)  # noqa: S311 - nobody gains by guessing it
+    return backoff(failures, base=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
 
 
-def retry_after(headers: httpx2.Headers) -> float | None:
-    """Read Retry-After, in seconds or as a date; None if there is none."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        due = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    # RFC 9110 dates are in GMT, said or not.
-    return max(0.0, (due.replace(tzinfo=due.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+def wanted_pause(response: httpx2.Response) -> float:
+    """Give the seconds that an answer asks to wait with Retry-After; 0 if it does not."""
+    return retry_after(response.headers.get("Retry-After", "")) or 0.0
 
 
 def hang_up(response: httpx2.Response) -> None:

@@ -17,7 +17,7 @@ from typing import Self
 import httpx2
 
 from mindcorpus.client.cancellable import relayed
-from mindcorpus.client.connection import TRIES, Connection, hang_up, pause, retry_after
+from mindcorpus.client.connection import TRIES, Connection, hang_up, pause, wanted_pause
 from mindcorpus.client.problems import PASSING, refusal, unreachable
 from mindcorpus.errors import (
     ArtifactError,
@@ -153,7 +153,7 @@ class Download:
         failure = refusal(response)
         if response.status_code not in PASSING:
             raise failure
-        self._wanted = retry_after(response.headers) or 0.0
+        self._wanted = wanted_pause(response)
         raise UnreachableError(failure.title, hint=failure.hint)
 
     def _write(

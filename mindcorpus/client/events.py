@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import httpx2
 
-from mindcorpus.client.connection import Connection, hang_up, pause, retry_after
+from mindcorpus.client.connection import Connection, hang_up, pause, wanted_pause
 from mindcorpus.client.problems import PASSING, read_json, refusal, unreachable
 from mindcorpus.errors import UnreachableError
 from mindcorpus.progress import PHASES, Progress
@@ -39,7 +39,7 @@ class JobEvent:
 
     @property
     def progress(self) -> Progress | None:
-        """What a board of progress shows of it, if anything."""
+        """What a progress display shows of it, if anything."""
         stage = self.data.get("stage")
         if stage not in PHASES or self.data.get("state") not in ("waiting", "running"):
             return None
@@ -137,7 +137,7 @@ class JobEvents:
         failure = refusal(response)
         if response.status_code not in PASSING:
             raise failure
-        self._wanted = retry_after(response.headers) or 0.0
+        self._wanted = wanted_pause(response)
         raise UnreachableError(failure.title, hint=failure.hint)
 
     def _polled(self) -> Generator[JobEvent, None, None]:
@@ -172,7 +172,7 @@ class JobEvents:
         self._wanted = 0.0
         response = self._connection.send("GET", self._path, headers=headers, tries=1)
         self._heard = time.monotonic()
-        self._wanted = retry_after(response.headers) or 0.0
+        self._wanted = wanted_pause(response)
         return response
 
     def _event_of(self, response: httpx2.Response) -> JobEvent:

@@ -33,13 +33,13 @@ def refusal(response: httpx2.Response) -> MindcorpusError:
         hint = f"Is {response.url.host} a mindcorpus service, and the address complete?"
         kind = UnreachableError if status in PASSING else ServiceError
         return kind(f"the service answered {said}", hint=hint)
-    error = told(problem)
+    error = error_from(problem)
     if status in PASSING and type(error) is ServiceError:
         return UnreachableError(error.title, hint=error.hint, answered=error.answered)
     return error
 
 
-def told(problem: Mapping[str, Any]) -> MindcorpusError:
+def error_from(problem: Mapping[str, Any]) -> MindcorpusError:
     """Make an error of a problem, or of a job's error: by its code, or else a `ServiceError`."""
     code = _text(problem, "code")
     title, detail = _text(problem, "title"), _text(problem, "detail")

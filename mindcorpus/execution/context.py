@@ -13,7 +13,7 @@ from mindcorpus.progress import Cancellation, Phase, Progress, Reporter
 
 @dataclass(frozen=True)
 class JobContext:
-    """A job's means; the steps of a job share them."""
+    """What a job works with; its steps share it."""
 
     pool: WorkerPool
     report: Reporter

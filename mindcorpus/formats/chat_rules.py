@@ -142,15 +142,15 @@ def check_chat_file(
     """
     cancel = cancel or Cancellation()
     check = ChatCheck()
-    done = told = 0
+    done = reported = 0
     cancel.check()
     with _opened(path) as file:
         total = os.fstat(file.fileno()).st_size or None
         for number, (line, size) in enumerate(_lines(file, path, cancel), 1):
             done += size
             check.line(number, line)
-            if done - told >= _READ_BYTES:
-                told = done
+            if done - reported >= _READ_BYTES:
+                reported = done
                 cancel.check()
                 report(Progress("check", path.name, check.examples.count, done, total))
     report(Progress("check", path.name, check.examples.count, done, total))

@@ -86,7 +86,7 @@ def make_parts(
         else:
             reading.tick(part.rows, found.size_of(shard))
         parts.append(part)
-    reading.tell()
+    reading.report()
     return parts
 
 
@@ -101,7 +101,7 @@ def merge_parts(
     """Make a corpus of the parts of all sources and publish it.
 
     `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
-    what `merge` raises; what the publisher published in an earlier try is simply told.
+    what `merge` raises; what the publisher published in an earlier try is simply given.
     """
     catalog = chosen(request)
     store = Store(settings.data_dir, publisher)
@@ -240,7 +240,7 @@ class _Build:
 
 
 class _Reading:
-    """Counts what is read of some shards, and tells it."""
+    """Counts what is read of some shards, and reports it."""
 
     def __init__(self, source: str, total: int, report: Reporter, cancel: Cancellation) -> None:
         self._source = source
@@ -254,10 +254,10 @@ class _Reading:
         self._cancel.check()
         self._rows += rows
         self._done += size
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
-        """Tell how far it is."""
+    def report(self) -> None:
+        """Report how far it is."""
         self._report(Progress("read", self._source, self._rows, self._done, self._total))
 
 

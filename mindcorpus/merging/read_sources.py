@@ -1,4 +1,4 @@
-"""Every source's files to parts, in one process or a crew: which shards, and which failed."""
+"""Every source's files to parts, in one process or a pool: which shards, and which failed."""
 
 from __future__ import annotations
 

@@ -8,12 +8,15 @@ keep their size. Colours and fonts come from charts.css.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from mindcorpus.report.charts import Bar, Chart, Range, Stack, Where
+
+    Link = Callable[[Where], str] | None
 
 _LABEL_CHARS = 46
 _ROW = 42  # height of one row: a line of words, and the bar under it
@@ -21,53 +24,34 @@ _BAR_TOP = 21
 _BAR = 10
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One bar: what it stands for, how much it is, and what is written at its end."""
+def draw(chart: Chart, link: Link = None) -> str:
+    """Draw a chart's marks; with `link`, which gives the address of some records, they lead there.
 
-    label: str
-    value: float
-    note: str
-    href: str = ""
-
-
-@dataclass(frozen=True)
-class Stack:
-    """One bar of parts: each part's CSS class and its count."""
-
-    label: str
-    parts: Sequence[tuple[str, int]]
-    note: str
-    href: str = ""
+    All words of the chart are escaped.
+    """
+    if chart.stacks:
+        return _draw_stacks(chart, link)
+    if chart.ranges:
+        return _draw_ranges(chart, link)
+    return _draw_bars(chart, link)
 
 
-@dataclass(frozen=True)
-class Range:
-    """One row of a length chart: where most lengths lie, and the middle one."""
-
-    label: str
-    low: float
-    median: float
-    high: float
-    href: str = ""
-
-
-def draw_bars(name: str, title: str, bars: Sequence[Bar]) -> str:
+def _draw_bars(chart: Chart, link: Link) -> str:
     """Draw horizontal bars, as long as their values against the largest."""
-    top = max((bar.value for bar in bars), default=0) or 1
+    top = max((bar.value for bar in chart.bars), default=0) or 1
     rows = []
-    for number, bar in enumerate(bars):
+    for number, bar in enumerate(chart.bars):
         width = _percent(bar.value / top)
         mark = _rect("bar", 0.0, width) if bar.value else ""
-        rows.append(_row(number, bar, bar.note, _rect("track", 0.0, 100.0) + mark))
-    told = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
-    return _chart(name, title, told, len(bars) * _ROW, "".join(rows))
+        rows.append(_row(number, bar, bar.note, _rect("track", 0.0, 100.0) + mark, link))
+    description = "; ".join(f"{bar.label}: {bar.note}" for bar in chart.bars)
+    return _picture(chart, description, len(chart.bars) * _ROW, "".join(rows))
 
 
-def draw_stacks(name: str, title: str, stacks: Sequence[Stack]) -> str:
+def _draw_stacks(chart: Chart, link: Link) -> str:
     """Draw bars of equal length, each cut into its parts' shares."""
     rows = []
-    for number, stack in enumerate(stacks):
+    for number, stack in enumerate(chart.stacks):
         total = sum(count for _, count in stack.parts)
         at, marks = 0.0, [_rect("track", 0.0, 100.0)]
         for kind, count in stack.parts:
@@ -75,15 +59,15 @@ def draw_stacks(name: str, title: str, stacks: Sequence[Stack]) -> str:
                 width = _percent(count / total)
                 marks.append(_rect(kind, at, width, round_=False))
                 at += width
-        rows.append(_row(number, stack, stack.note, "".join(marks)))
-    told = "; ".join(f"{stack.label}: {stack.note}" for stack in stacks)
-    return _chart(name, title, told, len(stacks) * _ROW, "".join(rows))
+        rows.append(_row(number, stack, stack.note, "".join(marks), link))
+    description = "; ".join(f"{stack.label}: {stack.note}" for stack in chart.stacks)
+    return _picture(chart, description, len(chart.stacks) * _ROW, "".join(rows))
 
 
-def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) -> str:
-    """Draw each row's span and median, on a logarithmic scale from 1 to at least `longest`."""
-    top = _round_up(longest)
-    height = len(ranges) * _ROW
+def _draw_ranges(chart: Chart, link: Link) -> str:
+    """Draw each row's span and median, on a logarithmic scale from 1."""
+    top = _round_up(chart.longest)
+    height = len(chart.ranges) * _ROW
     parts = []
     for power in range(round(math.log10(top)) + 1):
         at = _percent(power / math.log10(top))
@@ -94,9 +78,9 @@ def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) 
             f"{10**power:,}</text>"
         )
     middle = _BAR_TOP + _BAR // 2
-    for number, row in enumerate(ranges):
+    for number, row in enumerate(chart.ranges):
         if row.high < 1:
-            parts.append(_row(number, row, "none", ""))
+            parts.append(_row(number, row, "none", "", link))
             continue
         low, median, high = (
             _percent(math.log10(max(value, 1)) / math.log10(top))
@@ -106,26 +90,26 @@ def draw_ranges(name: str, title: str, ranges: Sequence[Range], longest: float) 
             f'<line class="span" x1="{low}%" x2="{high}%" y1="{middle}" y2="{middle}"/>'
             f'<circle class="dot" cx="{median}%" cy="{middle}" r="6"/>'
         )
-        parts.append(_row(number, row, f"{row.median:,.0f}", mark))
-    told = "; ".join(
+        parts.append(_row(number, row, f"{row.median:,.0f}", mark, link))
+    description = "; ".join(
         f"{row.label}: median {row.median:,.0f}, most from {row.low:,.0f} to {row.high:,.0f}"
-        for row in ranges
+        for row in chart.ranges
     )
-    return _chart(name, title, told, height + 22, "".join(parts))
+    return _picture(chart, description, height + 22, "".join(parts))
 
 
-def _chart(name: str, title: str, told: str, height: int, inside: str) -> str:
+def _picture(chart: Chart, description: str, height: int, inside: str) -> str:
     # What is within a picture does not exist for a screen reader, links neither.
     role = "group" if "<a " in inside else "img"
     return (
         f'<svg role="{role}" width="100%" height="{height}" '
-        f'aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-desc">{escape(told)}</desc>{inside}</svg>'
+        f'aria-labelledby="{chart.name}-title {chart.name}-desc">'
+        f'<title id="{chart.name}-title">{escape(chart.title)}</title>'
+        f'<desc id="{chart.name}-desc">{escape(description)}</desc>{inside}</svg>'
     )
 
 
-def _row(number: int, row: Bar | Stack | Range, note: str, marks: str) -> str:
+def _row(number: int, row: Bar | Stack | Range, note: str, marks: str, link: Link) -> str:
     label, said = row.label, escape(f"{row.label}: {note}")
     shown = label if len(label) <= _LABEL_CHARS else label[: _LABEL_CHARS - 1] + "…"
     inside = (
@@ -133,10 +117,10 @@ def _row(number: int, row: Bar | Stack | Range, note: str, marks: str) -> str:
         f'<text class="label" x="0" y="14">{escape(shown)}</text> '
         f'<text class="note" x="100%" y="14" text-anchor="end">{escape(note)}</text>{marks}'
     )
-    if row.href:
+    if link and row.where is not None:
         # The transparent area makes all of the row a link, not its words alone.
         area = f'<rect class="area" width="100%" height="{_ROW}"/>'
-        inside = f'<a href="{escape(row.href)}">{area}{inside}</a>'
+        inside = f'<a href="{escape(link(row.where))}">{area}{inside}</a>'
     return (
         f'<svg class="row" y="{number * _ROW}" width="100%" height="{_ROW}">'
         f"<title>{said}</title>{inside}</svg>"

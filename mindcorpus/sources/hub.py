@@ -105,7 +105,7 @@ class _Commit:
             file = request.as_locked(self.download(fact, done, total), known.get(path))
             found[path] = file
             done += file.size
-        request.tell(done, total)
+        request.report_bytes(done, total)
         return tuple(file for file in found.values() if file is not None)
 
     def info(self) -> DatasetInfo:
@@ -174,11 +174,11 @@ class _Commit:
                 raise exchange.failed("wrong bytes came", garbled=True)
             return FetchedFile(fact.path, Path(path), size, sha256)
 
-        def tell(received: int, note: str = "") -> None:
-            request.tell(done + min(received, fact.size), total, note)
+        def report(received: int, note: str = "") -> None:
+            request.report_bytes(done + min(received, fact.size), total, note)
 
-        tell(0)
-        return request.ask(work, self.asked(fact.path), tell)
+        report(0)
+        return request.ask(work, self.asked(fact.path), report)
 
     def asked(self, file: str | None = None) -> Asked:
         """Name what is asked, for an error."""

@@ -39,11 +39,12 @@ class HubRequest:
         self,
         work: Callable[[Exchange], T],
         asked: Asked,
-        tell: Callable[[int, str], None] | None = None,
+        report: Callable[[int, str], None] | None = None,
     ) -> T:
         """Do work that asks the hub, as often as the settings allow, and give its result.
 
-        `tell` receives the bytes so far and what is waited for; without it, waiting alone is told.
+        `report` receives the bytes so far and what is waited for; without it,
+        waiting alone is reported.
         Raises a `FetchError`, `StorageError` or `CancelledError`.
         """
         if offline():
@@ -61,7 +62,7 @@ class HubRequest:
                     tries=self.settings.fetch_tries,
                     timeout=self.settings.fetch_timeout,
                     cancel=self.cancel,
-                    tell=tell or self._tell_note,
+                    report=report or self._report_note,
                 )
         except PassingError as error:
             raise given_up(error, asked, self.settings.fetch_tries) from None
@@ -69,13 +70,13 @@ class HubRequest:
             # Not chained: the client's words may hold signed addresses.
             raise refused(error, asked) from None
 
-    def tell(self, done: int, total: int | None, note: str = "") -> None:
+    def report_bytes(self, done: int, total: int | None, note: str = "") -> None:
         """Report how many bytes are here, and what is waited for."""
         self.report(Progress("fetch", item=self.source.name, done=done, total=total, note=note))
 
-    def _tell_note(self, _received: int, note: str) -> None:
+    def _report_note(self, _received: int, note: str) -> None:
         if note:
-            self.tell(0, None, note)
+            self.report_bytes(0, None, note)
 
     def as_locked(self, file: FetchedFile, known: LockedFile | None) -> FetchedFile:
         """Hold a file that was just read against the lock; raises `WrongBytesError`."""

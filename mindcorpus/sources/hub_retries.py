@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx2
@@ -25,6 +22,7 @@ from huggingface_hub import get_session, set_client_factory
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from mindcorpus.progress import Cancellation
+from mindcorpus.retrying import backoff, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +83,7 @@ class Exchange:
 
         They are what the hub asked for, and then exponential with full jitter.
         """
-        longest = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(self.failures - 1, 30))
-        jitter = random.uniform(0, longest)  # noqa: S311 - nobody gains by guessing it
+        jitter = backoff(self.failures, base=BASE_DELAY, longest=MAX_DELAY)
         pause = (error.retry_after or 0.0) + jitter
         self.note = (
             f"{error.reason}; trying again in {math.ceil(pause)} s"
@@ -106,12 +103,12 @@ def persist(
     tries: int,
     timeout: float,
     cancel: Cancellation,
-    tell: Callable[[int, str], None],
+    report: Callable[[int, str], None],
 ) -> T:
     """Do work that asks the hub, as often as it takes, and give its result.
 
     The work runs in a thread of its own, which is left behind when somebody cancels: a blocked
-    read cannot be interrupted. `tell` receives the bytes so far, and why nothing comes
+    read cannot be interrupted. `report` receives the bytes so far, and why nothing comes
     while a next try is waited for, in the caller's thread.
     Raises what the work raises, or its last `PassingError` once the tries are used up.
     """
@@ -119,18 +116,18 @@ def persist(
     _install()
     while True:
         try:
-            return _apart(work, exchange, tell)
+            return _apart(work, exchange, report)
         except PassingError as error:
             if exchange.spent or (error.retry_after or 0.0) > PATIENCE:
                 raise
             pause = exchange.put_off(error)
-        tell(exchange.received, exchange.note)
+        report(exchange.received, exchange.note)
         cancel.wait(pause)
         exchange.note = ""
 
 
 def _apart(
-    work: Callable[[Exchange], T], exchange: Exchange, tell: Callable[[int, str], None]
+    work: Callable[[Exchange], T], exchange: Exchange, report: Callable[[int, str], None]
 ) -> T:
     exchange.cancel.check()
     outcome: Future[T] = Future()
@@ -150,7 +147,7 @@ def _apart(
         exchange.cancel.check()
         note = exchange.note
         if not note or note != noted:  # one report for each pause
-            tell(exchange.received, note)
+            report(exchange.received, note)
         noted = note
     return outcome.result()
 
@@ -250,14 +247,7 @@ def _reason(error: httpx2.RequestError) -> str:
 def _retry_after(headers: httpx2.Headers) -> float | None:
     """Read Retry-After, in seconds or as a date, or else the hub's own rate-limit header."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
     if value:
-        try:
-            due = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        # RFC 9110 dates are in GMT, said or not.
-        return max(0.0, (due.replace(tzinfo=due.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        return retry_after(value)
     limit = parse_ratelimit_headers(headers)
     return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None

@@ -43,7 +43,7 @@ def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fet
         file = FetchedFile(path, local, local.stat().st_size, expected=known.sha256)
     else:
         file = request.as_locked(_download(request, url, path, local), known)
-    request.tell(file.size, file.size)
+    request.report_bytes(file.size, file.size)
     return Fetched(source.name, shown(url), None, (file,))
 
 
@@ -61,7 +61,11 @@ def _download(request: HubRequest, url: str, path: str, local: Path) -> FetchedF
         return FetchedFile(path, local, size, sha256)
 
     asked = Asked(request.source.name, shown(url), file=path)
-    return request.ask(work, asked, lambda received, note: request.tell(received, None, note))
+
+    def report(received: int, note: str) -> None:
+        request.report_bytes(received, None, note)
+
+    return request.ask(work, asked, report)
 
 
 def _name_of(source: Source, url: str) -> str:

@@ -97,7 +97,7 @@ def test_one_worker_two_and_the_command_line_write_the_same(results: Results, pl
 
 
 def test_the_report_has_a_row_for_each_target(results: Results) -> None:
-    told = markdown(results)
+    printed = markdown(results)
     for words in (
         "POST to 202, 50/s, workers idle",
         "POST to 202, 50/s, workers busy",
@@ -109,8 +109,10 @@ def test_the_report_has_a_row_for_each_target(results: Results) -> None:
         "100 open streams",
         "GET of a job, 50/s, beside them",
     ):
-        assert told.count(f"| {words}") + told.count(f"| – {words}") + told.count(words) >= 1
-    lines = [line for line in told.splitlines() if line]
+        assert (
+            printed.count(f"| {words}") + printed.count(f"| – {words}") + printed.count(words) >= 1
+        )
+    lines = [line for line in printed.splitlines() if line]
     assert {line.count("|") for line in lines} == {6, 14}
     json.dumps(asdict(results))
 
@@ -171,13 +173,13 @@ while True:
     try:
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        told = Client(JobSpec(port, "token", "GET", "/", "", 0, 200, 1.5, 100.0, {})).run()
+        answered = Client(JobSpec(port, "token", "GET", "/", "", 0, 200, 1.5, 100.0, {})).run()
     finally:
         server.kill()
         server.communicate()
-    assert len(told.latencies) == 150
-    assert told.failures == 0
-    slow = [latency for latency in told.latencies if latency > 100]
+    assert len(answered.latencies) == 150
+    assert answered.failures == 0
+    slow = [latency for latency in answered.latencies if latency > 100]
     # A client that waits for each answer before it sends the next would have one slow request.
     assert 60 < len(slow) < 120
 

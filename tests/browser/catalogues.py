@@ -80,14 +80,14 @@ def hostile(folder: Path) -> Path:
         everything = " ".join(HOSTILE) * 20
         file.write(json.dumps({"q": everything, "a": everything, "r": ""}) + "\n")
     catalog = folder / "hostile.toml"
-    told = {
+    texts = {
         "name": LONG_NAME,
         "harm": HARM + ENDLESS_WORD,
         "folder": str(folder),
         "image": IMAGE,
         "terms": " ".join(HOSTILE),
     }
-    values = {name: json.dumps(text, ensure_ascii=False) for name, text in told.items()}
+    values = {name: json.dumps(text, ensure_ascii=False) for name, text in texts.items()}
     tags = json.dumps([*HOSTILE], ensure_ascii=False)
     catalog.write_text(_HOSTILE.format(tags=tags, **values), encoding="utf-8")
     return catalog

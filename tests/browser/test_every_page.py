@@ -70,7 +70,7 @@ def test_axe_finds_nothing_serious_in_what_went_wrong_or_goes_on(
         worker.take(failed)
         worker.fail(failed, DataError("row 7 is no JSON", hint="Mend it."))
         worker.take(running)
-        worker.tell(running, 1_204, note="waits for the disk")
+        worker.report(running, 1_204, note="waits for the disk")
         wrong = []
         for path in ("/", "/jobs", f"/jobs/{failed}", f"/jobs/{running}", f"/jobs/{queued}"):
             wrong += looked_at(visitor, path)

@@ -31,7 +31,7 @@ def failed(strangers: Service, worker: Player) -> str:
     """A job that failed with words that mean harm."""
     job = prepare(strangers, system_prompt=" ".join(HOSTILE)[:4000])
     worker.take(job)
-    worker.tell(job, 7, note=" ".join(HOSTILE))
+    worker.report(job, 7, note=" ".join(HOSTILE))
     worker.fail(job, DataError(" ".join(HOSTILE), hint=IMAGE + HARM, source=LONG_NAME))
     return job
 
@@ -128,7 +128,7 @@ def test_what_comes_by_the_stream_is_no_better(
     job = prepare(strangers, seed=5)
     page = visitor.enter(then=f"/jobs/{job}")
     worker.take(job)
-    worker.tell(job, 1, note=IMAGE + HARM)
+    worker.report(job, 1, note=IMAGE + HARM)
     expect(page.locator("#log")).to_contain_text(IMAGE)
     worker.fail(job, DataError(HARM, hint=IMAGE))
     expect(page.locator("#error")).to_contain_text(HARM)

@@ -37,12 +37,12 @@ def test_a_merge_is_watched_to_its_end_without_a_reload(visit: Visit, workshop: 
     page.evaluate("window.same = true")
     expect(page.locator("[data-connection]")).to_have_text("Live")
     expect(page.locator(".pill").first).to_have_text("Running")
-    told, stages = set(), set()
+    figures, stages = set(), set()
     while page.locator("#result").count() == 0:
-        told.add(fact(page, "Bytes"))
+        figures.add(fact(page, "Bytes"))
         stages.add(page.locator("#summary").inner_text())
         page.wait_for_timeout(50)
-    assert len(told) >= 3
+    assert len(figures) >= 3
     assert any("source" in words and "of 2" in words for words in stages)
     expect(page.locator("#summary")).to_have_text("Done: 20,030 records.")
     expect(page.locator(".steps .done")).to_have_count(6)

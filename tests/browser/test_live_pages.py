@@ -41,11 +41,11 @@ def test_numbers_and_log_move_without_a_reload_and_what_is_open_stays_open(
     worker.take(job)
     expect(page.locator(".pill").first).to_have_text("Running")
     page.get_by_role("link", name="Cancel").focus()
-    for told, shown in ((12, "12"), (1_204, "1,204"), (60_000, "60,000")):
-        worker.tell(job, told)
+    for rows, shown in ((12, "12"), (1_204, "1,204"), (60_000, "60,000")):
+        worker.report(job, rows)
         expect_rows(page, shown)
     expect(page.locator(".steps .current")).to_contain_text("Write")
-    worker.tell(job, 60_001, note="the disk is slow")
+    worker.report(job, 60_001, note="the disk is slow")
     expect(page.locator(".note-line")).to_contain_text("the disk is slow")
     expect(page.locator("#log")).to_contain_text("the disk is slow")
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
@@ -80,7 +80,7 @@ def test_a_server_that_was_killed_and_comes_back_leaves_no_gap(
     page = visitor.enter(then=f"/jobs/{job}")
     page.evaluate("window.same = true")
     worker.take(job)
-    worker.tell(job, 10, note="the first note")
+    worker.report(job, 10, note="the first note")
     expect(page.locator("#log")).to_contain_text("the first note")
     expect(page.locator("[data-connection]")).to_have_text("Live")
 
@@ -89,12 +89,12 @@ def test_a_server_that_was_killed_and_comes_back_leaves_no_gap(
     expect(page.locator("#log")).to_contain_text("the first note")  # what was seen stays
     for number in range(3):
         time.sleep(0.5)  # what is told more often is told together
-        worker.tell(job, 100 + number, note=f"note {number} that nobody served")
+        worker.report(job, 100 + number, note=f"note {number} that nobody served")
     stage.start_web()
     expect(page.locator("[data-connection]")).to_have_text("Live")
     for number in range(3):
         expect(page.locator("#log")).to_contain_text(f"note {number} that nobody served")
-    worker.tell(job, 5_000)
+    worker.report(job, 5_000)
     expect_rows(page, "5,000")
 
     stage.processes[-1].kill()
@@ -118,7 +118,7 @@ def test_without_a_stream_it_asks_now_and_then(
     page = visitor.enter(then=f"/jobs/{job}")
     expect(page.locator("[data-connection]")).to_have_text("Updated every 2 seconds")
     worker.take(job)
-    worker.tell(job, 77)
+    worker.report(job, 77)
     expect_rows(page, "77")
     worker.succeed(job)
     expect(page.locator(".pill").first).to_have_text("Succeeded")
@@ -132,12 +132,12 @@ def test_a_redis_that_was_away_is_told_and_heals(
     visitor = visit(stage)
     page = visitor.enter(then=f"/jobs/{job}")
     worker.take(job)
-    worker.tell(job, 10)
+    worker.report(job, 10)
     expect_rows(page, "10")
     stage_redis.stop()
     expect(page.locator("[data-connection]")).to_contain_text("Connection lost")
     stage_redis.start()
-    worker.tell(job, 2_000)
+    worker.report(job, 2_000)
     expect_rows(page, "2,000")
     expect(page.locator("[data-connection]")).not_to_contain_text("lost")
     visitor.calm()
@@ -153,7 +153,7 @@ def test_the_overview_and_the_list_are_live_too(
     line = page.locator("#active, #jobs").filter(has_text="Prepare all formats")
     expect(line).to_be_visible()
     worker.take(job)
-    worker.tell(job, 10)
+    worker.report(job, 10)
     expect(line).to_contain_text("Writing: openai.")
     worker.succeed(job)
     if where == "/":
@@ -177,7 +177,7 @@ def test_a_queued_job_says_its_place_and_a_running_one_that_it_was_asked_to_stop
 
     page.goto(f"/jobs/{first}")
     worker.take(first)
-    worker.tell(first, 10)
+    worker.report(first, 10)
     expect(page.locator(".pill").first).to_have_text("Running")
     page.get_by_role("link", name="Cancel").click()
     page.get_by_role("button", name="Cancel the job").click()

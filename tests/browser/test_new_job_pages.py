@@ -28,7 +28,7 @@ def send(page: Page, name: str) -> None:
     page.wait_for_load_state()
 
 
-def told(field: Locator) -> str:
+def description_of(field: Locator) -> str:
     """What is said to be wrong with a field, by the element that it names as its description."""
     expect(field).to_have_attribute("aria-invalid", "true")
     name = (field.get_attribute("aria-describedby") or "").split()[0]
@@ -55,9 +55,9 @@ def test_a_merge_that_cannot_be_keeps_what_was_filled_in(
     send(page, "Start the merge")
 
     expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
-    assert "at least one" in told(page.locator("#field-sources"))
-    assert "NAME=VALUE" in told(page.get_by_label("Revisions", exact=True))
-    assert "There is a corpus" in told(page.locator("#force"))
+    assert "at least one" in description_of(page.locator("#field-sources"))
+    assert "NAME=VALUE" in description_of(page.get_by_label("Revisions", exact=True))
+    assert "There is a corpus" in description_of(page.locator("#force"))
     expect(page.get_by_label("Go on without it")).to_be_checked()
     expect(page.get_by_label("Revisions", exact=True)).to_have_value("no equals sign")
     expect(page.get_by_label("Options of sources")).to_have_value("Psych-101.max_chars=8000")
@@ -69,7 +69,7 @@ def test_a_merge_that_cannot_be_keeps_what_was_filled_in(
     page.get_by_label("Options of sources").fill("Small.colour=blue")
     page.locator("#force").check()
     send(page, "Start the merge")
-    assert "Small.colour" in told(page.get_by_label("Options of sources"))
+    assert "Small.colour" in description_of(page.get_by_label("Options of sources"))
     expect(page.locator("#force")).to_be_checked()
     expect(page.locator("input[value=Small]")).to_be_checked()
     page.get_by_label("Options of sources").fill("")
@@ -93,10 +93,10 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
     send(page, "Start the prepare")
 
     expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
-    assert "whole number" in told(page.get_by_label("at most of Small"))
-    assert "less than 1" in told(page.get_by_label("Validation share"))
-    assert "whole number" in told(page.get_by_label("Seed"))
-    assert "at least one type" in told(page.locator("fieldset", has_text="Types").last)
+    assert "whole number" in description_of(page.get_by_label("at most of Small"))
+    assert "less than 1" in description_of(page.get_by_label("Validation share"))
+    assert "whole number" in description_of(page.get_by_label("Seed"))
+    assert "at least one type" in description_of(page.locator("fieldset", has_text="Types").last)
     expect(page.locator("input[value=openai]")).to_be_checked()
     expect(page.get_by_label("at most of Small")).to_have_value("some")
     expect(page.get_by_label("System message of")).to_have_value("You listen.")

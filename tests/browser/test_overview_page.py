@@ -20,7 +20,7 @@ Dashboard = tuple["Service", str]
 
 
 @pytest.fixture
-def told(dashboard: Dashboard) -> dict[str, Any]:
+def statistics(dashboard: Dashboard) -> dict[str, Any]:
     """What the API tells of the same corpus."""
     with dashboard[0].client() as client:
         statistics: dict[str, Any] = client.get("/statistics").raise_for_status().json()
@@ -39,11 +39,15 @@ def rows_of(page: Page, name: str) -> dict[str, str]:
 
 
 def test_it_says_what_the_corpus_is(
-    visit: Visit, dashboard: Dashboard, told: dict[str, Any]
+    visit: Visit, dashboard: Dashboard, statistics: dict[str, Any]
 ) -> None:
     page = visit(dashboard[0]).enter(then="/")
     figures = page.locator(".figures")
-    for name in (f"{told['records']:,}", f"{len(told['by_source'])}", f"{len(told['by_tag'])}"):
+    for name in (
+        f"{statistics['records']:,}",
+        f"{len(statistics['by_source'])}",
+        f"{len(statistics['by_tag'])}",
+    ):
         expect(figures).to_contain_text(name)
     built = page.locator(".built time")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", built.get_attribute("title") or "")
@@ -53,12 +57,12 @@ def test_it_says_what_the_corpus_is(
 
 @pytest.mark.parametrize("name", ["source", "type", "tag"])
 def test_behind_a_chart_stands_a_table_and_behind_a_bar_its_records(
-    visit: Visit, dashboard: Dashboard, told: dict[str, Any], name: str
+    visit: Visit, dashboard: Dashboard, statistics: dict[str, Any], name: str
 ) -> None:
     page = visit(dashboard[0]).enter(then="/")
     table = rows_of(page, f"by-{name}")
-    assert table == {word: f"{count:,}" for word, count in told[f"by_{name}"].items()}
-    word, count = next(iter(told[f"by_{name}"].items()))
+    assert table == {word: f"{count:,}" for word, count in statistics[f"by_{name}"].items()}
+    word, count = next(iter(statistics[f"by_{name}"].items()))
     chart = page.locator(f"section[aria-labelledby='by-{name}-heading'] svg")
     chart.get_by_role("link", name=word).first.click()
     expect(page.get_by_role("heading", name="Records")).to_be_visible()
@@ -67,11 +71,11 @@ def test_behind_a_chart_stands_a_table_and_behind_a_bar_its_records(
 
 
 def test_the_bars_of_lengths_lead_to_as_many_records_as_they_say(
-    visit: Visit, dashboard: Dashboard, told: dict[str, Any]
+    visit: Visit, dashboard: Dashboard, statistics: dict[str, Any]
 ) -> None:
     page = visit(dashboard[0]).enter(then="/")
     counts = [int(count.replace(",", "")) for count in rows_of(page, "by-length").values()]
-    assert sum(counts) == told["records"]
+    assert sum(counts) == statistics["records"]
     links = page.locator("section[aria-labelledby='by-length-heading'] svg a")
     assert links.count() == len(counts)
     links.nth(1).click()
@@ -79,17 +83,17 @@ def test_the_bars_of_lengths_lead_to_as_many_records_as_they_say(
 
 
 def test_what_was_dropped_and_why_adds_up(
-    visit: Visit, dashboard: Dashboard, told: dict[str, Any]
+    visit: Visit, dashboard: Dashboard, statistics: dict[str, Any]
 ) -> None:
     page = visit(dashboard[0]).enter(then="/")
-    for source, counts in told["sources"].items():
+    for source, counts in statistics["sources"].items():
         kept, read = counts["kept"], counts["read"]
         row = page.locator("#licences tr", has=page.get_by_text(source, exact=True))
         expect(row).to_contain_text(f"{kept:,} of {read:,} rows")
     left_out = page.locator("section[aria-labelledby='left-out-heading']")
     left_out.get_by_text("Table").click()
     cells = left_out.locator("tbody tr td:nth-child(3)").all()
-    gone = sum(counts["read"] - counts["kept"] for counts in told["sources"].values())
+    gone = sum(counts["read"] - counts["kept"] for counts in statistics["sources"].values())
     assert sum(figure(cell) for cell in cells) == gone
 
 

@@ -154,9 +154,9 @@ def test_one_record_tells_where_it_comes_from(
     page.get_by_role("link", name="Record 5").click()
     expect(page.get_by_role("heading", name="Record 5")).to_be_visible()
     with service.client() as client:
-        told = client.get("/records/5").raise_for_status().json()["lineage"]
+        lineage = client.get("/records/5").raise_for_status().json()["lineage"]
     shown_ = page.locator("#lineage")
-    for value in (told["source"], told["file"], f"{told['row']:,}", told["licence"]):
+    for value in (lineage["source"], lineage["file"], f"{lineage['row']:,}", lineage["licence"]):
         expect(shown_).to_contain_text(str(value))
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_role("heading", name="Record 6")).to_be_visible()

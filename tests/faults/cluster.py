@@ -79,7 +79,7 @@ class Cluster:
         self._redis = connect(self.settings)
         self.store = JobStore(self._redis, self.settings)
         self.app = make_app(self.settings)
-        self.desk = JobService(self.store, self.app, self.settings)
+        self.job_service = JobService(self.store, self.app, self.settings)
         self.workers: list[Process] = []
         self.web: Process | None = None
         self._logs: list[Path] = []
@@ -181,12 +181,12 @@ class Cluster:
     def merge(self, *sources: str, **request: Any) -> Job:
         """Submit a merge of sources of `sources.py`, replacing the corpus."""
         wanted = MergeRequest(**{"sources": sources, "force": True, **request})
-        return self.desk.submit(merge_spec(wanted, self.settings)).job
+        return self.job_service.submit(merge_spec(wanted, self.settings)).job
 
     def prepare(self, **request: Any) -> Job:
         """Submit a prepare of the OpenAI format, replacing the one there is."""
         wanted = PrepareRequest(**{"format": "openai", "force": True, **request})
-        return self.desk.submit(prepare_spec(wanted, self.settings)).job
+        return self.job_service.submit(prepare_spec(wanted, self.settings)).job
 
     def parts(self, job: Job) -> dict[str, dict[str, str]]:
         """Give the records of a merge's parts by their ids."""
@@ -219,14 +219,14 @@ class Cluster:
         job: Job | None = None,
         pause: float = 0.02,
     ) -> T:
-        """Wait until something holds, and give it; tells the job's story if it does not come."""
+        """Wait until something holds, and give it; shows the job's history if it does not come."""
         end = time.monotonic() + seconds
         try:
             while not (found := condition()):
                 assert time.monotonic() < end, f"waited {seconds} s for {what}"
                 time.sleep(pause)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.story(*([job.id] if job else []))}") from None
+            raise AssertionError(f"{error}\n{self.history(*([job.id] if job else []))}") from None
         return found
 
     def client(self) -> redis.Redis:
@@ -238,15 +238,15 @@ class Cluster:
         headers = {"Authorization": f"Bearer {self.token}"}
         return httpx2.Client(base_url=f"{self.url}/api/ai/data", headers=headers, timeout=10)
 
-    def story(self, *jobs: str) -> str:
+    def history(self, *jobs: str) -> str:
         """Tell all that there is to know of jobs, and the ends of the logs."""
-        told = []
+        lines = []
         with contextlib.suppress(Exception):
             for job_id in jobs:
-                told.append(f"--- job {self.store.get(job_id).as_dict()}")
-                told += [str(event.data) for event in self.store.events(job_id)]
+                lines.append(f"--- job {self.store.get(job_id).as_dict()}")
+                lines += [str(event.data) for event in self.store.events(job_id)]
         logs = [f"--- {log.name}\n{log.read_text()[-3000:]}" for log in self._logs[-5:]]
-        return "\n".join([*told, *logs])
+        return "\n".join([*lines, *logs])
 
     def _start(self, name: str, *arguments: str) -> Process:
         environment = {

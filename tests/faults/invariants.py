@@ -21,10 +21,10 @@ Sound = Callable[..., dict[str, Job]]
 class Watcher:
     """The reader as a process, from now until `stop`."""
 
-    def __init__(self, data_dir: Path, told: Path) -> None:
-        self._told = told
+    def __init__(self, data_dir: Path, log: Path) -> None:
+        self._log = log
         script = Path(__file__).with_name("reader.py")
-        with told.open("wb") as out:
+        with log.open("wb") as out:
             self._process = subprocess.Popen(
                 [sys.executable, str(script), str(data_dir)],
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -34,13 +34,13 @@ class Watcher:
     def torn(self) -> list[str]:
         """Give what it found torn so far; it must still be looking."""
         assert self._process.poll() is None, "the reader died"
-        lines = self._told.read_text().splitlines()
+        lines = self._log.read_text().splitlines()
         return [line for line in lines if line != "."]
 
     @property
     def looks(self) -> int:
         """How often it has looked."""
-        return self._told.read_text().count(".\n")
+        return self._log.read_text().count(".\n")
 
     def stop(self) -> None:
         """End it."""
@@ -53,7 +53,7 @@ def assert_sound(
 ) -> dict[str, Job]:
     """Wait until all jobs are over; check all that must hold then. Gives the jobs as they ended.
 
-    Raises `AssertionError` that names what does not hold and tells the story of the jobs.
+    Raises `AssertionError` that names what does not hold and tells the history of the jobs.
     """
     ids = [job.id for job in jobs]
 
@@ -75,7 +75,7 @@ def assert_sound(
         assert not torn, f"the reader saw torn artifacts: {torn[:5]}"
     except AssertionError as error:
         open_ids = [job_id for job_id in ids if not cluster.store.get(job_id).over]
-        raise AssertionError(f"{error}\n{cluster.story(*(open_ids or ids[-3:]))}") from None
+        raise AssertionError(f"{error}\n{cluster.history(*(open_ids or ids[-3:]))}") from None
     return ended
 
 

@@ -42,9 +42,9 @@ class Soak:
             still = [job for job in self.jobs[-20:] if not self.cluster.store.get(job.id).over]
             what = self.chance.random()
             if what < 0.12 and still:
-                self.cluster.desk.cancel(self.chance.choice(still).id)
+                self.cluster.job_service.cancel(self.chance.choice(still).id)
             elif what < 0.2 and self.jobs:
-                again = self.cluster.desk.retry(self.chance.choice(self.jobs).id).job
+                again = self.cluster.job_service.retry(self.chance.choice(self.jobs).id).job
                 self._ordered(again)
             elif len(still) < _OPEN:
                 self._ordered(self._order())

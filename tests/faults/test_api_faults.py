@@ -48,8 +48,8 @@ def test_killed_right_after_a_post_and_the_same_post_again(
         with served.http() as client:
             answer = client.post("/merge", json=body, headers={"Idempotency-Key": key})
             assert answer.status_code in (200, 202)
-            told: dict[str, Any] = answer.json()
-        return told
+            answered: dict[str, Any] = answer.json()
+        return answered
 
     def try_post() -> None:
         with contextlib.suppress(httpx2.TransportError):
@@ -64,8 +64,8 @@ def test_killed_right_after_a_post_and_the_same_post_again(
     kill_web(served)
     asking.join()
     served.start_web()
-    told = post()
-    job_id = told["job"]["id"] if "job" in told else told["id"]
+    answered = post()
+    job_id = answered["job"]["id"] if "job" in answered else answered["id"]
     new = [job for job in served.store.list().jobs if job.id not in before]
     assert [job.id for job in new] == [job_id]
     assert sound(new)[job_id].state == "succeeded"

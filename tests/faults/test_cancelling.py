@@ -33,7 +33,7 @@ def test_without_any_worker(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
     cluster.heal(0)
     job = cluster.merge("alpha")
-    assert cluster.desk.cancel(job.id).state == "cancelled"
+    assert cluster.job_service.cancel(job.id).state == "cancelled"
     sound([job])
     cluster.heal(1)
     time.sleep(1)
@@ -43,7 +43,7 @@ def test_without_any_worker(cluster: Cluster, sound: Sound) -> None:
 def test_when_queued(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, *LOCAL)
     busy, job = cluster.merge(*LOCAL), cluster.merge("alpha")
-    assert cluster.desk.cancel(job.id).state == "cancelled"
+    assert cluster.job_service.cancel(job.id).state == "cancelled"
     ended = sound([busy, job])
     assert [ended[each.id].state for each in (busy, job)] == ["succeeded", "cancelled"]
 
@@ -52,7 +52,7 @@ def test_while_its_parts_are_made(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha", "beta", megabytes=8)
     job = cluster.merge("alpha", "beta")
     cluster.reach(job, "read")
-    cluster.desk.cancel(job.id)
+    cluster.job_service.cancel(job.id)
     cluster.until("its runners to end", lambda: not cluster.runners(), 4)
     ended = sound([job])[job.id]
     assert ended.state == "cancelled"
@@ -64,7 +64,7 @@ def test_while_it_runs(stage: str, cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha", megabytes=8)
     job = cluster.merge("alpha")
     cluster.reach(job, stage)
-    cluster.desk.cancel(job.id)
+    cluster.job_service.cancel(job.id)
     began = time.monotonic()
     ended = cluster.end(job)
     assert time.monotonic() - began < 5
@@ -79,7 +79,7 @@ def test_around_the_moment_of_publishing(cluster: Cluster, sound: Sound) -> None
         cluster.reach(job, "write", "check", "publish")
         time.sleep(wait)
         try:
-            cluster.desk.cancel(job.id)
+            cluster.job_service.cancel(job.id)
             late = False
         except JobFinishedError:
             late = True
@@ -102,7 +102,7 @@ def test_while_it_publishes(cluster: Cluster, sound: Sound) -> None:
         )
     runner.suspend()
     with pytest.raises(JobFinishedError):
-        cluster.desk.cancel(job.id)
+        cluster.job_service.cancel(job.id)
     runner.resume()
     assert sound([job])[job.id].state == "succeeded"
     assert published_by(cluster) == job.id

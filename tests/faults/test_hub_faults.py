@@ -104,5 +104,5 @@ def test_a_job_that_waits_for_the_hub_can_be_cancelled(
     job = cluster.merge(HUB)
     cluster.until("the hub to be asked", cluster.runners, job=job)
     time.sleep(1)
-    assert cluster.desk.cancel(job.id).state == "cancelled"
+    assert cluster.job_service.cancel(job.id).state == "cancelled"
     assert_sound(cluster, watcher, [job], 5)

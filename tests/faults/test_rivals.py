@@ -71,8 +71,8 @@ def test_each_of_two_merges_tells_what_it_made_though_the_other_replaced_it(
         assert made["records"] == rows[name]
         assert made["statistics"]["by_source"] == {name: rows[name]}
     # Two corpora were published, so two manifests are told of.
-    told = {file["sha256"] for job in ended.values() for file in result(job)["artifacts"]}
-    assert len(told) == 2 * len(result(ended[jobs["alpha"].id])["artifacts"])
+    digests = {file["sha256"] for job in ended.values() for file in result(job)["artifacts"]}
+    assert len(digests) == 2 * len(result(ended[jobs["alpha"].id])["artifacts"])
 
 
 def test_each_of_two_prepares_tells_what_it_made_though_the_other_replaced_it(

@@ -27,13 +27,13 @@ SETTINGS = {"max_attempts": "20", "max_tries": "20"}
 def test_soak(build: Build, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, watcher = build(workers=2, **SETTINGS)
     try:
-        told = soak(cluster, watcher, SECONDS, SEED)
+        summary = soak(cluster, watcher, SECONDS, SEED)
     except AssertionError as error:
         raise AssertionError(f"seed {SEED}: {error}") from None
     with capsys.disabled():
-        print(f"\nsoak: {told}")  # noqa: T201 - the seed repeats it
-    assert told["jobs"]["succeeded"] > SECONDS / 12
-    assert sum(told["faults"].values()) > SECONDS / 6
+        print(f"\nsoak: {summary}")  # noqa: T201 - the seed repeats it
+    assert summary["jobs"]["succeeded"] > SECONDS / 12
+    assert sum(summary["faults"].values()) > SECONDS / 6
 
 
 def test_without_the_sweeper_the_soak_fails(build: Build, tmp_path: Path) -> None:

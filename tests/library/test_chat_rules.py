@@ -258,27 +258,27 @@ def test_progress_counts_bytes_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
     line = said(content="x" * 100_000)
     path.write_bytes((line + b"\n") * 50)
-    told: list[Progress] = []
-    check_chat_file(path, told.append)
+    reports: list[Progress] = []
+    check_chat_file(path, reports.append)
     size = path.stat().st_size
-    assert len(told) > 2
-    assert [moment.done for moment in told] == sorted(moment.done for moment in told)
-    assert told[-1] == Progress("check", "chat.jsonl", 50, size, size)
+    assert len(reports) > 2
+    assert [moment.done for moment in reports] == sorted(moment.done for moment in reports)
+    assert reports[-1] == Progress("check", "chat.jsonl", 50, size, size)
 
 
 def test_a_check_can_be_cancelled(tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
     path.write_bytes((said(content="x" * 100_000) + b"\n") * 50)
     cancel = Cancellation()
-    told: list[Progress] = []
+    reports: list[Progress] = []
 
     def stop(moment: Progress) -> None:
-        told.append(moment)
+        reports.append(moment)
         cancel.cancel()
 
     with pytest.raises(CancelledError):
         check_chat_file(path, stop, cancel)
-    assert len(told) == 1
+    assert len(reports) == 1
     with pytest.raises(CancelledError):
         check_chat_file(path, cancel=cancel)
 

@@ -40,10 +40,10 @@ def test_each_of_several_failures_is_told_and_once_what_helps_them_all(tmp_path:
     given = ("--source", "TRACE", "--source", "Psych-101", "--path", "TRACE=nowhere.jsonl")
     ran = run("merge", *given, cwd=tmp_path, HF_ENDPOINT=address, MINDCORPUS_FETCH_TRIES="1")
     assert ran.code == 4
-    told = [line for line in ran.err.splitlines() if line.startswith(("error: ", "hint: "))]
-    assert [line.partition(":")[0] for line in told] == ["error", "hint"] * 2 + ["hint"]
-    assert "Psych-101" in told[0]
-    assert "TRACE" in told[2]
+    printed = [line for line in ran.err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert [line.partition(":")[0] for line in printed] == ["error", "hint"] * 2 + ["hint"]
+    assert "Psych-101" in printed[0]
+    assert "TRACE" in printed[2]
     assert ran.err.count("--allow-missing") == 1
 
 

@@ -1,4 +1,4 @@
-"""What a board of progress shows while work waits."""
+"""What a progress display shows while work waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from mindcorpus.cli.progress_display import LiveBoard, PlainBoard
+from mindcorpus.cli.progress_display import LiveDisplay, PlainDisplay
 from mindcorpus.progress import Cancellation, Progress
 
 NOTE = "the hub answered 429; trying again in 12 s (try 2 of 6)"
@@ -18,9 +18,9 @@ FETCH = Progress("fetch", "TRACE", done=500, total=1000)
 @pytest.mark.parametrize("done", [500, 0])
 def test_the_plain_board_says_at_once_and_once_what_is_waited_for(done: int) -> None:
     out = io.StringIO()
-    board = PlainBoard(Console(file=out, width=200))
+    display = PlainDisplay(Console(file=out, width=200))
     for event in (FETCH, *[replace(FETCH, done=done, note=NOTE)] * 2, replace(FETCH, done=501)):
-        board.report(event)
+        display.report(event)
     first, *others = out.getvalue().splitlines()
     assert first.startswith("fetch  TRACE")
     assert others == [f"TRACE: {NOTE}"]
@@ -29,15 +29,15 @@ def test_the_plain_board_says_at_once_and_once_what_is_waited_for(done: int) -> 
 def test_the_live_board_shows_what_is_waited_for_until_it_goes_on() -> None:
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=True)
-    board = LiveBoard(console, Cancellation())
-    with board.shown():
-        board.report(FETCH)
-        board.report(replace(FETCH, done=0, note=NOTE))
+    display = LiveDisplay(console, Cancellation())
+    with display.shown():
+        display.report(FETCH)
+        display.report(replace(FETCH, done=0, note=NOTE))
         with console.capture() as captured:
-            console.print(board._render())
+            console.print(display._render())
         assert NOTE in captured.get()
         assert "50%" in captured.get()
-        board.report(replace(FETCH, done=501))
+        display.report(replace(FETCH, done=501))
         with console.capture() as captured:
-            console.print(board._render())
+            console.print(display._render())
         assert NOTE not in captured.get()

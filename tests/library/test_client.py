@@ -41,8 +41,8 @@ def client(service: FaultyService) -> Iterator[ServiceClient]:
 
 def test_the_client_loads_nothing_heavy() -> None:
     heavy = ["pyarrow", "pandas", "datasets", "huggingface_hub", "rich"]
-    told = f"print([name for name in {heavy} if name in sys.modules])"
-    script = f"import sys, mindcorpus.client.service\n{told}"
+    printing = f"print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, mindcorpus.client.service\n{printing}"
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment(), capture_output=True, check=True
     )
@@ -77,10 +77,10 @@ def test_a_prepare_is_sent_with_its_settings(client: ServiceClient, service: Fau
 def test_what_exists_is_told_instead_of_a_job(
     client: ServiceClient, service: FaultyService
 ) -> None:
-    told = {"exists": True, "path": "corpus.json", "statistics": {"records": 3}, "job": None}
-    service.lay("POST /merge", reply(told))
+    answered = {"exists": True, "path": "corpus.json", "statistics": {"records": 3}, "job": None}
+    service.lay("POST /merge", reply(answered))
     submission = client.submit_merge()
-    assert (submission.job, submission.existing) == (None, told)
+    assert (submission.job, submission.existing) == (None, answered)
 
 
 @pytest.mark.parametrize(

@@ -68,25 +68,25 @@ def make(
 
 def outcomes(request: MergeRequest, settings: Settings) -> Outcomes:
     """Take all steps but the last."""
-    told: dict[str, SourceFiles | MindcorpusError | None] = {}
+    found_by_name: dict[str, SourceFiles | MindcorpusError | None] = {}
     for name in chosen(request).names:
         try:
             found = find_files(request, name, settings, silent, Cancellation())
-            told[name] = None if found is None else travelled(found)
+            found_by_name[name] = None if found is None else travelled(found)
             if found is not None:
                 make(request, travelled(found), settings)
         except (FetchError, DataError) as error:
-            told[name] = error
-    return told
+            found_by_name[name] = error
+    return found_by_name
 
 
 def end(
     request: MergeRequest,
-    told: Outcomes,
+    found_by_name: Outcomes,
     settings: Settings,
     publisher: Publisher | None = None,
 ) -> MergeResult:
-    return merge_parts(request, told, settings, silent, Cancellation(), publisher)
+    return merge_parts(request, found_by_name, settings, silent, Cancellation(), publisher)
 
 
 def fan(request: MergeRequest, settings: Settings) -> MergeResult:
@@ -217,13 +217,13 @@ def test_what_a_source_is_read_as_is_part_of_its_parts_names(
 
 def test_parts_that_are_gone_at_the_end_are_made_again(settings: Settings) -> None:
     request = MergeRequest(sample=True, force=True)
-    told = outcomes(request, settings)
-    end(request, told, settings)
+    found_by_name = outcomes(request, settings)
+    end(request, found_by_name, settings)
     files = corpus(settings.data_dir)
     gone = sorted((settings.data_dir / "parts").iterdir())[::2]
     for folder in gone:
         shutil.rmtree(folder)
-    end(request, told, settings)
+    end(request, found_by_name, settings)
     assert corpus(settings.data_dir) == files
     assert all(folder.is_dir() for folder in gone)
 
@@ -305,14 +305,14 @@ def test_each_step_may_be_taken_on_a_host_with_a_cache_of_its_own(
         return settings.model_copy(update={"cache_dir": tmp_path / name})
 
     request = MergeRequest(sources=("TRACE", "Psych-101"))
-    told: dict[str, SourceFiles | MindcorpusError | None] = {}
+    found_by_name: dict[str, SourceFiles | MindcorpusError | None] = {}
     for name in ("TRACE", "Psych-101"):
         found = find(request, name, host("finder"))
-        told[name] = found
+        found_by_name[name] = found
         make(request, found, host(f"maker of {name}"))
         assert (tmp_path / f"maker of {name}").is_dir()
     asked = len(hub.requests)
-    end(request, told, host("last"))
+    end(request, found_by_name, host("last"))
     assert len(hub.requests) == asked
     assert not (tmp_path / "last").exists()
     locked = SourcesLock.read(settings.data_dir / "sources.lock").sources
@@ -349,10 +349,10 @@ def test_a_merge_without_what_failed_is_the_same(
 ) -> None:
     request = own_request(tmp_path / "raw", "one", "two")
     spoil(tmp_path / "raw/one.jsonl")
-    told = outcomes(request, settings)
-    assert isinstance(told["one"], MindcorpusError)
-    with pytest.raises(type(told["one"])) as caught:
-        end(request, told, settings)
+    found_by_name = outcomes(request, settings)
+    assert isinstance(found_by_name["one"], MindcorpusError)
+    with pytest.raises(type(found_by_name["one"])) as caught:
+        end(request, found_by_name, settings)
     assert caught.value.source == "one"
     assert not Store(settings.data_dir).corpus_exists()
     allowed = request.model_copy(update={"allow_missing": True})
@@ -406,9 +406,9 @@ def test_progress_adds_up_to_the_file_whether_or_not_parts_were_there(
     request = own_request(tmp_path / "raw", "own", rows=500)
     found = find(request, "own", settings)
     for _ in range(2):
-        told: list[Progress] = []
-        make(request, found, settings, told.append)
-        reading = [progress for progress in told if progress.stage == "read"]
+        reports: list[Progress] = []
+        make(request, found, settings, reports.append)
+        reading = [progress for progress in reports if progress.stage == "read"]
         assert (reading[-1].rows, reading[-1].done) == (500, found.size)
         assert {progress.total for progress in reading} == {found.size}
         assert [each.rows for each in reading] == sorted(each.rows for each in reading)
@@ -439,13 +439,13 @@ def test_every_step_can_be_cancelled(stage: str, settings: Settings) -> None:
 
 def test_a_publisher_that_comes_again_is_told_what_it_published(settings: Settings) -> None:
     request = MergeRequest(sample=True, sources=("TRACE",))
-    told = outcomes(request, settings)
-    first = end(request, told, settings, Publisher("job", 1))
+    found_by_name = outcomes(request, settings)
+    first = end(request, found_by_name, settings, Publisher("job", 1))
     where = Store(settings.data_dir).folder("corpus")
-    again = end(request, told, settings, Publisher("job", 2))
+    again = end(request, found_by_name, settings, Publisher("job", 2))
     assert Store(settings.data_dir).folder("corpus") == where
     assert again == first
     with pytest.raises(ExistsError):
-        end(request, told, settings, Publisher("other", 3))
+        end(request, found_by_name, settings, Publisher("other", 3))
     with pytest.raises(ExistsError):
-        end(request, told, settings)
+        end(request, found_by_name, settings)

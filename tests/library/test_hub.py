@@ -281,14 +281,14 @@ def test_offline_without_enough_in_the_cache_says_so(
 
 
 def test_progress_is_told_in_bytes_and_ends_complete(demo: Source, settings: Settings) -> None:
-    told: list[Progress] = []
-    get(demo, settings, report=told.append)
+    reports: list[Progress] = []
+    get(demo, settings, report=reports.append)
     total = len(PLAIN) + len(LARGE)
     assert all(
         progress.stage == "fetch" and progress.item == "Demo" and progress.total == total
-        for progress in told
+        for progress in reports
     )
-    done = [progress.done for progress in told]
+    done = [progress.done for progress in reports]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, total)
 
@@ -365,11 +365,11 @@ def test_waiting_is_told_with_its_reason(
     hub: HubServer, demo: Source, settings: Settings, match: str
 ) -> None:
     hub.fail("rate-limited", match=match, seconds=1)
-    told: list[Progress] = []
-    get(demo, settings, report=told.append)
-    (note,) = [progress.note for progress in told if progress.note]
+    reports: list[Progress] = []
+    get(demo, settings, report=reports.append)
+    (note,) = [progress.note for progress in reports if progress.note]
     assert note == "the hub answered 429 TOO MANY REQUESTS; trying again in 2 s (try 2 of 3)"
-    assert told[-1].note == ""
+    assert reports[-1].note == ""
 
 
 def test_waiting_within_a_body_is_told_once(
@@ -377,9 +377,9 @@ def test_waiting_within_a_body_is_told_once(
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda _low, _high: 0.5)
     hub.fail("truncated", match="GET /cdn/", at=100)
-    told: list[Progress] = []
-    get(demo, settings, report=told.append)
-    (note,) = [progress.note for progress in told if progress.note]
+    reports: list[Progress] = []
+    get(demo, settings, report=reports.append)
+    (note,) = [progress.note for progress in reports if progress.note]
     assert note.endswith("trying again in 1 s (try 2 of 3)")
 
 
@@ -486,10 +486,10 @@ def test_an_endpoint_that_is_no_address(
         monkeypatch.setenv("HF_ENDPOINT", address)
         with pytest.raises(SettingsError, match="HF_ENDPOINT") as caught:
             get(demo, settings)
-        assert "s3" not in told_by(caught.value)
+        assert "s3" not in words_of(caught.value)
 
 
-def told_by(error: MindcorpusError) -> str:
+def words_of(error: MindcorpusError) -> str:
     return f"{error} {error.hint} {error.__cause__}"
 
 
@@ -509,7 +509,7 @@ def test_a_password_in_the_endpoint_is_never_told(
         hub.fail(kind, match=match, times=None)
         with pytest.raises(MindcorpusError) as caught:
             get(demo, settings)
-        assert "s3cret" not in told_by(caught.value)
+        assert "s3cret" not in words_of(caught.value)
         assert "user" not in caught.value.title + caught.value.hint
 
 
@@ -726,7 +726,7 @@ def test_the_signature_of_a_url_is_never_told(
     with pytest.raises(CatalogError) as wrong:
         get(source(url="http://user:s3/cret@host/a.csv"), settings)
     for error in (*errors, wrong.value):
-        assert "s3" not in told_by(error)
+        assert "s3" not in words_of(error)
 
 
 def test_a_url_that_fails(hub: HubServer, demo: Source, settings: Settings) -> None:
@@ -752,12 +752,12 @@ def local_files(root: Path, *paths: str) -> Path:
 
 def test_a_folder_laid_out_as_on_the_hub(tmp_path: Path) -> None:
     home = local_files(tmp_path, "part/b.csv", "a.jsonl", "c.csv")
-    told: list[Progress] = []
-    fetched = fetch_local(source("part/b.csv", "a.jsonl"), home, report=told.append)
+    reports: list[Progress] = []
+    fetched = fetch_local(source("part/b.csv", "a.jsonl"), home, report=reports.append)
     assert (fetched.origin, fetched.revision) == ("local", None)
     assert [file.path for file in fetched.files] == ["part/b.csv", "a.jsonl"]
     assert [(file.sha256, file.expected) for file in fetched.files] == [("", "")] * 2
-    assert [(progress.done, progress.total) for progress in told] == [(6, 6)]
+    assert [(progress.done, progress.total) for progress in reports] == [(6, 6)]
     with pytest.raises(NotFoundError, match=r"gone\.csv is not there") as caught:
         fetch_local(source("gone.csv"), home)
     assert "gone.csv" in caught.value.hint
@@ -808,11 +808,11 @@ def test_verify_hashes_and_tells_every_byte(tmp_path: Path) -> None:
     content = bytes(2_500_000)
     (tmp_path / "a.csv").write_bytes(content)
     file = FetchedFile("a.csv", tmp_path / "a.csv", len(content))
-    told: list[int] = []
-    checked = verify(file, "Demo", told.append)
+    reports: list[int] = []
+    checked = verify(file, "Demo", reports.append)
     assert checked.sha256 == hashlib.sha256(content).hexdigest()
-    assert sum(told) == len(content)
-    assert verify(checked, "Demo", told.append) is checked
+    assert sum(reports) == len(content)
+    assert verify(checked, "Demo", reports.append) is checked
     assert pickle.loads(pickle.dumps((verify, checked))) == (verify, checked)
     (tmp_path / "a.csv").unlink()
     with pytest.raises(NotFoundError):

@@ -45,12 +45,14 @@ def test_the_manifest_names_files_as_they_are_and_no_place_of_this_machine(sampl
     manifest = json.loads(sample.merged.manifest_path.read_text("utf-8"))
     assert manifest == sample.merged.manifest
     folder = sample.data_dir / "artifacts/corpus"
-    told = {output["path"]: output for output in manifest["outputs"]}
+    outputs = {output["path"]: output for output in manifest["outputs"]}
     found = digests(folder)
     del found["manifest.json"]
-    assert {path: output["sha256"] for path, output in told.items()} == found
-    assert all((folder / path).stat().st_size == output["bytes"] for path, output in told.items())
-    rows = {path: output["rows"] for path, output in told.items()}
+    assert {path: output["sha256"] for path, output in outputs.items()} == found
+    assert all(
+        (folder / path).stat().st_size == output["bytes"] for path, output in outputs.items()
+    )
+    rows = {path: output["rows"] for path, output in outputs.items()}
     assert sum(count for path, count in rows.items() if ".parquet/" in path) == manifest["rows"]
     assert rows["merged_mental_health_dataset.json"] == manifest["rows"]
     assert rows["merged_mental_health_dataset.lineage.parquet"] == 551

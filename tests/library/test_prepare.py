@@ -193,7 +193,7 @@ def test_no_input_is_in_both_splits_and_the_manifest_proves_it(sample: Made) -> 
     assert proof["share"] == round(len(inputs["validation"]) / 377, 6)
     for split in inputs:
         counts = Counter(row["source"] for row in arrow(result.path / split))
-        assert {name: told[split] for name, told in proof["by_source"].items()} == counts
+        assert {name: recorded[split] for name, recorded in proof["by_source"].items()} == counts
 
 
 def test_instruction_share_and_seed_are_settings(copied: Path) -> None:
@@ -267,9 +267,9 @@ def test_choices_hold_for_both_and_are_in_the_manifests(copied: Path) -> None:
         manifest = json.loads(result.manifest_path.read_text("utf-8"))
         assert manifest == result.manifest
         assert manifest["rows"] == result.rows == 12
-        told = manifest["settings"]
-        assert (told["exclude"], told["types"]) == (["TRACE"], ["clinical", "psychology"])
-        assert (told["caps"], told["seed"]) == ({"Psych-101": 12}, 42)
+        recorded = manifest["settings"]
+        assert (recorded["exclude"], recorded["types"]) == (["TRACE"], ["clinical", "psychology"])
+        assert (recorded["caps"], recorded["seed"]) == ({"Psych-101": 12}, 42)
         assert sum(entry["kept"] for entry in manifest["sources"]) == 12
         for entry in manifest["sources"]:
             assert entry["read"] == entry["kept"] + sum(entry["dropped"].values())

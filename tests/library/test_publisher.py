@@ -226,7 +226,7 @@ def test_a_try_that_died_does_not_keep_another_job_away(tmp_path: Path) -> None:
 # What a job published, told after somebody replaced it
 
 
-def told(data_dir: Path, publisher: Publisher) -> str | None:
+def published_id(data_dir: Path, publisher: Publisher) -> str | None:
     """Give the text of what a job published, as it is told a later try."""
     manifest = Store(data_dir, publisher).published("corpus")
     return None if manifest is None else str(manifest["text"])
@@ -235,17 +235,17 @@ def told(data_dir: Path, publisher: Publisher) -> str | None:
 def test_a_job_is_told_what_it_published_though_others_replaced_it(tmp_path: Path) -> None:
     assert Store(tmp_path, Publisher("a", 1)).published("corpus") is None
     publish(tmp_path, Publisher("a", 1), "a's")
-    assert told(tmp_path, Publisher("a", 2)) == "a's"
+    assert published_id(tmp_path, Publisher("a", 2)) == "a's"
     publish(tmp_path, Publisher("b", 2), "b's", force=True)
     publish(tmp_path, None, "a person's", force=True)
     publish(tmp_path, None, "the same person's", force=True)
-    assert told(tmp_path, Publisher("a", 3)) == "a's"
-    assert told(tmp_path, Publisher("b", 4)) == "b's"
-    assert told(tmp_path, Publisher("c", 5)) is None
+    assert published_id(tmp_path, Publisher("a", 3)) == "a's"
+    assert published_id(tmp_path, Publisher("b", 4)) == "b's"
+    assert published_id(tmp_path, Publisher("c", 5)) is None
     assert Store(tmp_path).published("corpus") is None
     publish(tmp_path, Publisher("a", 6), "a's again", force=True)
     publish(tmp_path, None, "a person's", force=True)
-    assert told(tmp_path, Publisher("a", 7)) == "a's again"
+    assert published_id(tmp_path, Publisher("a", 7)) == "a's again"
 
 
 def test_a_job_that_died_before_it_published_is_told_nothing(tmp_path: Path) -> None:
@@ -255,8 +255,8 @@ def test_a_job_that_died_before_it_published_is_told_nothing(tmp_path: Path) -> 
         died = killed_at(number, data_dir, Publisher("a", 2), force=True)
         text = published(data_dir)
         publish(data_dir, Publisher("b", 3), "b's", force=True)
-        assert told(data_dir, Publisher("a", 4)) == ("new" if text == "new" else None)
-        assert told(data_dir, Publisher("old", 5)) == "old"
+        assert published_id(data_dir, Publisher("a", 4)) == ("new" if text == "new" else None)
+        assert published_id(data_dir, Publisher("old", 5)) == "old"
         if not died:
             break
     assert number > 10
@@ -266,5 +266,5 @@ def test_only_some_outcomes_are_kept(tmp_path: Path) -> None:
     for number in range(60):
         publish(tmp_path, Publisher(f"job {number}", 1), f"text {number}", force=True)
     assert len(list((tmp_path / "artifacts/.outcomes").iterdir())) == 50
-    assert told(tmp_path, Publisher("job 58", 2)) == "text 58"
-    assert told(tmp_path, Publisher("job 1", 2)) is None
+    assert published_id(tmp_path, Publisher("job 58", 2)) == "text 58"
+    assert published_id(tmp_path, Publisher("job 1", 2)) is None

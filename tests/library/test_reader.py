@@ -125,8 +125,8 @@ def test_the_index_counts_what_sources_and_types_have_together(corpus: Path) -> 
 
 def test_lineage_tells_of_the_row_it_was_asked_for(corpus: Path) -> None:
     for record in everything(corpus)[::37]:
-        told = lineage(corpus, record["row"])
-        assert (told["corpus_row"], told["source"]) == (record["row"], record["source"])
+        row = lineage(corpus, record["row"])
+        assert (row["corpus_row"], row["source"]) == (record["row"], record["source"])
 
 
 @pytest.mark.parametrize("row", [-1, 10**9])

@@ -10,7 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mindcorpus.report.charts import Chart, Where, all_charts, figures
 from mindcorpus.report.html import render_page
+from mindcorpus.report.svg import draw
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -99,8 +101,7 @@ def test_every_chart_has_a_name_a_description_and_a_table() -> None:
     for chart in charts:
         assert set((chart["aria-labelledby"] or "").split()) <= ids
     assert len(ids) == PAGE.count(' id="')
-    # The two charts of lengths share one table.
-    assert PAGE.count("<details>") == 6
+    assert PAGE.count("<details>") == 7
     assert '<html lang="en">' in PAGE
     assert "prefers-color-scheme: dark" in PAGE
 
@@ -142,6 +143,71 @@ def test_a_corpus_of_nothing_has_a_page() -> None:
         "overlap": [],
     }
     assert Page(render_page(empty, title="Nothing")).open == []
+    assert all_charts(empty, most=9) == {}
+
+
+def charts(most: int = 16) -> dict[str, Chart]:
+    return all_charts(statistics({"One": 1200, "Two": 34}, {"a": 7, "b": 9, "c": 9}), most=most)
+
+
+def test_a_chart_holds_what_it_shows_as_data() -> None:
+    found = charts()
+    assert [*found] == [
+        "by-source",
+        "by-type",
+        "by-tag",
+        "length-input",
+        "length-response",
+        "rows-read",
+        "left-out",
+        "overlap",
+    ]
+    assert found["by-source"].rows == [("One", 1200, "97.2%"), ("Two", 34, "2.8%")]
+    assert found["rows-read"].rows == [("One", 1203, 1200, 2, 1), ("Two", 37, 34, 2, 1)]
+    assert found["left-out"].rows == [
+        ("One", "duplicate", 2),
+        ("Two", "duplicate", 2),
+        ("One", "no-response", 1),
+        ("Two", "no-response", 1),
+    ]
+    assert found["length-input"].rows[0][:4] == ("All sources", "characters", 40 * 1.1, 40)
+    assert found["length-input"].longest == found["length-response"].longest == 1200 * 3
+    for chart in found.values():
+        assert all(len(row) == len(chart.head) for row in chart.rows)
+
+
+def test_figures_count_what_was_read() -> None:
+    made = statistics({"One": 1200, "Two": 34}, {"a": 7})
+    assert dict(figures(made)) == {"records": 1234, "rows read": 1240, "sources": 2, "tags": 1}
+
+
+def test_the_rows_of_another_twin_are_named_after_it() -> None:
+    made = statistics({"One": 5, "Two": 6}, {})
+    made["sources"]["One"]["duplicates"] = {"Two": 3}
+    assert ("One", "duplicate of Two", 3) in all_charts(made, most=9)["left-out"].rows
+
+
+def test_a_chart_draws_the_most_frequent_and_its_table_holds_all() -> None:
+    chart = charts(most=2)["by-tag"]
+    assert [bar.label for bar in chart.bars] == ["b", "c"]
+    assert [row[0] for row in chart.rows] == ["b", "c", "a"]
+    assert chart.lead == "The 2 most frequent of 3."
+    assert charts(most=3)["by-tag"].lead == ""
+
+
+def test_marks_lead_to_their_records_only_where_there_are_links() -> None:
+    def link(where: Where) -> str:
+        return "/records?" + "&".join(f"{name}={value}" for name, value in where.items())
+
+    found = charts()
+    linked = {
+        name: re.findall('href="([^"]+)"', draw(chart, link)) for name, chart in found.items()
+    }
+    assert linked["by-tag"] == ["/records?tag=b", "/records?tag=c", "/records?tag=a"]
+    assert linked["length-input"] == ["/records?", "/records?source=One", "/records?source=Two"]
+    assert linked["rows-read"] == ["/records?source=One", "/records?source=Two"]
+    assert linked["left-out"] == []  # what was left out is kept nowhere
+    assert not any("href" in draw(chart) for chart in found.values())
 
 
 texts = st.text(min_size=1, max_size=60)

@@ -64,8 +64,8 @@ def test_no_input_is_on_both_sides_and_the_proof_is_right(
             for out, source in zip(found.validation, sources, strict=True)
             if source == code
         ]
-        told = proof["by_source"].get(name, {"train": 0, "validation": 0})
-        assert told == {"train": mine.count(False), "validation": mine.count(True)}
+        parts = proof["by_source"].get(name, {"train": 0, "validation": 0})
+        assert parts == {"train": mine.count(False), "validation": mine.count(True)}
 
 
 @runs(max_examples=300, deadline=None)

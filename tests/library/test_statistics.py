@@ -70,9 +70,9 @@ def check(statistics: dict[str, Any], records: list[dict[str, Any]]) -> None:
     shared = Counter(
         pair for sources in inputs.values() for pair in combinations(sorted(sources), 2)
     )
-    told = {tuple(sorted(pair["sources"])): pair for pair in statistics["overlap"]}
-    assert set(shared) <= set(told)
-    for names, pair in told.items():
+    overlaps = {tuple(sorted(pair["sources"])): pair for pair in statistics["overlap"]}
+    assert set(shared) <= set(overlaps)
+    for names, pair in overlaps.items():
         crossed = sum(
             statistics["sources"][mine]["duplicates"].get(other, 0)
             for mine, other in (names, names[::-1])
@@ -142,8 +142,8 @@ def test_statistics_of_any_sources_with_the_overlap_exactly(
         for one, two in combinations(range(len(lists)), 2)
         if inputs[one] & inputs[two]
     }
-    told = {tuple(pair["sources"]): pair["inputs"] for pair in result.statistics["overlap"]}
-    assert told == expected
+    overlaps = {tuple(pair["sources"]): pair["inputs"] for pair in result.statistics["overlap"]}
+    assert overlaps == expected
 
 
 def test_a_source_that_is_all_duplicates_is_told_with_no_records(tmp_path: Path) -> None:

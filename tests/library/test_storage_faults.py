@@ -137,12 +137,12 @@ def on_a_disk(
 def test_a_full_disk_is_a_storage_error_and_the_old_artifacts_stay(
     namespace: list[str], raw: Path, tmp_path: Path
 ) -> None:
-    told = on_a_disk(namespace, FULL, 60, tmp_path, raw)
-    assert [damage for _, _, damage, _ in told] == [[]] * len(told)
-    assert {left for *_, left in told} == {0}
-    codes = [code for code, *_ in told]
+    failures = on_a_disk(namespace, FULL, 60, tmp_path, raw)
+    assert [damage for _, _, damage, _ in failures] == [[]] * len(failures)
+    assert {left for *_, left in failures} == {0}
+    codes = [code for code, *_ in failures]
     assert set(codes) == {"storage", "done"}
-    for code, sources, *_ in told[::2]:
+    for code, sources, *_ in failures[::2]:
         assert sources == ["TRACE"] if code == "storage" else len(sources) == 7
     # Each was met in both: merges and prepares, with one worker and with two.
     for workers in range(2):
@@ -151,9 +151,9 @@ def test_a_full_disk_is_a_storage_error_and_the_old_artifacts_stay(
 
 
 def test_a_read_only_disk_is_a_storage_error(namespace: list[str], tmp_path: Path) -> None:
-    told = on_a_disk(namespace, READ_ONLY, 20, tmp_path)
-    assert len(told) == 3
-    for code, title, hint, damage in told:
+    failures = on_a_disk(namespace, READ_ONLY, 20, tmp_path)
+    assert len(failures) == 3
+    for code, title, hint, damage in failures:
         assert (code, title) == ("storage", "cannot use the data folder: read-only file system")
         assert "--data-dir" in hint
         assert damage == []
@@ -165,14 +165,14 @@ def in_a_child(work: Callable[[], object]) -> dict[str, Any]:
     child = os.fork()
     if not child:
         try:
-            told: object = "no error"
+            failures: object = "no error"
             try:
                 work()
             except MindcorpusError as error:
-                told = error.as_dict()
+                failures = error.as_dict()
             except BaseException as error:  # noqa: BLE001 - told in the parent
-                told = repr(error)
-            os.write(write_end, json.dumps(told).encode())
+                failures = repr(error)
+            os.write(write_end, json.dumps(failures).encode())
         finally:
             os._exit(0)
     os.close(write_end)

@@ -19,7 +19,7 @@ from mindcorpus.execution.worker_pool import Task, WorkerPool
 from mindcorpus.progress import Cancellation
 
 Tick = Callable[[int, int], None]
-JobView = list[tuple[int, int, int]]
+Reports = list[tuple[int, int, int]]
 
 
 def square(number: int, tick: Tick) -> int:
@@ -73,11 +73,11 @@ def large(size: int, _tick: Tick) -> bytes:
 
 def run(
     workers: int, tasks: list[Task], cancel: Cancellation | None = None
-) -> tuple[list[Any], JobView]:
-    told: JobView = []
-    heard = told.append
+) -> tuple[list[Any], Reports]:
+    reports: Reports = []
+    heard = reports.append
     results = WorkerPool(workers).run(tasks, lambda *each: heard(each), cancel or Cancellation())
-    return results, told
+    return results, reports
 
 
 def children() -> list[psutil.Process]:
@@ -97,19 +97,19 @@ def _nobody_is_left() -> Any:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
-    results, told = run(workers, [Task(square, number) for number in range(12)])
+    results, reports = run(workers, [Task(square, number) for number in range(12)])
     assert results == [number * number for number in range(12)]
     for number in range(12):
-        mine = [heard for heard in told if heard[0] == number]
+        mine = [heard for heard in reports if heard[0] == number]
         assert (sum(rows for _, rows, _ in mine), sum(size for *_, size in mine)) == (1, number)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_progress_adds_up_and_comes_a_few_times_a_second(workers: int) -> None:
-    _, told = run(workers, [Task(many_ticks, 20_000), Task(many_ticks, 5)])
-    assert sum(rows for at, rows, _ in told if at == 0) == 20_000
-    assert sum(size for at, _, size in told if at == 1) == 50
-    assert len(told) < 100
+    _, reports = run(workers, [Task(many_ticks, 20_000), Task(many_ticks, 5)])
+    assert sum(rows for at, rows, _ in reports if at == 0) == 20_000
+    assert sum(size for at, _, size in reports if at == 1) == 50
+    assert len(reports) < 100
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -119,9 +119,9 @@ def test_no_tasks_are_no_results(workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_crew_runs_again_and_again(workers: int) -> None:
-    crew = WorkerPool(workers)
+    pool = WorkerPool(workers)
     for _ in range(3):
-        results = crew.run([Task(square, 2), Task(square, 3)], lambda *_: None, Cancellation())
+        results = pool.run([Task(square, 2), Task(square, 3)], lambda *_: None, Cancellation())
         assert results == [4, 9]
 
 

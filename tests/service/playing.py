@@ -39,8 +39,8 @@ class Player:
         assert isinstance(claim, Claim), claim
         self._held[job_id] = claim
 
-    def tell(self, job_id: str, rows: int, note: str = "") -> str:
-        """Tell progress."""
+    def report(self, job_id: str, rows: int, note: str = "") -> str:
+        """Report progress."""
         progress = Progress("write", item="openai", rows=rows, done=rows * 100, note=note)
         return self._claims.beat(self._held[job_id], progress)
 

@@ -24,7 +24,7 @@ _OF_COMMANDS = (
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
-def told() -> list[str]:
+def hints() -> list[str]:
     """Give the texts of the library that name an option; what is filled in is 7."""
     found: list[str] = []
     for path in sorted(LIBRARY.rglob("*.py")):
@@ -53,7 +53,7 @@ class _Texts(ast.NodeVisitor):
 
 
 def test_no_advice_names_an_option() -> None:
-    texts = told()
+    texts = hints()
     assert len(texts) > 10
     left = {text: for_people(text) for text in texts if _OPTION.search(for_people(text))}
     assert left == {}

@@ -62,7 +62,7 @@ def data_of(event: Event) -> dict[str, Any]:
 def work(playing: Player, job: str, steps: int) -> None:
     """Tell progress, slower than it is throttled."""
     for step in range(steps):
-        playing.tell(job, step)
+        playing.report(job, step)
         time.sleep(0.26)
 
 
@@ -75,12 +75,12 @@ def test_a_stream_begins_with_the_job_and_ends_with_it(
         assert data_of(first)["state"] == "queued"
         assert first["id"] == playing.stream(job)[-1]
         playing.take(job)
-        playing.tell(job, 5)
+        playing.report(job, 5)
         playing.succeed(job)
         rest = list(events)
     assert [event["id"] for event in rest] == playing.stream(job)[-len(rest) :]
-    told = [(event["event"], data_of(event)["state"]) for event in rest]
-    assert told == [("state", "running"), ("progress", "running"), ("state", "succeeded")]
+    states = [(event["event"], data_of(event)["state"]) for event in rest]
+    assert states == [("state", "running"), ("progress", "running"), ("state", "succeeded")]
     assert data_of(rest[1])["rows"] == 5
 
 
@@ -91,7 +91,7 @@ def test_events_come_at_once(asking: httpx2.Client, playing: Player, job: str) -
         delays = []
         for step in range(8):
             time.sleep(0.26)
-            playing.tell(job, step)
+            playing.report(job, step)
             event = next(events)
             delays.append(time.time() * 1000 - data_of(event)["at"])
         assert max(delays) < 500
@@ -128,7 +128,7 @@ def test_a_finished_job_tells_the_rest_and_ends(
     asking: httpx2.Client, playing: Player, job: str
 ) -> None:
     playing.take(job)
-    playing.tell(job, 1)
+    playing.report(job, 1)
     playing.succeed(job)
     held = playing.stream(job)
     rest = heard(asking, job, held[0])
@@ -245,7 +245,7 @@ def test_a_client_that_leaves_frees_its_place(narrow: Service) -> None:
         while client.head(f"/jobs/{job}/events").status_code != 200:
             assert time.monotonic() < until
             rows += 1
-            playing.tell(job, rows)
+            playing.report(job, rows)
             time.sleep(0.3)
 
 
@@ -257,7 +257,7 @@ def test_a_stream_outlives_redis(
 ) -> None:
     _, redis = quiet_service
     playing.take(job)
-    playing.tell(job, 1)
+    playing.report(job, 1)
     time.sleep(1.1)  # appendfsync everysec
     with following(asking, job) as events:
         next(events)
@@ -265,7 +265,7 @@ def test_a_stream_outlives_redis(
         time.sleep(1)
         assert asking.get(f"/jobs/{job}/events").status_code == 503
         redis.start()
-        playing.tell(job, 2)
+        playing.report(job, 2)
         assert data_of(next(events))["rows"] == 2
         playing.succeed(job)
         assert data_of(list(events)[-1])["state"] == "succeeded"

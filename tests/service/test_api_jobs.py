@@ -38,7 +38,7 @@ def test_a_job_is_shown_from_its_first_moment_to_its_last(
     queued = show(asking, job)
     assert (queued["state"], queued["queue_position"], queued["owner"]) == ("queued", 1, None)
     playing.take(job)
-    playing.tell(job, 12)
+    playing.report(job, 12)
     running = show(asking, job)
     assert (running["state"], running["stage"], running["attempt"]) == ("running", "write", 1)
     assert running["owner"] == {"host": "test-host", "pid": 4711}
@@ -197,7 +197,7 @@ def test_a_job_that_runs_is_asked_to_stop(asking: httpx2.Client, playing: Player
     playing.take(job)
     answer = asking.delete(f"/jobs/{job}")
     assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
-    assert playing.tell(job, 1) == "cancel"
+    assert playing.report(job, 1) == "cancel"
     again = asking.delete(f"/jobs/{job}")
     assert again.status_code == 202
     playing.stop(job)

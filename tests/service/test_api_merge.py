@@ -23,9 +23,9 @@ def jobs(client: httpx2.Client) -> list[dict[str, Any]]:
 def test_there_is_no_corpus_at_first(asking: httpx2.Client) -> None:
     answer = asking.get("/merge")
     assert answer.status_code == 200
-    told = answer.json()
-    assert told["path"].endswith(CORPUS)
-    assert {name: told[name] for name in ("exists", "rows", "manifest", "job")} == {
+    body = answer.json()
+    assert body["path"].endswith(CORPUS)
+    assert {name: body[name] for name in ("exists", "rows", "manifest", "job")} == {
         "exists": False,
         "rows": None,
         "manifest": None,
@@ -59,20 +59,20 @@ def test_a_body_may_be_left_out(asking: httpx2.Client) -> None:
 def test_a_corpus_is_not_replaced_unasked(asking: httpx2.Client, corpus: Path) -> None:
     answer = asking.post("/merge", json={"sample": True})
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["exists"], told["job"]) == (True, None)
-    assert told["path"] == str(corpus / CORPUS)
-    assert told["statistics"]["records"] == 489
+    body = answer.json()
+    assert (body["exists"], body["job"]) == (True, None)
+    assert body["path"] == str(corpus / CORPUS)
+    assert body["statistics"]["records"] == 489
     assert jobs(asking) == []
     assert asking.post("/merge", json={"sample": True, "force": True}).status_code == 202
 
 
 def test_the_corpus_is_told_of_with_its_sources(asking: httpx2.Client, corpus: Path) -> None:
-    told = asking.get("/merge").json()
-    assert (told["exists"], told["rows"], told["job"]) == (True, 489, None)
-    assert told["bytes"] > 100_000
-    assert any("non-commercial" in warning for warning in told["warnings"])
-    trace = next(source for source in told["manifest"]["sources"] if source["name"] == "TRACE")
+    body = asking.get("/merge").json()
+    assert (body["exists"], body["rows"], body["job"]) == (True, 489, None)
+    assert body["bytes"] > 100_000
+    assert any("non-commercial" in warning for warning in body["warnings"])
+    trace = next(source for source in body["manifest"]["sources"] if source["name"] == "TRACE")
     assert trace["licence"]["id"] == "CC-BY-NC-4.0"
     assert "revision" in trace
 

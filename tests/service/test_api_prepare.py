@@ -19,11 +19,11 @@ def without(corpus: Path, kind: str) -> None:
 
 
 def test_formats_are_told_of(asking: httpx2.Client, corpus: Path) -> None:
-    told = asking.get("/prepare").json()
-    assert list(told["formats"]) == ["openai", "huggingface"]
-    for entry in told["formats"].values():
+    body = asking.get("/prepare").json()
+    assert list(body["formats"]) == ["openai", "huggingface"]
+    for entry in body["formats"].values():
         assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, 377)
-    assert told["job"] is None
+    assert body["job"] is None
 
 
 def test_formats_of_another_corpus_are_outdated(asking: httpx2.Client, corpus: Path) -> None:
@@ -45,8 +45,8 @@ def test_without_a_corpus_there_is_nothing_to_prepare(asking: httpx2.Client) -> 
 def test_formats_are_not_replaced_unasked(asking: httpx2.Client, corpus: Path) -> None:
     answer = asking.post("/prepare", json={"format": "openai"})
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["exists"], told["job"], list(told["formats"])) == (True, None, ["openai"])
+    body = answer.json()
+    assert (body["exists"], body["job"], list(body["formats"])) == (True, None, ["openai"])
     assert asking.get("/jobs").json()["jobs"] == []
     forced = asking.post("/prepare", json={"format": "openai", "force": True})
     assert forced.status_code == 202

@@ -36,9 +36,9 @@ def test_an_error_is_told_with_its_place() -> None:
 
 
 def test_paths_of_the_machine_are_not_told() -> None:
-    told = json.dumps(describe(storage(errno.ENOSPC)))
-    assert "/home" not in told
-    assert json.loads(told)["detail"] == json.loads(told)["title"]
+    described = json.dumps(describe(storage(errno.ENOSPC)))
+    assert "/home" not in described
+    assert json.loads(described)["detail"] == json.loads(described)["title"]
 
 
 @pytest.mark.parametrize(
@@ -95,19 +95,19 @@ def kinds() -> list[type[MindcorpusError]]:
 
 def test_every_error_comes_back_with_the_code_it_had() -> None:
     for kind in kinds():
-        told = describe(kind("a title", hint="a hint", source="TRACE"))
-        again = revived(json.loads(json.dumps(told)))
-        assert describe(again) == told
+        described = describe(kind("a title", hint="a hint", source="TRACE"))
+        again = revived(json.loads(json.dumps(described)))
+        assert describe(again) == described
 
 
 def test_an_error_of_an_unknown_code_is_an_error_still() -> None:
-    told = {"code": "of-tomorrow", "title": "a title", "hint": "", "source": None}
-    assert str(revived(told)) == "a title"
+    described = {"code": "of-tomorrow", "title": "a title", "hint": "", "source": None}
+    assert str(revived(described)) == "a title"
 
 
 def test_several_sources_failures_come_back_as_one() -> None:
-    told = describe(SourcesError((library.DataError("x", source="a"),)))
-    assert revived(told).title == told["title"]
+    described = describe(SourcesError((library.DataError("x", source="a"),)))
+    assert revived(described).title == described["title"]
 
 
 def test_how_often_a_process_died() -> None:

@@ -53,14 +53,14 @@ def _checks(answer: TestResponse) -> dict[str, bool]:
 
 def _not_ready(answer: TestResponse) -> set[str]:
     assert answer.status_code == 503
-    told = answer.get_json()
-    assert told["code"] == "not-ready"
+    body = answer.get_json()
+    assert body["code"] == "not-ready"
     assert answer.headers["Retry-After"] == "5"
-    wrong = {check["check"] for check in told["checks"] if not check["ok"]}
-    for check in told["checks"]:
+    wrong = {check["check"] for check in body["checks"] if not check["ok"]}
+    for check in body["checks"]:
         assert bool(check["hint"]) == (check["check"] in wrong)
         if check["check"] in wrong:
-            assert check["detail"] in told["detail"]
+            assert check["detail"] in body["detail"]
     return wrong
 
 

@@ -62,7 +62,7 @@ def test_every_code_is_listed_with_its_status() -> None:
     assert documented == [(code, kind.status, kind.meaning) for code, kind in KINDS.items()]
 
 
-def told(script: str) -> Iterator[str]:
+def expectations(script: str) -> Iterator[str]:
     yield from re.findall(r"^# -> (.*)$", script, re.MULTILINE)
 
 
@@ -101,7 +101,7 @@ def test_the_examples_run(service: Service, tmp_path: Path) -> None:
     answers = re.split(r"^=== \d+$", done.stdout, flags=re.MULTILINE)[1:]
     assert len(answers) == len(examples)
     for text, answer in zip(examples, answers, strict=True):
-        if expected := list(told(text)):
+        if expected := list(expectations(text)):
             assert answer.split() == expected, text
     (problem,) = blocks(PAGE, "json")
     assert json.loads(answers[-1]) == json.loads(problem)

@@ -233,13 +233,13 @@ class Jobs(RuleBasedStateMachine):
     def read(self, data: st.DataObject, rows: int) -> None:
         claim = self.any_claim(data)
         with self.alone(claim) as model:
-            told = self.stores.read(claim, rows, rows * 10)
+            verdict = self.stores.read(claim, rows, rows * 10)
             if model is None:
-                assert told == "stale"
+                assert verdict == "stale"
             elif model.unwanted:
-                assert told == "cancel"
+                assert verdict == "cancel"
             else:
-                assert told == "held"
+                assert verdict == "held"
                 model.rows = rows
 
     @precondition(lambda self: self.claims)
@@ -402,15 +402,15 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def counts_agree(self) -> None:
-        census = self.stores.jobs.queue_stats()
+        stats = self.stores.jobs.queue_stats()
         for state in STATES:
-            assert census.states[state] == sum(job.state == state for job in self.jobs())
+            assert stats.states[state] == sum(job.state == state for job in self.jobs())
         queued = [
             model
             for model in self.models.values()
             if model.state == "queued" and model.step != "parts"
         ]
-        assert sum(census.queues.values()) == len(queued)
+        assert sum(stats.queues.values()) == len(queued)
 
     @invariant()
     def a_merge_waits_for_its_parts_and_for_nothing_else(self) -> None:

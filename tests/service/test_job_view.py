@@ -8,7 +8,7 @@ import pytest
 
 from mindcorpus.progress import PHASES
 from web.pages import job_view
-from web.pages.job_view import JobView, tell
+from web.pages.job_view import JobView, describe_job
 from workers.jobs.job import STATES, SourceProgress
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from workers.jobs.job import Job
 
 
-def told(stores: Stores, job: Job) -> JobView:
-    return tell(stores.jobs.get(job.id))
+def view_of(stores: Stores, job: Job) -> JobView:
+    return describe_job(stores.jobs.get(job.id))
 
 
-def current(story: JobView) -> list[str]:
-    return [step.name for step in story.steps if step.state == "current"]
+def current(view: JobView) -> list[str]:
+    return [step.name for step in view.steps if step.state == "current"]
 
 
 def test_nothing_is_full_while_a_source_s_size_is_not_known(stores: Stores) -> None:
     job = stores.submit("A", "B")
-    assert told(stores, job).share == 0
+    assert view_of(stores, job).share == 0
     first, second = stores.parts(job.id)
     stores.read(stores.take(first), 10, 1000)
-    assert told(stores, job).share is None
+    assert view_of(stores, job).share is None
     stores.read(stores.take(second), 5, 0)
-    assert told(stores, job).share == pytest.approx(0.5)
+    assert view_of(stores, job).share == pytest.approx(0.5)
 
 
 def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: Stores) -> None:
@@ -41,13 +41,13 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
         claim = stores.take(part)
         stores.read(claim, 10, 1000)
         stores.claims.succeed(claim, {"found": {}})
-    waits = told(stores, job)
+    waits = view_of(stores, job)
     assert waits.job.state == "queued"
     assert waits.summary == "Joining the parts, as soon as a worker is free."
     assert (current(waits), waits.rows, waits.bytes) == (["deduplicate"], 20, 2000)
     assert [waits.rows_of(source) for source in waits.job.progress.sources] == [10, 10]
     stores.take(job.id)
-    joins = told(stores, job)
+    joins = view_of(stores, job)
     assert (joins.summary, current(joins), joins.rows) == (
         "Joining the parts.",
         ["deduplicate"],
@@ -60,7 +60,7 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
 def test_a_job_that_is_over_keeps_its_card(stores: Stores, state: Any, share: float) -> None:
     job = stores.submit("A")
     ended = {"state": state, "started": job.created, "finished": job.created}
-    assert tell(job.model_copy(update=ended)).share == share
+    assert describe_job(job.model_copy(update=ended)).share == share
 
 
 def test_there_are_words_for_every_state_and_phase() -> None:

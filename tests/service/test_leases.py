@@ -130,8 +130,8 @@ def test_a_beat_renews_the_lease(stores: Stores) -> None:
 def test_a_beat_tells_progress(stores: Stores) -> None:
     job = stores.submit()
     claim = stores.take(job.id)
-    told = Progress("write", "openai", 10, 300, 900, "a note", 30)
-    assert stores.claims.beat(claim, told) == "held"
+    progress = Progress("write", "openai", 10, 300, 900, "a note", 30)
+    assert stores.claims.beat(claim, progress) == "held"
     seen = stores.jobs.get(job.id)
     assert seen.stage == "write"
     assert seen.progress.source == "openai"
@@ -235,9 +235,9 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     assert first == second
     assert stores.number(one, "attempt") == 1
     fence = first[1]
-    told = {"stage": "read", "item": "a", "rows": 5, "rows_total": None, "done": 50}
-    told |= {"total": 90, "note": ""}
-    stores.twice("beat", one, fence, 15_000, json.dumps(told))
+    beat = {"stage": "read", "item": "a", "rows": 5, "rows_total": None, "done": 50}
+    beat |= {"total": 90, "note": ""}
+    stores.twice("beat", one, fence, 15_000, json.dumps(beat))
     assert sums(stores, job.id) == (5, 50)
     assert stores.twice("commit", one, fence, 15_000) == ("committed", "committed")
     stores.twice("release", one, fence, 0, "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from local_stack import ROOT, LocalStack, until
+from local_service import ROOT, LocalService, until
 
 from mindcorpus.cli.main import cli
 from mindcorpus.client.service import ServiceClient
@@ -28,9 +28,9 @@ REAL = ROOT / "mindcorpus/sample/datasets/PomboLabs/TRACE"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A stack that stays up; tests that kill parts of it wait until it is whole again."""
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """One that stays up; tests that kill parts of it wait until it is whole again."""
+    with LocalService(tmp_path_factory.mktemp("local")) as running:
         running.expect("Ctrl-C stops it.")
         yield running
         running.process.send_signal(signal.SIGINT)
@@ -39,7 +39,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def test_once_makes_corpus_and_formats_shows_them_and_leaves_nothing(tmp_path: Path) -> None:
-    with LocalStack(tmp_path, "--once") as once:
+    with LocalService(tmp_path, "--once") as once:
         assert once.end() == 0, once.said
         assert not once.started
         data = tmp_path / "datasets"
@@ -63,8 +63,8 @@ def test_once_makes_corpus_and_formats_shows_them_and_leaves_nothing(tmp_path: P
         assert not any(password.encode() in file.read_bytes() for file in kept)
 
 
-def test_it_says_how_to_get_in(stack: LocalStack) -> None:
-    with ServiceClient(stack.url, stack.token) as client:
+def test_it_says_how_to_get_in(local: LocalService) -> None:
+    with ServiceClient(local.url, local.token) as client:
         assert [job["kind"] for job in client.jobs(state="succeeded")][-2:] == ["prepare", "merge"]
         assert client.statistics()["records"] == 489
 
@@ -79,34 +79,34 @@ def test_it_says_how_to_get_in(stack: LocalStack) -> None:
     ],
     ids=lambda words: words[-1],
 )
-def test_whatever_dies_is_healed(words: tuple[str, ...], stack: LocalStack) -> None:
-    said = len(stack.said)
-    (first, *rest) = _redis(stack) if words == ("redis",) else stack.named(*words)
+def test_whatever_dies_is_healed(words: tuple[str, ...], local: LocalService) -> None:
+    said = len(local.said)
+    (first, *rest) = _redis(local) if words == ("redis",) else local.named(*words)
     first.kill()
-    until(lambda: "ended (killed by signal 9); it starts again" in stack.said[said:])
+    until(lambda: "ended (killed by signal 9); it starts again" in local.said[said:])
     until(lambda: not any(process.is_running() for process in (first, *rest)), seconds=5)
-    until(lambda: what_is_missing(stack.url) is None)
-    with ServiceClient(stack.url, stack.token) as client:
+    until(lambda: what_is_missing(local.url) is None)
+    with ServiceClient(local.url, local.token) as client:
         submission = client.submit_merge(MergeRequest(sample=True, force=True))
         assert submission.job is not None
         assert client.watch(submission.job["id"])["state"] == "succeeded"
 
 
-def _redis(stack: LocalStack) -> list[Process]:
+def _redis(local: LocalService) -> list[Process]:
     return [
-        process for process in stack.started if process.name() in ("redis-server", "valkey-server")
+        process for process in local.started if process.name() in ("redis-server", "valkey-server")
     ]
 
 
-def test_a_data_folder_has_one_stack(stack: LocalStack, tmp_path: Path) -> None:
-    data = str(stack.folder / "datasets")
-    with LocalStack(tmp_path, MINDCORPUS_DATA_DIR=data) as second:
+def test_a_data_folder_has_one_local_service(local: LocalService, tmp_path: Path) -> None:
+    data = str(local.folder / "datasets")
+    with LocalService(tmp_path, MINDCORPUS_DATA_DIR=data) as second:
         assert second.end() == 3
-        refusal = f"error: the service runs already in {data}: process {stack.process.pid}"
+        refusal = f"error: the service runs already in {data}: process {local.process.pid}"
         assert refusal in second.said
         assert "MINDCORPUS_DATA_DIR" in second.said
         assert not second.started
-    assert what_is_missing(stack.url) is None
+    assert what_is_missing(local.url) is None
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        with LocalStack(tmp_path, MINDCORPUS_PORT=port) as refused:
+        with LocalService(tmp_path, MINDCORPUS_PORT=port) as refused:
             assert refused.end() == 3
             assert f"port {port} of 127.0.0.1: address already in use" in refused.said
             assert "MINDCORPUS_PORT" in refused.said
@@ -123,18 +123,18 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_kill_9_leaves_nothing_behind_and_the_next_start_goes_on(tmp_path: Path) -> None:
     soon = {"MINDCORPUS_LEASE_SECONDS": "2"}
-    with LocalStack(tmp_path, **soon) as killed:
+    with LocalService(tmp_path, **soon) as killed:
         killed.expect("Merging the sample")
         assert len(killed.started) >= 6
         killed.process.kill()
         until(lambda: not killed.started, seconds=5)
-    with LocalStack(tmp_path, "--once", **soon) as after:
+    with LocalService(tmp_path, "--once", **soon) as after:
         assert after.end() == 0, after.said
         assert "Merged 489 records" in after.said
 
 
 def test_ctrl_c_in_the_middle_stops_everything(tmp_path: Path) -> None:
-    with LocalStack(tmp_path) as stopped:
+    with LocalService(tmp_path) as stopped:
         stopped.expect("Merging the sample")
         began = time.monotonic()
         stopped.process.send_signal(signal.SIGINT)
@@ -156,7 +156,7 @@ def test_a_real_corpus_is_kept_and_without_an_installed_redis_the_extra_serves(
     before = (data / CORPUS).resolve()
     bare = tmp_path / "bin"
     bare.mkdir()
-    with LocalStack(tmp_path, "--once", PATH=str(bare), MINDCORPUS_TOKEN="a" * 20) as once:
+    with LocalService(tmp_path, "--once", PATH=str(bare), MINDCORPUS_TOKEN="a" * 20) as once:
         assert once.end() == 0, once.said
         assert re.search(r"starting valkey [\d.]+ \(of the extra local\)", once.said)
         assert "It is kept." in once.said
@@ -168,7 +168,7 @@ def test_a_real_corpus_is_kept_and_without_an_installed_redis_the_extra_serves(
 
 
 def test_a_redis_of_ones_own_is_used(tmp_path: Path, redis_url: str) -> None:
-    with LocalStack(tmp_path, "--once", MINDCORPUS_REDIS_URL=redis_url) as once:
+    with LocalService(tmp_path, "--once", MINDCORPUS_REDIS_URL=redis_url) as once:
         assert once.end() == 0, once.said
         assert "with the Redis of MINDCORPUS_REDIS_URL" in once.said
         assert not (tmp_path / "datasets/.service/redis").exists()

@@ -95,10 +95,10 @@ def mode(file: Path) -> int:
 @pytest.mark.usefixtures("server")
 def test_it_is_durable_and_never_throws_anything_out(tmp_path: Path) -> None:
     with running(set_up(tmp_path), tmp_path) as client:
-        told = client.info()
-    assert told["aof_enabled"] == 1
-    assert told["maxmemory_policy"] == "noeviction"
-    assert told["maxmemory"] == 256 * 1024**2
+        info = client.info()
+    assert info["aof_enabled"] == 1
+    assert info["maxmemory_policy"] == "noeviction"
+    assert info["maxmemory"] == 256 * 1024**2
 
 
 @pytest.mark.usefixtures("server")

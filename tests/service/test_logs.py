@@ -113,9 +113,9 @@ def test_a_request_is_told_by_its_template(app: APIFlask, caplog: pytest.LogCapt
     }
     assert "route" not in missed
     assert missed["status"] == 404
-    told = json.dumps(lines)
-    assert "private" not in told
-    assert text not in told
+    written = json.dumps(lines)
+    assert "private" not in written
+    assert text not in written
 
 
 @pytest.mark.usefixtures("configured")

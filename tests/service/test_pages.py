@@ -237,13 +237,13 @@ def result_of(settings: WebSettings) -> dict[str, Any]:
 def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: WebSettings) -> None:
     from web.pages.job_files import published_by
 
-    service = app.extensions["mindcorpus"].job_service
+    job_service = app.extensions["mindcorpus"].job_service
     from mindcorpus.job_requests import MergeRequest
     from workers.jobs.job_specs import merge_spec
 
     order = merge_spec(MergeRequest(sample=True, sources=("TRACE",)), settings)
     ended = {"state": "succeeded", "result": result_of(settings)}
-    job = service.submit(order).job.model_copy(update=ended)
+    job = job_service.submit(order).job.model_copy(update=ended)
     with app.test_request_context("/"):
         now = published_by(job)
         assert not now.replaced

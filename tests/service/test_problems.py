@@ -59,22 +59,22 @@ def _kinds(root: type[MindcorpusError]) -> Iterator[type[MindcorpusError]]:
     for kind in root.__subclasses__():
         if kind is ServiceError:
             continue  # a client's errors about the service
-        # Not those of programs that run on no server, such as the local stack's.
+        # Not those of programs that run on no server, such as the local service's.
         if kind.__module__ in ("mindcorpus.errors", "workers.errors", web.errors.__name__):
             yield kind
         yield from _kinds(kind)
 
 
-def _told(answer: TestResponse, status: int, code: str) -> dict[str, object]:
+def _problem(answer: TestResponse, status: int, code: str) -> dict[str, object]:
     assert answer.status_code == status
     assert answer.mimetype == MEDIA_TYPE
-    told: dict[str, object] = answer.get_json()
-    assert told["status"] == status
-    assert told["code"] == code
-    assert told["type"] == f"/docs#problem-{code}"
-    assert told["title"]
-    assert told["detail"]
-    return told
+    body: dict[str, object] = answer.get_json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["type"] == f"/docs#problem-{code}"
+    assert body["title"]
+    assert body["detail"]
+    return body
 
 
 def test_every_error_has_its_line_in_the_table() -> None:
@@ -86,15 +86,15 @@ def test_every_error_has_its_line_in_the_table() -> None:
 
 
 def test_an_error_of_ours_keeps_its_words(client: FlaskClient) -> None:
-    told = _told(client.get(f"/fails/{JobNotFoundError.code}?q=secret"), 404, "job-not-found")
-    assert told["title"] == "it went wrong"
-    assert told["hint"] == "Do this."
-    assert told["instance"] == "/fails/job-not-found"
+    body = _problem(client.get(f"/fails/{JobNotFoundError.code}?q=secret"), 404, "job-not-found")
+    assert body["title"] == "it went wrong"
+    assert body["hint"] == "Do this."
+    assert body["instance"] == "/fails/job-not-found"
 
 
 def test_an_error_says_where(client: FlaskClient) -> None:
-    told = _told(client.get("/row"), 500, "bad-data")
-    assert (told["source"], told["file"], told["row"], told["field"]) == (
+    body = _problem(client.get("/row"), 500, "bad-data")
+    assert (body["source"], body["file"], body["row"], body["field"]) == (
         "reddit",
         "a.csv",
         7,
@@ -104,7 +104,7 @@ def test_an_error_says_where(client: FlaskClient) -> None:
 
 def test_redis_being_away_says_when_to_come_back(client: FlaskClient) -> None:
     answer = client.get(f"/fails/{RedisUnavailableError.code}")
-    _told(answer, 503, "redis-unavailable")
+    _problem(answer, 503, "redis-unavailable")
     assert answer.headers["Retry-After"] == "5"
 
 
@@ -112,10 +112,10 @@ def test_a_bug_tells_nothing_of_itself(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = client.get("/bug")
-    told = _told(answer, 500, "error")
+    body = _problem(answer, 500, "error")
     assert "record" not in answer.text
     assert "Traceback" not in answer.text
-    assert "X-Request-ID" in str(told["hint"])
+    assert "X-Request-ID" in str(body["hint"])
 
 
 @pytest.mark.parametrize(
@@ -123,16 +123,16 @@ def test_a_bug_tells_nothing_of_itself(
 )
 def test_what_views_abort_with_is_a_problem(client: FlaskClient, status: int, code: str) -> None:
     answer = client.get(f"/aborts/{status}")
-    assert _told(answer, status, code)["detail"] == "no such thing"
+    assert _problem(answer, status, code)["detail"] == "no such thing"
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
 def test_no_such_address_and_no_such_method(client: FlaskClient) -> None:
-    _told(client.get("/nowhere"), 404, "not-found")
+    _problem(client.get("/nowhere"), 404, "not-found")
     answer = client.delete("/row")
-    _told(answer, 405, "method-not-allowed")
+    _problem(answer, 405, "method-not-allowed")
     assert "GET" in answer.headers["Allow"]
-    _told(client.options("/row"), 405, "method-not-allowed")
+    _problem(client.options("/row"), 405, "method-not-allowed")
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ def test_no_such_address_and_no_such_method(client: FlaskClient) -> None:
     ],
 )
 def test_a_wrong_body_names_its_field(client: FlaskClient, sent: object, field: str) -> None:
-    told = _told(client.post("/body", json=sent), 422, "invalid-request")
-    errors = told["errors"]
+    body = _problem(client.post("/body", json=sent), 422, "invalid-request")
+    errors = body["errors"]
     assert isinstance(errors, list)
     assert [error["field"] for error in errors] == [field]
-    assert told["field"] == field
-    assert errors[0]["message"] in str(told["detail"])
+    assert body["field"] == field
+    assert errors[0]["message"] in str(body["detail"])
 
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"\xff", b'{"number": }', b"[" * 60_000])
 def test_a_body_that_is_no_json_is_refused(client: FlaskClient, sent: bytes) -> None:
-    _told(client.post("/body", data=sent, content_type="application/json"), 400, "bad-request")
+    _problem(client.post("/body", data=sent, content_type="application/json"), 400, "bad-request")
 
 
 def test_the_page_that_explains_problems_has_a_line_for_each(client: FlaskClient) -> None:

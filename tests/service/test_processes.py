@@ -1,4 +1,4 @@
-"""The supervisor of the local stack: what dies comes back, what is stopped is gone."""
+"""The supervisor of the local service: what dies comes back, what is stopped is gone."""
 
 from __future__ import annotations
 

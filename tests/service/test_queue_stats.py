@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def test_a_service_without_jobs(stores: Stores) -> None:
-    census = stores.jobs.queue_stats()
-    assert set(census.states.values()) == {0}
-    assert census.queues == {"finalise": 0, "prepare": 0, "part": 0}
-    assert (census.oldest_queued, census.workers, census.lease_losses) == (None, (), 0)
-    assert len(census.ended) == 6
-    assert set(census.ended.values()) == {0}
-    assert census.durations == {"merge": (0, 0.0), "prepare": (0, 0.0)}
-    assert census.memory_share is None
+    stats = stores.jobs.queue_stats()
+    assert set(stats.states.values()) == {0}
+    assert stats.queues == {"finalise": 0, "prepare": 0, "part": 0}
+    assert (stats.oldest_queued, stats.workers, stats.lease_losses) == (None, (), 0)
+    assert len(stats.ended) == 6
+    assert set(stats.ended.values()) == {0}
+    assert stats.durations == {"merge": (0, 0.0), "prepare": (0, 0.0)}
+    assert stats.memory_share is None
 
 
 def test_jobs_are_counted_by_state_and_parts_by_queue(stores: Stores) -> None:
@@ -39,8 +39,8 @@ def test_jobs_are_counted_by_state_and_parts_by_queue(stores: Stores) -> None:
     stores.claims.succeed(done, {})
     stores.jobs.cancel(stores.submit().id)
     stores.take(stores.parts(merge.id)[0])
-    census = stores.jobs.queue_stats()
-    assert census.states == {
+    stats = stores.jobs.queue_stats()
+    assert stats.states == {
         "queued": 1,
         "waiting": 1,
         "running": 1,
@@ -49,7 +49,7 @@ def test_jobs_are_counted_by_state_and_parts_by_queue(stores: Stores) -> None:
         "failed": 1,
         "cancelled": 1,
     }
-    assert census.queues == {"finalise": 0, "prepare": 1, "part": 2}
+    assert stats.queues == {"finalise": 0, "prepare": 1, "part": 2}
     stores.claims.release(running)
     assert stores.jobs.queue_stats().queues["prepare"] == 2
 

@@ -266,11 +266,11 @@ def test_watching_goes_on_over_a_killed_server(
     with watching:
         assert watching.stderr is not None
         assert job in watching.stderr.readline()
-        playing.tell(job, 1)
+        playing.report(job, 1)
         quiet.processes.pop(0).kill()
-        playing.tell(job, 2)
+        playing.report(job, 2)
         quiet.start_web()
-        playing.tell(job, 3)
+        playing.report(job, 3)
         playing.succeed(job)
         out, err = watching.communicate(timeout=PATIENCE)
     assert watching.returncode == 0, err
@@ -284,11 +284,11 @@ def test_a_job_s_events_come_once_and_in_order_over_a_killed_server(
     events = remote.events(job)
     heard = [next(events)]
     playing.take(job)
-    playing.tell(job, 1)
+    playing.report(job, 1)
     while heard[-1].data["rows"] != 1:
         heard.append(next(events))
     quiet.processes.pop(0).kill()
-    playing.tell(job, 2)
+    playing.report(job, 2)
     quiet.start_web()
     playing.succeed(job)
     heard += events
@@ -313,11 +313,11 @@ def test_progress_of_a_job_reaches_the_reporter(service: Service) -> None:
 
 def test_a_file_is_brought_here_and_checked(service: Service, tmp_path: Path) -> None:
     listed = ask(service, "download", "--json", cwd=tmp_path).json
-    [told] = [file for file in listed["openai"] if file["path"] == CHAT]
+    [entry] = [file for file in listed["openai"] if file["path"] == CHAT]
     ran = ask(service, "download", CHAT, cwd=tmp_path)
     assert (ran.code, ran.out) == (0, f"{CHAT}\n")
     digest = hashlib.sha256((tmp_path / CHAT).read_bytes()).hexdigest()
-    assert digest == told["sha256"]
+    assert digest == entry["sha256"]
     assert ask(service, "download", CHAT, cwd=tmp_path).code == 7
     assert ask(service, "download", CHAT, "--force", cwd=tmp_path).code == 0
     assert [path.name for path in tmp_path.iterdir()] == [CHAT]
@@ -335,16 +335,18 @@ def test_a_folder_is_brought_as_an_archive(service: Service, tmp_path: Path) -> 
 
 def test_a_part_of_a_file_is_gone_on_with(service: Service, tmp_path: Path) -> None:
     with ServiceClient(service.url, service.token) as client:
-        [told] = [each for each in client.artifacts()["corpus"] if each["path"] == f"{CORPUS}.json"]
-        whole = client.download(told["path"], tmp_path / "whole.json").read_bytes()
+        [entry] = [
+            each for each in client.artifacts()["corpus"] if each["path"] == f"{CORPUS}.json"
+        ]
+        whole = client.download(entry["path"], tmp_path / "whole.json").read_bytes()
         sizes: list[int] = []
 
         def note(progress: Progress) -> None:
             sizes.append(progress.done)
 
-        part = _Part.of(tmp_path / "again.json", f'"{told["sha256"]}"')
+        part = _Part.of(tmp_path / "again.json", f'"{entry["sha256"]}"')
         part.path.write_bytes(whole[:1000])
-        again = client.download(told["path"], tmp_path / "again.json", note)
+        again = client.download(entry["path"], tmp_path / "again.json", note)
     assert again.read_bytes() == whole
     assert sizes[0] == 1000
     assert not part.path.exists()

@@ -131,11 +131,11 @@ def test_progress_is_told_all_the_while(watched: Make) -> None:
     made = watched()
     assert made.run()[0] == "done"
     events = [event.data for event in made.stores.jobs.events(made.job.id)]
-    told = [event for event in events if event["type"] == "progress"]
-    assert len(told) > 4
+    reports = [event for event in events if event["type"] == "progress"]
+    assert len(reports) > 4
     pauses = [
         after["at"] - before["at"]
-        for before, after in pairwise(told)
+        for before, after in pairwise(reports)
         if before["stage"] == after["stage"]
     ]
     assert min(pauses) >= 240

@@ -184,8 +184,8 @@ def test_redis_may_go_away_and_come_back(
     redis_server.start()
     until(lambda: quick.state(job.id) == "queued")
     stop()
-    told = [record.getMessage() for record in caplog.records]
-    assert told.count("sweeper: Redis cannot be reached") == 1, told
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages.count("sweeper: Redis cannot be reached") == 1, messages
 
 
 def test_what_a_dead_process_left_is_removed_when_its_job_is_lost(

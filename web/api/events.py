@@ -47,18 +47,18 @@ def follow_job(job_id: str) -> Response:
     """Follow a job until it is over; `Last-Event-ID` goes on where another stream broke off."""
     here = services()
     here.store.get(job_id)
-    story = EventStream(here, job_id, last_event_id())
-    told = story.catch_up()
-    if story.over:
-        return _stream(iter(told)) if told else Response(status=204)
-    watch = streams().watch(job_id, story.heard)
+    stream = EventStream(here, job_id, last_event_id())
+    missed = stream.catch_up()
+    if stream.over:
+        return _stream(iter(missed)) if missed else Response(status=204)
+    watch = streams().watch(job_id, stream.heard)
     try:
         # What came before the watch began.
-        told += story.catch_up()
+        missed += stream.catch_up()
     except BaseException:
         watch.close()
         raise
-    response = _stream(story.follow(watch, told))
+    response = _stream(stream.follow(watch, missed))
     response.call_on_close(watch.close)
     return response
 

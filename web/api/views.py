@@ -117,8 +117,10 @@ def view(
                 values["query"] = read_query(query)
             return function(**values)
 
-        told = {status: {"description": HTTPStatus(status).phrase} for status in sorted(refusals)}
-        responses = {**(answers or {}), **told}
+        refused = {
+            status: {"description": HTTPStatus(status).phrase} for status in sorted(refusals)
+        }
+        responses = {**(answers or {}), **refused}
         described = api.doc(summary=summary, responses=responses, extensions=extensions)(called)
         if answer is not None:
             described = api.output(answer)(described)
@@ -134,9 +136,9 @@ def _parameters(query: type[BaseModel] | None) -> list[Spec]:
     for name, schema in query.model_json_schema()["properties"].items():
         # A query has no null: what may be left out is just not there.
         kinds = [kind for kind in schema.pop("anyOf", [{}]) if kind.get("type") != "null"]
-        told = {**schema, **kinds[0]}
-        if told.get("default", "") is None:
-            del told["default"]
-        description = told.pop("description", "")
-        found.append({"name": name, "in": "query", "description": description, "schema": told})
+        shape = {**schema, **kinds[0]}
+        if shape.get("default", "") is None:
+            del shape["default"]
+        description = shape.pop("description", "")
+        found.append({"name": name, "in": "query", "description": description, "schema": shape})
     return found

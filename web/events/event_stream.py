@@ -45,26 +45,26 @@ class EventStream:
         not kept any more, `reset` and then the same. Raises `JobNotFoundError` and
         `RedisUnavailableError`.
         """
-        told: list[bytes] = []
+        missed: list[bytes] = []
         if self._heard is None:
-            told.append(self._snapshot())
+            missed.append(self._snapshot())
         elif self._forgotten(self._heard):
-            told += [_message("reset", {}), self._snapshot()]
-        told += self._rest()
+            missed += [_message("reset", {}), self._snapshot()]
+        missed += self._rest()
         if not self.over and self._here.store.get(self._job_id).over:
             # Its last event may have come just now; where there is none, it was told before.
-            told += self._rest()
+            missed += self._rest()
             self.over = True
-        return told
+        return missed
 
-    def follow(self, watch: Watch, told: list[bytes]) -> Iterator[bytes]:
+    def follow(self, watch: Watch, missed: list[bytes]) -> Iterator[bytes]:
         """Tell what `catch_up` gave before, then what comes, until the job or the process ends."""
-        yield from told
+        yield from missed
         while not self.over:
             waited = watch.wait(HEARTBEAT_SECONDS)
             if waited.event is not None:
                 if _order(waited.event.id) > _order(self.heard):
-                    yield self._tell(waited.event)
+                    yield self._message_of(waited.event)
                 continue
             if watch.ended:
                 return
@@ -86,12 +86,13 @@ class EventStream:
         return _message("snapshot", self._here.store.get(self._job_id).as_dict(), self._heard)
 
     def _rest(self) -> list[bytes]:
-        told: list[bytes] = []
+        missed: list[bytes] = []
         while events := self._here.store.events(self._job_id, self.heard):
-            told += [self._tell(event) for event in events]
-        return told
+            missed += [self._message_of(event) for event in events]
+        return missed
 
-    def _tell(self, event: Event) -> bytes:
+    def _message_of(self, event: Event) -> bytes:
+        """Give an event as its message, and count it as heard."""
         self._heard = event.id
         kind = str(event.data["type"])
         self.over = kind == "state" and event.data["state"] in TERMINAL

@@ -1,1 +1,1 @@
-"""The local stack: Redis, workers and web server of one machine, started and stopped together."""
+"""The local service: Redis, workers and web server of one machine, started and stopped together."""

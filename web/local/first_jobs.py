@@ -17,7 +17,7 @@ from mindcorpus.cli.render import (
     use_of,
 )
 from mindcorpus.cli.terminal import Terminal
-from mindcorpus.client.problems import told
+from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
 from mindcorpus.formats.chat_rules import RULES
@@ -88,9 +88,9 @@ def _followed(
     terminal.say(f"{doing}: job {job_id}. Ctrl-C stops everything; the job then waits.")
     with terminal.watch() as (report, cancel):
         job = client.watch(job_id, report, cancel)
-        # Before the board is closed, which shows what is still open as done.
+        # Before the display is closed, which shows what is still open as done.
         if job["state"] == "failed":
-            raise told(job["error"])
+            raise error_from(job["error"])
         if job["state"] != "succeeded":
             raise CancelledError("the job was cancelled; it published nothing")
     result: Mapping[str, Any] = job["result"]

@@ -1,4 +1,4 @@
-"""One stack a data folder: the folder of the service, and the lock that says it is in use."""
+"""One local service a data folder: its own folder, and the lock that says it is in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the local stack runs: Redis, two workers, the web server."""
+"""What the local service runs: Redis, two workers, the web server."""
 
 from __future__ import annotations
 

@@ -75,13 +75,13 @@ def _as_page(response: Response) -> Response:
     return add_headers(response)
 
 
-def _form(code: str, told: list[str]) -> bytes | None:
+def _form(code: str, sentences: list[str]) -> bytes | None:
     """Give the form that was sent, with what is wrong at its top; None if it was none."""
     again = _FORMS.get(request.endpoint or "")
     if again is None or code not in _PASSING:
         return None
     try:
-        return again(" ".join(sentence(words) for words in told if words)).get_data()
+        return again(" ".join(sentence(words) for words in sentences if words)).get_data()
     except MindcorpusError:
         return None  # what the form asks about is gone too
 

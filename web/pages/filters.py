@@ -8,12 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mindcorpus.report.charts import amount
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-def amount(value: float) -> str:
-    """Give a number with separators of thousands."""
-    return f"{value:,.1f}" if value != int(value) else f"{int(value):,}"
 
 
 def size(value: float) -> str:

@@ -16,7 +16,7 @@ from web.services import services
 from workers.errors import RedisUnavailableError
 from workers.redis_client import unavailable_errors
 
-_EXTENSION = "mindcorpus-outlook"
+_EXTENSION = "mindcorpus-health"
 _SECONDS = 0.7  # that a page waits for a Redis that hangs
 _SHORTEST, _LONGEST = 1.0, 5.0  # seconds that a look is believed
 

@@ -24,7 +24,7 @@ class Line:
     """Counted from the oldest, so that it stays the line's own."""
 
 
-def tell_events(events: Iterable[Event]) -> list[Line]:
+def describe_events(events: Iterable[Event]) -> list[Line]:
     """Put a job's events into lines, newest first: many of one stage and source are one line."""
     lines: list[Line] = []
     last: tuple[Any, ...] = ()

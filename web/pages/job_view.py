@@ -7,7 +7,8 @@ from typing import Any
 
 from mindcorpus.formats.registry import ALL, FORMATS
 from mindcorpus.progress import PHASES
-from web.pages.filters import amount, duration, plural, seconds_between, seconds_since
+from mindcorpus.report.charts import amount
+from web.pages.filters import duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
 
 STATE_WORDS = {
@@ -115,8 +116,8 @@ class JobView:
 
     def rows_of(self, source: SourceProgress) -> int:
         """Give the rows read of a source; of a merge that ended, those its result tells."""
-        told = (self.job.result or {}).get("statistics", {}).get("sources", {})
-        return int(told.get(source.name, {}).get("read", source.rows))
+        sources = (self.job.result or {}).get("statistics", {}).get("sources", {})
+        return int(sources.get(source.name, {}).get("read", source.rows))
 
     @property
     def source_words(self) -> dict[str, str]:
@@ -124,7 +125,7 @@ class JobView:
         return _SOURCE_WORDS
 
 
-def tell(job: Job) -> JobView:
+def describe_job(job: Job) -> JobView:
     """Put a job into words."""
     rows, bytes_ = _amounts(job)
     seconds = _seconds(job)
@@ -163,7 +164,7 @@ def _amounts(job: Job) -> tuple[int, int]:
     progress, sources = job.progress, job.progress.sources
     if sources and (job.over or _joins(job)):
         read = (job.result or {}).get("statistics", {}).get("sources", {})
-        rows = sum(told["read"] for told in read.values()) or sum(each.rows for each in sources)
+        rows = sum(each["read"] for each in read.values()) or sum(each.rows for each in sources)
         return rows, sum(each.done for each in sources)
     return progress.rows, progress.done
 
@@ -265,7 +266,7 @@ def _seconds(job: Job) -> float:
 
 def asked_for(job: Job) -> list[tuple[str, str]]:
     """Give what a job's request says beside the defaults."""
-    told = []
+    asked = []
     for name, words in _ASKED.items():
         value = job.request.get(name)
         if value in (None, False, "", [], {}, ()):
@@ -278,8 +279,8 @@ def asked_for(job: Job) -> list[tuple[str, str]]:
             shown = ", ".join("all" if one == "*" else str(one) for one in value)
         else:
             shown = _text(value)
-        told.append((words, shown))
-    return told
+        asked.append((words, shown))
+    return asked
 
 
 def _text(value: Any) -> str:

@@ -10,8 +10,8 @@ from mindcorpus.errors import SettingsError
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.health import expect_redis
 from web.pages.job_files import published_by
-from web.pages.job_log import tell_events
-from web.pages.job_view import STATE_CHOICES, asked_for, tell
+from web.pages.job_log import describe_events
+from web.pages.job_view import STATE_CHOICES, asked_for, describe_job
 from web.services import services
 from workers.jobs.job import KINDS, STATES
 
@@ -39,7 +39,7 @@ def jobs() -> Any:
     return show(
         "jobs.html",
         422 if errors else 200,
-        jobs=[tell(job) for job in page.jobs] if page else [],
+        jobs=[describe_job(job) for job in page.jobs] if page else [],
         kind=kind,
         state=state,
         states=STATE_CHOICES,
@@ -66,9 +66,9 @@ def job(job_id: str) -> Response:
     published = published_by(found)
     return show(
         "job.html",
-        told=tell(found),
+        view=describe_job(found),
         asked=asked_for(found),
-        lines=tell_events(store.events(job_id)),
+        lines=describe_events(store.events(job_id)),
         files=published.files[:_FILES_SHOWN],
         more_files=len(published.files) - _FILES_SHOWN,
         replaced=published.replaced,
@@ -80,7 +80,7 @@ def job(job_id: str) -> Response:
 def confirm_cancel(job_id: str) -> Response:
     """Ask whether a job is meant to be stopped."""
     expect_redis()
-    return show("cancel.html", told=tell(services().store.get(job_id)))
+    return show("cancel.html", view=describe_job(services().store.get(job_id)))
 
 
 @pages.post("/jobs/<job_id>/cancel")

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.report.charts import Chart, figures
 from mindcorpus.storage.kinds import KINDS as ARTIFACTS
 from mindcorpus.storage.kinds import MANIFEST
 from mindcorpus.storage.store import Store
 from web.api.artifacts import listed
 from web.pages.blueprint import pages, show
-from web.pages.charts import (
-    EDGES,
-    Chart,
-    counts_chart,
-    lengths_chart,
-    range_charts,
-    reasons_chart,
-    rows_chart,
-)
+from web.pages.charts import charts_of
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
 from web.pages.health import health
-from web.pages.job_view import JobView, tell
+from web.pages.job_view import JobView, describe_job
 from web.services import services
 from workers.errors import RedisUnavailableError
 from workers.jobs.job import KINDS
@@ -84,19 +78,29 @@ class Shelf:
         return [file for file in self.files if file["path"] not in shown]
 
 
+@dataclass(frozen=True)
+class Holdings:
+    """What the corpus holds: in figures, in charts, and from which sources."""
+
+    figures: Sequence[tuple[str, int]] = ()
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    sources: Sequence[Mapping[str, Any]] = ()
+
+
 @pages.get("/")
 def overview() -> Response:
     """Show it."""
     store = Store(services().settings.data_dir)
     shelf = _shelf(store, "corpus", "Corpus")
-    charts, licences, wrong = _corpus_told() if shelf and not shelf.wrong else ({}, [], "")
+    holdings, wrong = _holdings() if shelf and not shelf.wrong else (Holdings(), "")
     return show(
         "overview.html",
         shelf=shelf,
         wrong=(shelf.wrong if shelf else "") or wrong,
-        charts=charts,
-        licences=licences,
-        mixture=_mixture(licences),
+        figures=holdings.figures,
+        charts=holdings.charts,
+        licences=holdings.sources,
+        mixture=_mixture(holdings.sources),
         may=_MAY,
         formats={
             kind: (title, _shelf(store, kind, title))
@@ -133,29 +137,19 @@ def _digest(store: Store) -> str:
         return ""
 
 
-def _corpus_told() -> tuple[dict[str, Chart], list[dict[str, Any]], str]:
+def _holdings() -> tuple[Holdings, str]:
+    """Read what the corpus holds, or what is wrong with it."""
     try:
-        return (*read_corpus(lambda corpus: (_charts(corpus), corpus.manifest["sources"])), "")
+        return read_corpus(_read_holdings), ""
     except (CorruptArtifactError, NoCorpusError) as error:
-        return {}, [], error.title
+        return Holdings(), error.title
 
 
-def _charts(corpus: Corpus) -> dict[str, Chart]:
-    told = corpus.statistics
-    records = told["records"]
-    made = [
-        counts_chart("source", "Records by source", told["by_source"], records),
-        counts_chart("type", "Records by type", told["by_type"], records),
-        counts_chart("tag", "Records by tag", told["by_tag"], records),
-        lengths_chart(corpus.records.index.counts_by_length(EDGES)),
-        *range_charts(told["lengths"]),
-        rows_chart(told["sources"]),
-        reasons_chart(told["sources"]),
-    ]
-    return {chart.name: chart for chart in made if chart is not None}
+def _read_holdings(corpus: Corpus) -> Holdings:
+    return Holdings(figures(corpus.statistics), charts_of(corpus), corpus.manifest["sources"])
 
 
-def _mixture(sources: list[dict[str, Any]]) -> str:
+def _mixture(sources: Sequence[Mapping[str, Any]]) -> str:
     kinds = {source["licence"]["commercial"] for source in sources}
     return next((_MIXTURE[kind] for kind in _STRICTEST if kind in kinds), "")
 
@@ -165,6 +159,6 @@ def _active() -> list[JobView]:
     if any(check.check == "redis" for check in health()):
         return []  # the page says so at its top; where Redis hangs, asking again takes seconds
     try:
-        return [tell(job) for kind in KINDS if (job := store.in_flight(kind)) is not None]
+        return [describe_job(job) for kind in KINDS if (job := store.in_flight(kind)) is not None]
     except RedisUnavailableError:
         return []

@@ -79,12 +79,12 @@ def _matching(corpus: Corpus, query: Query, seconds: float) -> tuple[Rows, Searc
 
 
 def _choices(corpus: Corpus) -> dict[str, Any]:
-    told = corpus.statistics
+    statistics = corpus.statistics
     return {
-        "sources": told["by_source"],
-        "types": told["by_type"],
-        "tags": list(itertools.islice(told["by_tag"], _MANY_TAGS)),
-        "records": told["records"],
+        "sources": statistics["by_source"],
+        "types": statistics["by_type"],
+        "tags": list(itertools.islice(statistics["by_tag"], _MANY_TAGS)),
+        "records": statistics["records"],
     }
 
 

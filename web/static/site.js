@@ -78,7 +78,7 @@
       said.dataset.connection = kind;
     }
 
-    function tell() {
+    function showConnection() {
       if (over) say("", "");
       else if (lost) say("Connection lost. What you see may be old; trying again…", "lost");
       else if (streaming) say("Live", "live");
@@ -115,7 +115,7 @@
         lost = true;
       }
       busy = false;
-      tell();
+      showConnection();
       if (over) close();
       else look(streaming && !lost ? QUIET : POLL);
     }
@@ -135,7 +135,7 @@
     function open() {
       if (over || stream || !live.dataset.events || !window.EventSource || document.hidden) return;
       stream = new EventSource(live.dataset.events);
-      stream.onopen = () => { streaming = true; lost = false; tell(); look(0); };
+      stream.onopen = () => { streaming = true; lost = false; showConnection(); look(0); };
       for (const name of ["snapshot", "state", "progress", "reset"]) {
         stream.addEventListener(name, () => look(name === "state" ? 0 : CLOSE));
       }
@@ -168,7 +168,7 @@
       }
     });
     window.addEventListener("pagehide", close);
-    tell();
+    showConnection();
     open();
     if (!over) look(live.dataset.events ? CLOSE : POLL);
   }

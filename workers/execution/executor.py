@@ -101,8 +101,8 @@ class Executor:
         except OSError as error:
             # The data folder cannot be looked at, or no process be started: that may pass.
             reason = (error.strerror or type(error).__name__).lower()
-            told = describe(StorageError(f"the worker cannot begin: {reason}"))
-            verdict, value = "failed", {"error": told, "passing": True, "of_source": False}
+            described = describe(StorageError(f"the worker cannot begin: {reason}"))
+            verdict, value = "failed", {"error": described, "passing": True, "of_source": False}
         except MindcorpusError as error:
             verdict = "failed"
             value = {"error": describe(error), "passing": False, "of_source": False}

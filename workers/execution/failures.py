@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from mindcorpus.errors import (
     SourcesError,
     StorageError,
 )
+from mindcorpus.retrying import backoff
 from workers.errors import RedisUnavailableError
 
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -37,19 +37,15 @@ def is_of_source(error: MindcorpusError) -> bool:
 
 
 def pause(tries: int, base: float) -> float:
-    """Give the seconds to wait before another try: up to `base`, doubled with each, at random.
-
-    Full jitter, after AWS' "Exponential Backoff and Jitter", but never less than a tenth.
-    """
-    longest = min(_LONGEST, base * 2**tries)
-    return random.uniform(longest / 10, longest)  # noqa: S311 - no secret
+    """Give the seconds to wait before another try, never less than a tenth of what they may be."""
+    return backoff(tries + 1, base=base, longest=_LONGEST, least=0.1)
 
 
-def revived(told: Mapping[str, Any]) -> MindcorpusError:
-    """Give an error that `workers.errors.describe` told, of the class with its code."""
+def revived(described: Mapping[str, Any]) -> MindcorpusError:
+    """Give an error that `workers.errors.describe` described, of the class with its code."""
     kinds = [MindcorpusError]
     for kind in kinds:
         kinds += kind.__subclasses__()
     named = {kind.code: kind for kind in kinds if not issubclass(kind, SourcesError)}
-    kind = named.get(told["code"], MindcorpusError)
-    return kind(told["title"], hint=told["hint"], source=told["source"])
+    kind = named.get(described["code"], MindcorpusError)
+    return kind(described["title"], hint=described["hint"], source=described["source"])

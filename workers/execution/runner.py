@@ -136,15 +136,15 @@ def _outcome(
         return "lost", None
     except MindcorpusError as error:
         passing, after = may_pass(error), getattr(error, "retry_after", None)
-        told = _told(error, passing=passing, of_source=is_of_source(error))
-        return "failed", {**told, "after": after}
+        failure = _failure(error, passing=passing, of_source=is_of_source(error))
+        return "failed", {**failure, "after": after}
     except MemoryError:
         limit = settings.memory_limit_mb
         exhausted = OutOfMemoryError(
             f"the job asked for more than {limit:,} MiB of memory",
             hint="Raise MINDCORPUS_MEMORY_LIMIT_MB, or leave out the source that needs so much.",
         )
-        return "failed", _told(exhausted, of_source=True)
+        return "failed", _failure(exhausted, of_source=True)
     except BaseException as error:  # noqa: BLE001 - the boundary: SystemExit and bugs alike
         # The exception's own words could hold a record's text; where it happened cannot.
         places = [
@@ -156,10 +156,10 @@ def _outcome(
             f"unexpected {type(error).__name__}: this is a bug in mindcorpus",
             hint="Please report it with the worker's log of this job, which holds no record text.",
         )
-        return "failed", _told(unexpected)
+        return "failed", _failure(unexpected)
 
 
-def _told(
+def _failure(
     error: MindcorpusError, *, passing: bool = False, of_source: bool = False
 ) -> dict[str, Any]:
     return {"error": describe(error), "passing": passing, "of_source": of_source}

@@ -49,18 +49,18 @@ def _part(
     if found is None:
         return {"absent": True}
     bundles = found.bundles()
-    told = {"found": found.as_dict(), "size": found.size}
+    made = {"found": found.as_dict(), "size": found.size}
     if len(bundles) == 1:
         make_parts(request, found, found.shards, settings, report, cancel)
-        return told
+        return made
     places = {shard: at for at, shard in enumerate(found.shards)}
-    return {**told, "bundles": [[places[shard] for shard in bundle] for bundle in bundles]}
+    return {**made, "bundles": [[places[shard] for shard in bundle] for bundle in bundles]}
 
 
 def _merge(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
-    outcomes = {name: _outcome(told) for name, told in job["outcomes"].items()}
+    outcomes = {name: _outcome(result) for name, result in job["outcomes"].items()}
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(MergeRequest, job)
     result = merge_parts(request, outcomes, settings, report, cancel, publisher)
@@ -75,10 +75,10 @@ def _merge(
     }
 
 
-def _outcome(told: Mapping[str, Any]) -> SourceFiles | MindcorpusError | None:
-    if "error" in told:
-        return revived(told["error"])
-    return None if told.get("absent") else SourceFiles.from_dict(told["found"])
+def _outcome(result: Mapping[str, Any]) -> SourceFiles | MindcorpusError | None:
+    if "error" in result:
+        return revived(result["error"])
+    return None if result.get("absent") else SourceFiles.from_dict(result["found"])
 
 
 def _prepare(

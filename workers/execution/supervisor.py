@@ -54,8 +54,8 @@ class Supervisor:
         now = time.monotonic()
         self._held_until = now + settings.lease_seconds
         self._beat_at = now + settings.lease_seconds / 3
-        self._tell_at = self._moved_at = now
-        self._told: Progress | None = None
+        self._report_at = self._moved_at = now
+        self._reported: Progress | None = None
 
     def run(self) -> tuple[Verdict, Any]:
         """Run the job to its end, whichever it is; nothing of it is left running."""
@@ -76,9 +76,9 @@ class Supervisor:
             self._watch(runner, runner.stdin, runner.stdout)
             # The last of it came too soon after the one before, or while Redis was away. What is
             # counted shall be what the result says: it is told as long as the lease may hold.
-            while self._end is None and self._progress != self._told:
+            while self._end is None and self._progress != self._reported:
                 self._beat(time.monotonic(), self._progress)
-                if self._progress != self._told:
+                if self._progress != self._reported:
                     time.sleep(_LOOK)
         finally:
             _kill_group(runner)
@@ -116,8 +116,8 @@ class Supervisor:
         ((kind, value),) = message.items()
         if kind == "progress":
             self._progress = Progress(**value)
-            if self._told is None or self._progress.stage != self._told.stage:
-                self._tell_at = 0.0
+            if self._reported is None or self._progress.stage != self._reported.stage:
+                self._report_at = 0.0
         elif kind == "ask":
             answer = "yes" if self._may_publish() else "no"
             with contextlib.suppress(BrokenPipeError):
@@ -150,9 +150,9 @@ class Supervisor:
         if self._end is not None:
             self._beat(now)
             return
-        if self._progress != self._told:
+        if self._progress != self._reported:
             self._moved_at = now
-            if now >= self._tell_at:
+            if now >= self._report_at:
                 self._beat(now, self._progress)
         self._beat(now)
         if self._end is None and now > self._moved_at + self._settings.no_progress_seconds:
@@ -164,7 +164,7 @@ class Supervisor:
         if progress is None and now < self._beat_at:
             return
         self._beat_at = now + self._settings.lease_seconds / 3
-        self._tell_at = now + _PROGRESS_PAUSE
+        self._report_at = now + _PROGRESS_PAUSE
         asked = time.monotonic()
         try:
             held = self._claims.beat(self._claim, progress)
@@ -181,7 +181,7 @@ class Supervisor:
             return
         self._held_until = asked + self._settings.lease_seconds
         if progress is not None:
-            self._told = progress
+            self._reported = progress
         if self._end is None and held != "held":
             self._end = "stopped" if held == "cancel" else "deadline"
 

@@ -97,8 +97,8 @@ class ClaimStore:
 
     def beat(self, claim: Claim, progress: Progress | None = None) -> Held:
         """Renew the lease, and tell how far the job is."""
-        told = "" if progress is None else json.dumps(_told(progress))
-        held: Held = self._scripts.run("beat", claim.job_id, claim.fence, self._lease, told)
+        encoded = "" if progress is None else json.dumps(_as_dict(progress))
+        held: Held = self._scripts.run("beat", claim.job_id, claim.fence, self._lease, encoded)
         return held
 
     def commit(self, claim: Claim) -> Literal["committed", "stale", "cancel"]:
@@ -247,7 +247,7 @@ def _forgotten() -> JobLostError:
     )
 
 
-def _told(progress: Progress) -> dict[str, Any]:
+def _as_dict(progress: Progress) -> dict[str, Any]:
     return {
         "stage": progress.stage,
         "item": progress.item,

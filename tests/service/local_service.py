@@ -32,7 +32,7 @@ def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
         time.sleep(0.05)
 
 
-class LocalStack:
+class LocalService:
     """One `up`; as a context it leaves no process behind, whatever became of the test."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
