@@ -154,7 +154,7 @@ class Download:
         if response.status_code not in PASSING:
             raise failure
         self._wanted = retry_after(response.headers) or 0.0
-        raise UnreachableError(failure.title, hint=failure.hint)
+        raise UnreachableError(failure.title, hint=failure.hint, remedy=failure.remedy)
 
     def _write(
         self,

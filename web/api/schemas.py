@@ -156,6 +156,7 @@ class JobError(BaseModel):
     title: str
     detail: str
     hint: str
+    remedy: dict[str, Any] | None = Field(description="What mends it, as values; see a problem's.")
     source: str | None
 
 

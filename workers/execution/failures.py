@@ -16,6 +16,7 @@ from mindcorpus.errors import (
     SourcesError,
     StorageError,
 )
+from mindcorpus.remedies import from_dict
 from workers.errors import RedisUnavailableError
 
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -52,4 +53,5 @@ def revived(told: Mapping[str, Any]) -> MindcorpusError:
         kinds += kind.__subclasses__()
     named = {kind.code: kind for kind in kinds if not issubclass(kind, SourcesError)}
     kind = named.get(told["code"], MindcorpusError)
-    return kind(told["title"], hint=told["hint"], source=told["source"])
+    remedy = from_dict(told.get("remedy"))
+    return kind(told["title"], hint=told["hint"], remedy=remedy, source=told["source"])

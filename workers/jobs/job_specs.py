@@ -11,6 +11,7 @@ from typing import Any
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import EVERY, MergeRequest, PrepareRequest
+from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
@@ -50,9 +51,7 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
     )
     if not catalog.names:
-        raise SettingsError(
-            "no source is left to merge", hint="Look at sources, exclude and commercial_only."
-        )
+        raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
     return JobSpec(
