@@ -15,7 +15,7 @@ BUTTONS: Mapping[type[Remedy], str] = {
     remedies.Replace: "Tick that it may be replaced.",
     remedies.Remake: "Make it again with a new job that may replace it.",
     remedies.Merge: "Make one first, under New merge.",
-    remedies.Prepare: "Make it first, under Prepare.",
+    remedies.Prepare: "Make it first, under New prepare.",
     remedies.AllowMissing: "Or merge again, and choose to go on without a source "
     "that cannot be had.",
     remedies.ChooseSources: "Look at which ones are ticked.",
