@@ -103,7 +103,7 @@ def refusal(wanted: Source, settings: Settings, kind: type[MindcorpusError], **o
         get(wanted, settings, **options)
     assert type(caught.value) is kind
     assert caught.value.source == "Demo"
-    assert caught.value.hint
+    assert caught.value.advice
     return caught.value
 
 
