@@ -33,9 +33,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mindcorpus.command_words import in_python
+from mindcorpus.remedies import AllowMissing, OtherFolder, Remedy, joined
+
 
 class MindcorpusError(Exception):
-    """The root of all errors; `str()` gives one line, `hint` what to do about it."""
+    """The root of all errors; `str()` gives one line, `advice` what to do about it.
+
+    `remedy` is the part of the advice that each face words in its own way, `hint` what it is to say
+    before; a hint that does not end in a full stop leads on to the remedy.
+    """
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
@@ -45,6 +52,7 @@ class MindcorpusError(Exception):
         title: str,
         *,
         hint: str = "",
+        remedy: Remedy | None = None,
         source: str | None = None,
         file: str | None = None,
         row: int | None = None,
@@ -53,6 +61,7 @@ class MindcorpusError(Exception):
         super().__init__(title)
         self.title = title
         self.hint = hint
+        self.remedy = remedy
         self.source = source
         self.file = file
         self.row = row
@@ -60,7 +69,8 @@ class MindcorpusError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross process borders; keyword arguments do not survive the default.
-        return _restore, (type(self), self.title, self.as_dict())
+        values = {**self.as_dict(), "remedy": self.remedy}
+        return _restore, (type(self), self.title, values)
 
     def __str__(self) -> str:
         named = (
@@ -72,12 +82,21 @@ class MindcorpusError(Exception):
         where = ", ".join(f"{name} {value}" for name, value in named if value is not None)
         return f"{self.title} ({where})" if where else self.title
 
+    @property
+    def advice(self) -> str:
+        """What to do about it: the hint, and the remedy for who types commands or calls functions.
+
+        "" where there is nothing to say.
+        """
+        return joined(self.hint, in_python(self.remedy))
+
     def as_dict(self) -> dict[str, Any]:
-        """Give the error as JSON values: code, title, hint, source, file, row, field."""
+        """Give the error as JSON values: code, title, hint, remedy, source, file, row, field."""
         return {
             "code": self.code,
             "title": self.title,
             "hint": self.hint,
+            "remedy": self.remedy.as_dict() if self.remedy else None,
             "source": self.source,
             "file": self.file,
             "row": self.row,
@@ -145,9 +164,6 @@ class WrongBytesError(FetchError):
     code = "wrong-bytes"
 
 
-PUBLISH_WITHOUT = "Or publish without what failed: --allow-missing."
-
-
 class SourcesError(FetchError):
     """Several sources failed; `failures` holds the error of each."""
 
@@ -155,7 +171,7 @@ class SourcesError(FetchError):
 
     def __init__(self, failures: tuple[MindcorpusError, ...]) -> None:
         names = ", ".join(failure.source or "?" for failure in failures)
-        super().__init__(f"{len(failures)} sources failed: {names}", hint=PUBLISH_WITHOUT)
+        super().__init__(f"{len(failures)} sources failed: {names}", remedy=AllowMissing())
         self.failures = failures
 
 
@@ -239,18 +255,18 @@ class CancelledError(MindcorpusError):
     exit_code = 130
 
 
-_ELSEWHERE = "choose another folder with --data-dir."
-_IN_THE_WAY = f"A file stands where a folder is needed: move it, or {_ELSEWHERE}"
+_IN_THE_WAY = "A file stands where a folder is needed: move it, or"
+#: Each leads on to the choice of another folder, but for a broken disk.
 _STORAGE_HINTS = {
-    errno.ENOSPC: f"Free some space, or {_ELSEWHERE}",
-    errno.EDQUOT: f"Your disk quota is used up: free some space, or {_ELSEWHERE}",
-    errno.EACCES: f"Check who owns the folder and its permissions, or {_ELSEWHERE}",
-    errno.EPERM: f"Check who owns the folder and its permissions, or {_ELSEWHERE}",
-    errno.EROFS: f"The file system is read-only: {_ELSEWHERE}",
+    errno.ENOSPC: "Free some space, or",
+    errno.EDQUOT: "Your disk quota is used up: free some space, or",
+    errno.EACCES: "Check who owns the folder and its permissions, or",
+    errno.EPERM: "Check who owns the folder and its permissions, or",
+    errno.EROFS: "The file system is read-only:",
     errno.EIO: "The disk answered with an input/output error: check it before you go on.",
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
-    errno.EFBIG: f"A limit (ulimit -f) or the file system allows no file so large: {_ELSEWHERE}",
+    errno.EFBIG: "A limit (ulimit -f) or the file system allows no file so large:",
 }
 
 
@@ -268,4 +284,5 @@ def storage_errors(path: Path) -> Iterator[None]:
             f"cannot use the data folder: {reason.lower()}",
             file=named,
             hint=_STORAGE_HINTS[error.errno],
+            remedy=None if error.errno == errno.EIO else OtherFolder(),
         ) from error

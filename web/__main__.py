@@ -77,7 +77,7 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except MindcorpusError as error:
-        click.echo(f"Error: {error}\n{error.hint}".rstrip(), err=True)
+        click.echo(f"Error: {error}\n{error.advice}".rstrip(), err=True)
         sys.exit(error.exit_code)
 
 

@@ -1,7 +1,8 @@
 """Every error as `application/problem+json` (RFC 9457), and the one table from code to status.
 
 Beside the standard's members a problem carries the library's: `code`, which never changes, `hint`,
-and where it says so `source`, `file`, `row` and `field`. `type` leads to the code's line in /docs.
+`remedy`, and where it says so `source`, `file`, `row` and `field`. `type` leads to the code's line
+in /docs.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mindcorpus.errors import MindcorpusError
+from web.remedies import in_answers
 
 if TYPE_CHECKING:
     from apiflask import APIFlask, HTTPError
     from werkzeug.sansio.response import Response as AnyResponse
+
+    from mindcorpus.remedies import Remedy
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -108,6 +112,7 @@ def problem(
     title: str,
     detail: str = "",
     hint: str = "",
+    remedy: Remedy | None = None,
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Response:
@@ -119,7 +124,7 @@ def problem(
         "detail": detail or title,
         "instance": request.path,
         "code": code,
-        "hint": hint,
+        **in_answers(hint, remedy),
         "source": None,
         "file": None,
         "row": None,
@@ -152,7 +157,8 @@ def of_error(error: MindcorpusError) -> Response:
     if kind.status >= 500:
         # A client can do little about it: an operator should know.
         structlog.get_logger("web").warning("failed", code=error.code, reason=str(error))
-    return problem(kind.status, detail=str(error), **error.as_dict())
+    told = {**error.as_dict(), "remedy": error.remedy}
+    return problem(kind.status, detail=str(error), **told)
 
 
 def _of_status(status: int, detail: str, headers: Mapping[str, str], **members: Any) -> Response:

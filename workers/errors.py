@@ -101,7 +101,7 @@ class UnexpectedError(ServiceJobError):
 
 
 def describe(error: MindcorpusError) -> dict[str, Any]:
-    """Give an error as a job shows it: code, title, detail, hint, source.
+    """Give an error as a job shows it: code, title, detail, hint, remedy, source.
 
     Paths of the machine are left out: a client is told what failed, not where our disks are.
     """
@@ -117,6 +117,7 @@ def describe(error: MindcorpusError) -> dict[str, Any]:
         "title": error.title,
         "detail": f"{error.title} ({where})" if where else error.title,
         "hint": error.hint,
+        "remedy": error.remedy.as_dict() if error.remedy else None,
         "source": error.source,
     }
 

@@ -36,6 +36,7 @@ from mindcorpus.cli.remote_options import (
 from mindcorpus.cli.service import SERVICE_COMMANDS
 from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
 from mindcorpus.formats.registry import ALL
+from mindcorpus.remedies import LessMemory
 
 EXIT_CODES = """\b
 Exit codes:
@@ -267,7 +268,7 @@ def run(command: click.Command, name: str) -> NoReturn:
     except BrokenPipeError:
         code = 1  # whoever read the output has gone; there is nobody to tell
     except MemoryError:
-        code = _fail(MindcorpusError("out of memory", hint="Try --workers 1, or a larger machine."))
+        code = _fail(MindcorpusError("out of memory", remedy=LessMemory()))
     except Exception as error:
         if os.environ.get("MINDCORPUS_DEBUG"):
             raise
@@ -290,6 +291,7 @@ def _fail(error: MindcorpusError) -> int:
 
     Where several sources failed, each is told, and then what can be done about them all.
     """
+    from mindcorpus.cli.render import advice_of
     from mindcorpus.cli.tables import harmless
 
     # Stopping as asked is no error.
@@ -297,9 +299,9 @@ def _fail(error: MindcorpusError) -> int:
     lines = [
         line
         for failure in (error.failures if isinstance(error, SourcesError) else ())
-        for line in ((sign, str(failure)), ("hint: ", failure.hint))
+        for line in ((sign, str(failure)), ("hint: ", advice_of(failure)))
     ]
-    for name, text in (*(lines or [(sign, str(error))]), ("hint: ", error.hint)):
+    for name, text in (*(lines or [(sign, str(error))]), ("hint: ", advice_of(error))):
         if text:
             # A message may name files and columns, which are data: no line ends, no controls.
             click.echo(name + harmless(" ".join(text.split())), err=True)

@@ -16,13 +16,22 @@ from mindcorpus.cli.tables import (
     table,
     warnings_and_notes,
 )
+from mindcorpus.command_words import in_commands
+from mindcorpus.remedies import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
+    from mindcorpus.errors import MindcorpusError
+
 _TAGS = 15
+
+
+def advice_of(error: MindcorpusError) -> str:
+    """Say what to do about an error to who types commands; "" where there is nothing to say."""
+    return joined(error.hint, in_commands(error.remedy))
 
 
 def corpus_parts(

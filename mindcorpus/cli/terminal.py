@@ -21,6 +21,7 @@ from rich.text import Text
 from mindcorpus.cli.progress_display import LiveDisplay, PlainDisplay
 from mindcorpus.errors import ExistsError
 from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.remedies import Replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,9 +82,8 @@ class Terminal:
 
         Raises `ExistsError` for a no, and where there is nobody to ask.
         """
-        hint = "Replace it with --force."
         if not self.asks:
-            raise ExistsError("; ".join(there), hint=hint)
+            raise ExistsError("; ".join(there), remedy=Replace())
         self.say(*(f"{one}." for one in there))
         question = Text("Replace it?" if len(there) == 1 else "Replace them?")
         try:
@@ -91,7 +91,7 @@ class Terminal:
         except EOFError:
             agreed = False
         if not agreed:
-            raise ExistsError("not replaced: everything is as it was", hint=hint)
+            raise ExistsError("not replaced: everything is as it was", remedy=Replace())
 
     @contextmanager
     def watch(self) -> Iterator[tuple[Reporter, Cancellation]]:

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.cli.render import (
+    advice_of,
     corpus_parts,
     ending_parts,
     format_parts,
@@ -66,6 +67,7 @@ def follow(
             ) from None
         except UnreachableError as error:
             error.hint = f"The job may well go on: watch it again with `{command} watch {job_id}`."
+            error.remedy = None
             raise
         if as_json:
             print_json(ended)
@@ -95,7 +97,7 @@ def _refuse_other_than_success(job: Mapping[str, Any], server: str) -> None:
     again = f"Run it again with `{command_of(server)} retry {job['id']}`."
     if job["state"] == "failed":
         error = error_from(job["error"])
-        error.hint = f"{error.hint} {again}".strip()
+        error.hint, error.remedy = f"{advice_of(error)} {again}".strip(), None
         raise error
     if job["state"] != "succeeded":
         raise CancelledError("the job was cancelled; it published nothing", hint=again)

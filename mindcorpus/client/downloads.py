@@ -27,6 +27,7 @@ from mindcorpus.errors import (
     UnreachableError,
 )
 from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.remedies import Replace
 
 _SPAN = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _DIGEST = re.compile(r"\bsha-256=:([A-Za-z0-9+/=]+):")
@@ -97,7 +98,7 @@ class Download:
 
     def _refuse_to_overwrite(self, *, force: bool) -> None:
         if self._target.exists() and not force:
-            raise ExistsError(f"{self._target} exists", hint="Replace it with --force.")
+            raise ExistsError(f"{self._target} exists", remedy=Replace())
 
     def _fetch(self, cancel: Cancellation) -> _Part:
         """Bring what is missing of the part, or all of a new one."""
@@ -154,7 +155,7 @@ class Download:
         if response.status_code not in PASSING:
             raise failure
         self._wanted = wanted_pause(response)
-        raise UnreachableError(failure.title, hint=failure.hint)
+        raise UnreachableError(failure.title, hint=failure.hint, remedy=failure.remedy)
 
     def _write(
         self,

@@ -138,7 +138,7 @@ class JobEvents:
         if response.status_code not in PASSING:
             raise failure
         self._wanted = wanted_pause(response)
-        raise UnreachableError(failure.title, hint=failure.hint)
+        raise UnreachableError(failure.title, hint=failure.hint, remedy=failure.remedy)
 
     def _polled(self) -> Generator[JobEvent, None, None]:
         """Ask where the job stands until it is over, and give each answer that is new."""

@@ -11,6 +11,7 @@ import httpx2
 
 from mindcorpus import errors
 from mindcorpus.errors import DeniedError, MindcorpusError, ServiceError, UnreachableError
+from mindcorpus.remedies import apart
 
 #: Answers after which the same request may well succeed; nothing was done.
 PASSING = frozenset({429, 502, 503, 504})
@@ -35,7 +36,9 @@ def refusal(response: httpx2.Response) -> MindcorpusError:
         return kind(f"the service answered {said}", hint=hint)
     error = error_from(problem)
     if status in PASSING and type(error) is ServiceError:
-        return UnreachableError(error.title, hint=error.hint, answered=error.answered)
+        return UnreachableError(
+            error.title, hint=error.hint, remedy=error.remedy, answered=error.answered
+        )
     return error
 
 
@@ -48,7 +51,7 @@ def error_from(problem: Mapping[str, Any]) -> MindcorpusError:
     where: dict[str, Any] = {
         name: _text(problem, name) or None for name in ("source", "file", "field")
     }
-    where["hint"] = _text(problem, "hint")
+    where["hint"], where["remedy"] = apart(problem)
     title = title or "the service failed"
     kind = _by_code().get(code)
     return kind(title, **where) if kind else ServiceError(title, answered=code, **where)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.remedies import Remake
 
 
 class ParquetFile:
@@ -39,5 +40,6 @@ class ParquetFile:
             raise CorruptArtifactError(
                 f"cannot be read: {type(error).__name__}",
                 file=self._path.name,
-                hint="`mindcorpus verify` tells what is damaged; make it again with --force.",
+                hint="`mindcorpus verify` tells what is damaged;",
+                remedy=Remake(),
             ) from None

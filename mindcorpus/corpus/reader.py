@@ -16,6 +16,7 @@ from mindcorpus.corpus.index import Filter, RecordIndex, Rows, read_index
 from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.errors import SettingsError
 from mindcorpus.records import COLUMNS
+from mindcorpus.remedies import SeeRecords, SeeTags
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
@@ -106,7 +107,8 @@ class Records:
         if not 0 <= row < len(self.index):
             raise SettingsError(
                 f"the corpus has no row {row}",
-                hint="Rows count from 0; `mindcorpus browse` shows them.",
+                hint="Rows count from 0;",
+                remedy=SeeRecords(),
             )
         place = int(self.index.lineage[row])
         parquet = ParquetFile(self._folder / f"{CORPUS}.lineage.parquet")
@@ -144,9 +146,8 @@ class Records:
                     f"the corpus has no {name} {value!r}",
                     field=name,
                     # Tags may be thousands.
-                    hint="`mindcorpus stats` lists the tags."
-                    if name == "tag"
-                    else f"There are {', '.join(known)}.",
+                    hint="" if name == "tag" else f"There are {', '.join(known)}.",
+                    remedy=SeeTags() if name == "tag" else None,
                 )
 
 

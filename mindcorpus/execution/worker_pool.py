@@ -28,6 +28,7 @@ import pyarrow as pa
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.progress import Cancellation
+from mindcorpus.remedies import LessMemory
 
 _BEAT = 0.1  # seconds between progress messages of a worker, and between looks at the cancel flag
 
@@ -185,9 +186,10 @@ class _Worker:
         killed = code == -signal.SIGKILL
         return WorkerLostError(
             f"a worker process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})",
-            hint="Signal 9 often means that memory ran out: try --workers 1, or a larger machine."
+            hint="Signal 9 often means that memory ran out:"
             if killed
             else "Run it again; if it happens again, report it.",
+            remedy=LessMemory() if killed else None,
         )
 
     def stop(self) -> None:

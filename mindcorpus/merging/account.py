@@ -41,7 +41,7 @@ def write_account(
     _assert_accounts(part_set.parts, sources, outputs)
     missing = [
         # Not the error's own words on the file: it may lie in somebody's home folder.
-        {"source": name, "code": error.code, "reason": error.title, "hint": error.hint}
+        {"source": name, "code": error.code, "reason": error.title, "hint": error.advice}
         for name, error in part_set.failures.items()
     ]
     statistics["missing"] = missing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindcorpus.errors import PUBLISH_WITHOUT, SettingsError, SourcesError, storage_errors
+from mindcorpus.errors import SettingsError, SourcesError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
@@ -16,6 +16,7 @@ from mindcorpus.merging.assemble import assemble
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog, load_catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
@@ -159,9 +160,7 @@ def _refuse(found: PartSet, *, allow_missing: bool) -> None:
         first, *others = found.failures.values()
         if others:
             raise SourcesError((first, *others))
-        first.hint = f"{first.hint} {PUBLISH_WITHOUT}".strip()
+        first.remedy = with_more(first.remedy, AllowMissing())
         raise first
     if not found.parts:
-        raise SettingsError(
-            "no source is left to merge", hint="Look at --source, --exclude and what failed."
-        )
+        raise SettingsError("no source is left to merge", remedy=ChooseOthers())

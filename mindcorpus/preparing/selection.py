@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mindcorpus.command_words import in_commands
 from mindcorpus.corpus.row_facts import Flags, RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.remedies import Cap, ChooseRecords, PrepareWithout
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
@@ -83,9 +85,7 @@ def select(rows: RowFacts, request: PrepareRequest, seed: int) -> Selection:
         reasons["over-cap"][over] = True
         taken[over] = False
     if not taken.any():
-        raise SettingsError(
-            "no record is left to prepare", hint="Look at --exclude, --type and --cap."
-        )
+        raise SettingsError("no record is left to prepare", remedy=ChooseRecords())
     return Selection(rows, taken, _account(rows, taken, reasons))
 
 
@@ -160,7 +160,7 @@ def mixture_warnings(selection: Selection) -> list[str]:
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
-        mend = f"Prepare with --cap {top}={others} or --exclude {top}."
+        mend = in_commands(Cap(top, others))
         warnings.append(f"{top} is {kept[top] / total:.0%} of the rows. {mend}")
     short = rows.source[selection.taken & (rows.response_words == 1)]
     if len(short) > _DOMINANT * total:
@@ -179,7 +179,7 @@ def _mend_short(giver: str, others: int, short: int) -> str:
     # Should the sample be one-word answers alone, they and the others' are still half of all.
     cap = others - 2 * short
     if cap > 0:
-        return f"Prepare with --cap {giver}={cap} or --exclude {giver}."
+        return in_commands(Cap(giver, cap))
     if others and cap == 0:
-        return f"Prepare with --exclude {giver}."
+        return in_commands(PrepareWithout(giver))
     return "Merge sources with longer answers as well."

@@ -9,6 +9,7 @@ from pathlib import Path
 from mindcorpus.errors import FetchError, MindcorpusError, NotFoundError, SettingsError
 from mindcorpus.job_requests import EVERY, MergeRequest
 from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.remedies import DropRevision
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched, fetch_local
@@ -118,7 +119,7 @@ def _fetch(
     revision = request.revisions.get(name)
     if revision and (path or source.repository is None):
         raise SettingsError(
-            f"{name} has no revisions: it is not read from the hub", hint="Leave out --revision."
+            f"{name} has no revisions: it is not read from the hub", remedy=DropRevision()
         )
     if path is not None:
         return fetch_local(source, Path(path).expanduser())

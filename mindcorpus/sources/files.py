@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mindcorpus.command_words import in_commands
 from mindcorpus.errors import NotFoundError, WrongBytesError
 from mindcorpus.progress import Progress, Reporter, silent
+from mindcorpus.remedies import NameCopy, Remedy, Upgrade, continuing
 from mindcorpus.sources.catalog import SUFFIXES, Source
 
 _PIECE = 1024 * 1024
@@ -54,11 +56,9 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
     if home.is_file():
         found = {_name_of(source, home): home}
     elif not home.is_dir():
+        hint, remedy = _on_absence(source)
         raise NotFoundError(
-            "no such file or folder",
-            source=source.name,
-            file=str(home),
-            hint=source.absent or "Check the path for typing errors.",
+            "no such file or folder", source=source.name, file=str(home), hint=hint, remedy=remedy
         )
     elif source.files:
         found = {file.path: home / file.path for file in source.files}
@@ -83,6 +83,15 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
     size = sum(file.size for file in files)
     report(Progress("fetch", item=source.name, done=size, total=size))
     return Fetched(source.name, "local", None, files)
+
+
+def _on_absence(source: Source) -> tuple[str, Remedy | None]:
+    """Say how to add a source that is absent: the catalogue's words, with the option they name."""
+    remedy = NameCopy(source.name)
+    words = continuing(in_commands(remedy))
+    if source.absent.endswith(words):
+        return source.absent.removesuffix(words).rstrip(), remedy
+    return source.absent or "Check the path for typing errors.", None
 
 
 def _name_of(source: Source, file: Path) -> str:
@@ -196,7 +205,8 @@ def changed(source: str, file: str) -> WrongBytesError:
         "the file is not the one that sources.lock names, though the revision is the same",
         source=source,
         file=file,
-        hint=f"Find out why it changed; to accept it, merge with --upgrade {source}.",
+        hint="Find out why it changed; to accept it,",
+        remedy=Upgrade(source),
     )
 
 

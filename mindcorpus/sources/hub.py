@@ -13,6 +13,7 @@ from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.remedies import FollowCatalog
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import Fetched, FetchedFile, digests, discard, fetch_local, verify
@@ -52,7 +53,7 @@ def fetch(
         raise SettingsError(
             f"sources.lock names {shown(locked.repository)}, the catalogue {origin}",
             source=source.name,
-            hint=f"Accept the catalogue's with --upgrade {source.name}.",
+            remedy=FollowCatalog(source.name),
         )
     request = HubRequest(source, settings, report, cancel)
     if source.url:

@@ -23,6 +23,7 @@ from mindcorpus.errors import (
     RateLimitedError,
     WrongBytesError,
 )
+from mindcorpus.remedies import MoveLock, OwnCopy
 from mindcorpus.sources.hub_retries import PassingError
 
 
@@ -39,13 +40,14 @@ class Asked:
 
 def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
     """Give the error for a passing failure that did not pass."""
-    own_copy = f"or use a copy of your own with --path {asked.source}=FOLDER"
+    own_copy = OwnCopy(asked.source)
     if error.garbled:
         return WrongBytesError(
             f"the bytes that came are not those the hub announces, {_times(tries)}",
             source=asked.source,
             file=asked.file,
-            hint=f"A proxy or the disk may be at fault: try again later, {own_copy}.",
+            hint="A proxy or the disk may be at fault: try again later,",
+            remedy=own_copy,
         )
     if error.status == 429:
         pause = f" for {error.retry_after:.0f} s" if error.retry_after else ""
@@ -53,7 +55,8 @@ def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
             f"the hub asks for a pause{pause}",
             source=asked.source,
             file=asked.file,
-            hint=f"Wait and try again, with a token in HF_TOKEN the hub allows more; {own_copy}.",
+            hint="Wait and try again, with a token in HF_TOKEN the hub allows more;",
+            remedy=own_copy,
         )
         limited.retry_after = error.retry_after
         return limited
@@ -61,7 +64,8 @@ def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
         f"{error.reason}, {_times(tries)}",
         source=asked.source,
         file=asked.file,
-        hint=f"Check the network, HF_ENDPOINT and proxies, or try again later, {own_copy}.",
+        hint="Check the network, HF_ENDPOINT and proxies, or try again later,",
+        remedy=own_copy,
     )
 
 
@@ -72,6 +76,14 @@ def refused(error: Exception, asked: Asked) -> FetchError:
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
     if denied := _denied(error, status, asked):
         return AccessDeniedError(denied[0], source=asked.source, file=asked.file, hint=denied[1])
+    if isinstance(error, RevisionNotFoundError):
+        return NotFoundError(
+            f"the repository has no revision {asked.revision!r}",
+            source=asked.source,
+            file=asked.file,
+            hint=f"See {asked.where};",
+            remedy=MoveLock(asked.source),
+        )
     if missing := _missing(error, status, asked):
         return NotFoundError(missing[0], source=asked.source, file=asked.file, hint=missing[1])
     if isinstance(error, FileMetadataError):
@@ -108,11 +120,6 @@ def _denied(error: Exception, status: int, asked: Asked) -> tuple[str, str] | No
 
 
 def _missing(error: Exception, status: int, asked: Asked) -> tuple[str, str] | None:
-    if isinstance(error, RevisionNotFoundError):
-        return (
-            f"the repository has no revision {asked.revision!r}",
-            f"See {asked.where}; a lock is moved with --upgrade {asked.source}.",
-        )
     if isinstance(error, (RepositoryNotFoundError, HFValidationError)):
         return (
             "the hub has no such repository, or does not show it to your token",

@@ -21,6 +21,7 @@ import orjson
 from mindcorpus.errors import DataError
 from mindcorpus.limits import MAX_RECORD_BYTES
 from mindcorpus.progress import Tick
+from mindcorpus.remedies import LeaveOut
 
 #: Bytes of a JSON-lines or Parquet file that one shard covers: small enough that two workers end
 #: together, large enough that starting one costs nothing. The bytes of every artifact's parts
@@ -99,9 +100,7 @@ def _readable(file: str) -> Iterator[None]:
     except OSError as error:
         # Not `strerror`: pyarrow's holds a path of the machine.
         reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
-        raise DataError(
-            f"the file cannot be read: {reason}", file=file, hint=_SOURCE_HINT
-        ) from None
+        raise _unreadable(f"the file cannot be read: {reason}", file) from None
 
 
 def _is_array(path: Path) -> bool:
@@ -209,9 +208,7 @@ def _read_array(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
         # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
         text = _Text(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
         if text.skip(_BLANKS) != "[":
-            raise DataError(
-                "neither a JSON array nor JSON lines", file=shard.file, hint=_SOURCE_HINT
-            )
+            raise _unreadable("neither a JSON array nor JSON lines", shard.file)
         text.at += 1
         character = text.skip(_BLANKS)
         while character != "]":
@@ -253,11 +250,13 @@ def _next_value(text: _Text, shard: Shard, number: int) -> Any:
         text.more()
 
 
-_SOURCE_HINT = "Fetch the file again, mend it, or leave its source out with --exclude."
+def _unreadable(title: str, file: str, row: int | None = None) -> DataError:
+    hint = "Fetch the file again, mend it, or"
+    return DataError(title, file=file, row=row, hint=hint, remedy=LeaveOut())
 
 
 def _broken(shard: Shard, number: int, title: str) -> DataError:
-    return DataError(title, file=shard.file, row=number, hint=_SOURCE_HINT)
+    return _unreadable(title, shard.file, number)
 
 
 # CSV
@@ -266,7 +265,7 @@ def _broken(shard: Shard, number: int, title: str) -> DataError:
 def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
     with _field_limit(), shard.path.open("rb", buffering=_CHUNK) as raw:
         if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError("the file is UTF-16, not UTF-8", file=shard.file, hint=_SOURCE_HINT)
+            raise _unreadable("the file is UTF-16, not UTF-8", shard.file)
         raw.seek(0)
         # As in JSON, bytes that are not UTF-8 come through as lone surrogates.
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -291,11 +290,10 @@ def _read_csv(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:
                 tick(1, now - seen)
                 seen = now
         except csv.Error as error:
-            raise DataError(
+            raise _unreadable(
                 f"CSV is broken near line {reader.line_num}: {error}; a quotation mark may be lost",
-                file=shard.file,
-                row=number + 1,
-                hint=_SOURCE_HINT,
+                shard.file,
+                number + 1,
             ) from None
 
 
@@ -316,7 +314,7 @@ def _header(cells: list[str], shard: Shard) -> list[str]:
 
 def _refuse_same_names(names: list[str], file: str) -> None:
     if len(set(names)) != len(names):
-        raise DataError("two columns have the same name", file=file, hint=_SOURCE_HINT)
+        raise _unreadable("two columns have the same name", file)
 
 
 # Parquet
@@ -353,7 +351,7 @@ def _parquet_errors(title: str, file: str) -> Iterator[None]:
         # pyarrow's own OSErrors have no number; those of the operating system are something else.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(title, file=file, hint=_SOURCE_HINT) from None
+        raise _unreadable(title, file) from None
 
 
 def _read_parquet(shard: Shard, tick: Tick) -> Iterator[Row | Drop]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.remedies import Remake
 from mindcorpus.storage.files import HashedFile, Written, hash_file
 from mindcorpus.storage.kinds import MANIFEST
 from mindcorpus.storage.row_counts import is_accounted_for, left_out
@@ -39,19 +40,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version = manifest["schema_version"]
     except (OSError, ValueError, KeyError, TypeError):
         raise CorruptArtifactError(
-            "the manifest cannot be read", file=str(path), hint=_AGAIN
+            "the manifest cannot be read", file=str(path), remedy=Remake()
         ) from None
     if version != SCHEMA_VERSION:
         raise CorruptArtifactError(
             f"the manifest has schema version {version}, this mindcorpus reads {SCHEMA_VERSION}",
             file=str(path),
-            hint="Use the mindcorpus that wrote it, or make the artifact again with --force.",
+            hint="Use the mindcorpus that wrote it, or",
+            remedy=Remake(),
         )
     assert isinstance(manifest, dict)
     return manifest
-
-
-_AGAIN = "Make the artifact again with --force."
 
 
 def describe(outputs: Iterable[Written], folder: Path) -> list[dict[str, Any]]:
@@ -78,7 +77,7 @@ def require_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             raise CorruptArtifactError(
                 f"{output['path']} is not there, or not of the size its manifest says",
                 file=str(path),
-                hint=_AGAIN,
+                remedy=Remake(),
             )
 
 

@@ -28,6 +28,7 @@ from mindcorpus.errors import (
     NoCorpusError,
     storage_errors,
 )
+from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
 
@@ -96,10 +97,8 @@ class Store:
         """
         if not self.exists(kind):
             what = "merged corpus" if kind == "corpus" else f"{kind} format"
-            make = "mindcorpus merge" if kind == "corpus" else f"mindcorpus prepare {kind}"
-            raise NoCorpusError(
-                f"there is no {what}", file=str(self.data_dir), hint=f"Make it with `{make}`."
-            )
+            remedy = Merge() if kind == "corpus" else Prepare(kind)
+            raise NoCorpusError(f"there is no {what}", file=str(self.data_dir), remedy=remedy)
         return (self._artifacts / kind).resolve()
 
     def path(self, kind: str, name: str | None = None) -> Path:
@@ -159,7 +158,7 @@ class Store:
             raise ExistsError(
                 f"{self.path(kind).name} exists",
                 file=str(self.path(kind)),
-                hint="Replace it with --force (force=True in Python).",
+                remedy=Replace(),
             )
 
     def is_own(self, kind: str) -> bool:

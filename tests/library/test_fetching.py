@@ -226,7 +226,7 @@ def test_one_failing_source_fails_the_merge_and_only_it_is_asked_for_again(
     with pytest.raises(HubUnavailableError) as caught:
         get(settings)
     assert caught.value.source == "TRACE"
-    assert "--allow-missing" in caught.value.hint
+    assert "--allow-missing" in caught.value.advice
     assert not (settings.data_dir / "artifacts/corpus").exists()
     assert list((settings.data_dir / "staging").iterdir()) == []
     assert set(lock(settings).sources) == {*HOMES} - {"TRACE"}

@@ -103,7 +103,7 @@ def refusal(wanted: Source, settings: Settings, kind: type[MindcorpusError], **o
         get(wanted, settings, **options)
     assert type(caught.value) is kind
     assert caught.value.source == "Demo"
-    assert caught.value.hint
+    assert caught.value.advice
     return caught.value
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_changed_under_the_same_commit_is_an_error(
     elsewhere = settings.model_copy(update={"cache_dir": tmp_path / "elsewhere"})
     error = refusal(demo, elsewhere, WrongBytesError, locked=stale)
     assert error.file == "data.jsonl"
-    assert "--upgrade Demo" in error.hint
+    assert "--upgrade Demo" in error.advice
     files = {**lock(first).files, "part/more.parquet": LockedFile(size=1, sha256="0" * 64)}
     cached = get(demo, settings, locked=stale.model_copy(update={"files": files})).files[1]
     with pytest.raises(WrongBytesError, match=r"not the one that sources\.lock names"):
@@ -208,7 +208,7 @@ def test_a_file_that_changed_under_the_same_commit_is_an_error(
 
 def test_a_lock_of_another_repository_is_refused(demo: Source, settings: Settings) -> None:
     other = LockedSource(repository="owner/other", revision="a" * 40, files={})
-    assert "--upgrade Demo" in refusal(demo, settings, SettingsError, locked=other).hint
+    assert "--upgrade Demo" in refusal(demo, settings, SettingsError, locked=other).advice
 
 
 def test_a_damaged_cache_is_noticed_removed_and_fetched_again(
@@ -692,7 +692,7 @@ def test_a_url_is_one_file_held_to_its_lock(
     with pytest.raises(WrongBytesError):
         verify(cached, "Demo")
     remove_damaged(cached)
-    assert "--upgrade Demo" in refusal(wanted, settings, WrongBytesError, locked=old).hint
+    assert "--upgrade Demo" in refusal(wanted, settings, WrongBytesError, locked=old).advice
 
 
 def test_the_signature_of_a_url_is_never_told(

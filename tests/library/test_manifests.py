@@ -150,7 +150,7 @@ def test_redditess_alone_and_absent_leaves_nothing_to_merge(tmp_path: Path) -> N
             MergeRequest(sources=("RedditESS",), paths={"RedditESS": str(tmp_path / "nowhere")}),
             Settings(data_dir=tmp_path, workers=1),
         )
-    assert "--path RedditESS=FOLDER" in caught.value.hint
+    assert "--path RedditESS=FOLDER" in caught.value.advice
 
 
 # Sources of a user's own
@@ -219,7 +219,7 @@ def test_a_broken_file_is_named_with_its_row_and_nothing_is_published(
             tmp_path / "data", workers=workers, sources=("TRACE", "mine"), catalogs=(catalog,)
         )
     assert (caught.value.source, caught.value.file, caught.value.row) == ("mine", file, row)
-    assert "--allow-missing" in caught.value.hint
+    assert "--allow-missing" in caught.value.advice
     assert not (tmp_path / "data/artifacts/corpus").exists()
     assert list((tmp_path / "data/staging").iterdir()) == []
     result = merge_sample(
@@ -237,7 +237,7 @@ def test_all_failures_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourcesError, match="2 sources failed: one, two") as caught:
         merge_own(tmp_path / "data", *files)
     assert [type(failure) for failure in caught.value.failures] == [DataError, DataError]
-    assert all(failure.hint for failure in caught.value.failures)
+    assert all(failure.advice for failure in caught.value.failures)
 
 
 def test_a_source_of_which_nothing_is_kept_fails_with_the_first_reason(tmp_path: Path) -> None:

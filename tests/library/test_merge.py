@@ -277,4 +277,4 @@ def test_every_failure_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourcesError) as caught:
         merge(MergeRequest(sample=True, paths=paths), Settings(data_dir=tmp_path / "data"))
     assert [failure.source for failure in caught.value.failures] == ["Psych-101", "TRACE"]
-    assert all(failure.hint for failure in caught.value.failures)
+    assert all(failure.advice for failure in caught.value.failures)

@@ -56,7 +56,7 @@ def attempt(work):
         work()
         code = "done"
     except MindcorpusError as error:
-        code = error.code if error.hint else "no hint"
+        code = error.code if error.advice else "no hint"
     except Exception as error:
         code = f"{type(error).__name__}: {error}"
     left = len(list((data_dir / "staging").iterdir()))
@@ -93,7 +93,8 @@ for work in (
     try:
         work()
     except MindcorpusError as error:
-        print(json.dumps([error.code, error.title, error.hint, verify(disk / "data")]), flush=True)
+        told = [error.code, error.title, error.advice, verify(disk / "data")]
+        print(json.dumps(told), flush=True)
 """
 
 

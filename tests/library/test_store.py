@@ -90,7 +90,7 @@ def test_nothing_is_replaced_without_force(copied: Path) -> None:
     held = digests(copied)
     with pytest.raises(ExistsError, match=f"{NAME}.json exists") as caught:
         merge_sample(copied)
-    assert "force=True" in caught.value.hint
+    assert "force=True" in caught.value.advice
     settings = Settings(data_dir=copied, workers=1)
     for format_ in ("openai", "huggingface", "all"):
         with pytest.raises(ExistsError):
@@ -181,7 +181,7 @@ def test_a_file_where_a_folder_is_needed_is_a_storage_error(tmp_path: Path) -> N
         path.write_text("mine")
         with pytest.raises(StorageError) as caught:
             merge_sample(home, sources=("TRACE",))
-        assert caught.value.hint
+        assert caught.value.advice
         assert path.read_text() == "mine"
 
 
@@ -315,7 +315,7 @@ def test_a_manifest_that_is_none_is_a_corrupt_artifact(text: str, copied: Path) 
     for look in (verify, lambda folder: Store(folder).status()):
         with pytest.raises(CorruptArtifactError) as caught:
             look(copied)
-        assert "--force" in caught.value.hint
+        assert "--force" in caught.value.advice
     merge_sample(copied, force=True)
     assert verify(copied) == []
 

@@ -173,7 +173,7 @@ def test_large_results_and_arguments_pass() -> None:
 def test_a_worker_that_is_killed_is_told_with_its_signal(how: signal.Signals) -> None:
     with pytest.raises(WorkerLostError, match=f"signal {int(how)}") as caught:
         run(2, [Task(square, 1), Task(die, int(how)), Task(square, 2)])
-    assert ("memory" in caught.value.hint) == (how == signal.SIGKILL)
+    assert ("memory" in caught.value.advice) == (how == signal.SIGKILL)
 
 
 @pytest.mark.parametrize("code", [0, 3])

@@ -31,6 +31,7 @@ def test_an_error_is_told_with_its_place() -> None:
         "title": "not JSON",
         "detail": "not JSON (file rows.json, row 7, field q)",
         "hint": "Mend it.",
+        "remedy": None,
         "source": "TRACE",
     }
 

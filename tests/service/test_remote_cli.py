@@ -24,6 +24,7 @@ from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import AccessDeniedError, ServiceError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.progress import Progress
+from mindcorpus.remedies import OwnCopy
 from workers.jobs.job import KINDS, STATES, TERMINAL
 
 if TYPE_CHECKING:
@@ -218,10 +219,13 @@ def test_a_failed_job_ends_as_it_would_here_and_can_be_run_again(
 ) -> None:
     job = queued(remote)
     playing.take(job)
-    playing.fail(job, AccessDeniedError("the repository is gated", hint="Ask for access."))
+    remedy = OwnCopy("TRACE")
+    hint = "Ask for access,"
+    playing.fail(job, AccessDeniedError("the repository is gated", hint=hint, remedy=remedy))
     ran = ask(quiet, "watch", job, cwd=tmp_path)
     assert ran.code == AccessDeniedError.exit_code
     assert "the repository is gated" in ran.err
+    assert "Ask for access, or use a copy of your own with --path TRACE=FOLDER. Run" in ran.err
     assert f"retry {job}" in ran.err
     assert "failed: the repository is gated" in ask(quiet, "jobs", cwd=tmp_path).out
     again = ask(quiet, "retry", job, "--detach", cwd=tmp_path).out.strip()

@@ -116,7 +116,7 @@ def _refuse(status: int) -> Response:
         401,
         code="unauthorized",
         title=title,
-        hint="Send `Authorization: Bearer TOKEN`; `python -m web token new --name NAME` makes one.",
+        hint="Send `Authorization: Bearer TOKEN`; `python -m web token new` makes one.",
         headers={"WWW-Authenticate": challenge},
     )
 

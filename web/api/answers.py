@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, jsonify, url_for
 
 from mindcorpus.errors import NoCorpusError
+from mindcorpus.remedies import Merge
 from web.api.inputs import holder, idempotency_key
 from web.problems import problem
+from web.remedies import as_answered
 from web.services import services
 from workers.jobs.job import Job, Kind
 from workers.jobs.job_specs import JobSpec
@@ -50,7 +52,7 @@ def _same(kind: Kind, body: BaseModel) -> str:
 
 
 def _located(job: Job, status: int) -> Response:
-    response = jsonify(job.as_dict())
+    response = jsonify(as_answered(job.as_dict()))
     response.status_code = status
     response.headers["Location"] = url_for("api.show_job", job_id=job.id)
     return response
@@ -62,10 +64,10 @@ def no_corpus(status: int) -> Response:
         status,
         code=NoCorpusError.code,
         title="there is no merged corpus",
-        hint="Merge first: POST /api/ai/data/merge.",
+        remedy=Merge(),
     )
 
 
 def job_in_flight(job: Job | None) -> dict[str, Any] | None:
     """Give a job as JSON values, or null."""
-    return None if job is None else job.as_dict()
+    return None if job is None else as_answered(job.as_dict())

@@ -10,6 +10,7 @@ from web.api.inputs import holder, idempotency_key
 from web.api.schemas import JobsQuery
 from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
+from web.remedies import as_answered
 from web.services import services
 from workers.jobs.job import Job, JobPage
 
@@ -25,7 +26,11 @@ from workers.jobs.job import Job, JobPage
 def list_jobs(query: JobsQuery) -> Response:
     """List jobs of a kind, of a state, or all; `next_cursor` leads to the next page."""
     page = services().store.list(**dict(query))
-    return polled(page.model_dump(), active=any(not job.over for job in page.jobs))
+    payload = {
+        "jobs": [as_answered(job.as_dict()) for job in page.jobs],
+        "next_cursor": page.next_cursor,
+    }
+    return polled(payload, active=any(not job.over for job in page.jobs))
 
 
 @api.get("/jobs/<job_id>")
@@ -39,7 +44,7 @@ def list_jobs(query: JobsQuery) -> Response:
 def show_job(job_id: str) -> Response:
     """Show a job as it stands; ask again after `Retry-After` seconds, or follow its events."""
     job = services().store.get(job_id)
-    return polled(job.as_dict(), active=not job.over)
+    return polled(as_answered(job.as_dict()), active=not job.over)
 
 
 @api.delete("/jobs/<job_id>")
@@ -59,7 +64,7 @@ def cancel_job(job_id: str) -> Response:
     A job that several tokens asked for goes on until the last of them cancels it: 409 `job-shared`.
     """
     job = services().job_service.cancel(job_id, holder=holder())
-    response = jsonify(job.as_dict())
+    response = jsonify(as_answered(job.as_dict()))
     response.status_code = 200 if job.over else 202
     return response
 

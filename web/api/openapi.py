@@ -25,6 +25,13 @@ _PROBLEM = {
         "instance": _TEXT,
         "code": {**_TEXT, "description": "Stable; what programs should look at."},
         "hint": {**_TEXT, "description": "What to do about it."},
+        "remedy": {
+            "type": ["object", "null"],
+            "description": "What mends it, as values: those beside `kind` depend on it, and the "
+            "hint ends with `words`.",
+            "required": ["kind", "words"],
+            "properties": {"kind": _TEXT, "words": _TEXT},
+        },
         "source": _OPTIONAL,
         "file": _OPTIONAL,
         "row": {"type": ["integer", "null"]},

@@ -9,6 +9,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from web.events.event_hub import Watch
+from web.remedies import as_answered
 from web.services import Services
 from workers.errors import JobNotFoundError, RedisUnavailableError
 from workers.jobs.job import TERMINAL
@@ -119,4 +120,4 @@ def _order(entry: str) -> tuple[int, int]:
 
 def _message(kind: str, data: dict[str, Any], entry: str | None = None) -> bytes:
     head = f"id: {entry}\n" if entry is not None else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+    return f"{head}event: {kind}\ndata: {json.dumps(as_answered(data))}\n\n".encode()

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.remedies import Remake
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
@@ -104,9 +105,7 @@ class Artifact:
 
 
 def _corrupt(file: Download, what: str) -> CorruptArtifactError:
-    return CorruptArtifactError(
-        f"{file.path} {what}", hint="Make the artifact again, with `force`."
-    )
+    return CorruptArtifactError(f"{file.path} {what}", remedy=Remake())
 
 
 def known_as(kind: str, inner: str) -> Iterator[str]:

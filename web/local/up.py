@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mindcorpus.cli.main import run
+from mindcorpus.cli.render import advice_of
 from mindcorpus.cli.tables import heading
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
@@ -102,7 +103,8 @@ def _make(
     except MindcorpusError as error:
         if once:
             raise
-        terminal.say(Text(f"error: {error}", "red"), *([error.hint] if error.hint else []))
+        advice = advice_of(error)
+        terminal.say(Text(f"error: {error}", "red"), *([advice] if advice else []))
         return error.exit_code
     return 0
 

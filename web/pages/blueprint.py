@@ -12,10 +12,10 @@ from flask import Response, current_app, redirect, render_template, request, url
 from mindcorpus import __version__
 from web.access.auth import cross_site, current_token, may
 from web.access.session import COOKIE, same_origin
-from web.pages.advice import for_people
 from web.pages.charts import drawn
 from web.pages.filters import FILTERS
 from web.pages.health import health
+from web.pages.remedies import FILTERS as WORDS
 from web.problems import problem
 
 pages = APIBlueprint("pages", __name__, enable_openapi=False)
@@ -117,6 +117,6 @@ def _known() -> dict[str, Any]:
 
 @pages.record_once
 def _add_filters(state: Any) -> None:
-    state.app.jinja_env.filters.update(FILTERS, drawn=drawn, for_people=for_people)
+    state.app.jinja_env.filters.update({**FILTERS, **WORDS}, drawn=drawn)
     state.app.jinja_env.trim_blocks = True
     state.app.jinja_env.lstrip_blocks = True

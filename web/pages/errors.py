@@ -8,10 +8,10 @@ import orjson
 from flask import Response, render_template, request
 
 from mindcorpus.errors import MindcorpusError
-from web.pages.advice import for_people
 from web.pages.blueprint import add_headers, pages
 from web.pages.filters import sentence
 from web.pages.new_jobs import merge_again, prepare_again
+from web.pages.remedies import advice_told
 from web.problems import MEDIA_TYPE
 
 #: What a person should read first.
@@ -29,7 +29,6 @@ _TITLES = {
 }
 #: What a person should be told to do, where the hint of the API is for programs or commands.
 _ADVICE = {
-    "no-corpus": "Make one first, under New merge.",
     "not-found": "Look at the address, or begin at the overview.",
     "method-not-allowed": "It is for the buttons of other pages; begin at the overview.",
     "body-too-large": "Fill in less: what a form sends takes a few hundred bytes.",
@@ -59,7 +58,7 @@ def _as_page(response: Response) -> Response:
         response.status_code = 503
     title = _TITLES.get(code, problem["title"])
     detail = "" if code in _NO_DETAIL else problem["detail"]
-    advice = _ADVICE.get(code, for_people(problem["hint"]))
+    advice = _ADVICE.get(code, advice_told(problem))
     response.set_data(
         _form(code, [title, detail, advice])
         or render_template(

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import MindcorpusError
-from web.pages.advice import for_people
 from web.pages.filters import sentence
+from web.pages.remedies import advice_of
 
 Errors = dict[str, str]
 Given = MultiDict[str, str]
@@ -33,7 +33,7 @@ def checked(model: type[_Model], values: Mapping[str, Any], errors: Errors) -> _
 
 def place(error: MindcorpusError, fields: Mapping[str, str], errors: Errors) -> None:
     """Put an error beside its field: `fields` leads from words of it to the form's names."""
-    words = f"{sentence(error.title)} {for_people(error.hint)}".strip()
+    words = f"{sentence(error.title)} {advice_of(error.hint, error.remedy)}".strip()
     for name in (error.field or "", error.source or ""):
         if name in fields:
             errors[fields[name]] = words

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from mindcorpus.errors import MindcorpusError, StorageError
+from mindcorpus.remedies import AllowMissing, with_more
 from mindcorpus.storage.store import Store
 from workers.app import publish, publish_all
 from workers.errors import (
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_WITHOUT = "Or merge without the sources that fail: allow_missing."
 
 
 class Executor:
@@ -173,7 +172,7 @@ class Executor:
                 return []
         tolerated = value["of_source"] and _tolerated(claim, work)
         if value["of_source"] and claim.kind == "part" and not tolerated:
-            error.hint = f"{error.hint} {_WITHOUT}".strip()
+            error.remedy = with_more(error.remedy, AllowMissing())
         return self._claims.fail(claim, error, tolerated=tolerated)
 
     def _publish(self, messages: Sequence[Message]) -> None:

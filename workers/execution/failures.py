@@ -15,6 +15,7 @@ from mindcorpus.errors import (
     SourcesError,
     StorageError,
 )
+from mindcorpus.remedies import from_dict
 from mindcorpus.retrying import backoff
 from workers.errors import RedisUnavailableError
 
@@ -48,4 +49,6 @@ def revived(described: Mapping[str, Any]) -> MindcorpusError:
         kinds += kind.__subclasses__()
     named = {kind.code: kind for kind in kinds if not issubclass(kind, SourcesError)}
     kind = named.get(described["code"], MindcorpusError)
-    return kind(described["title"], hint=described["hint"], source=described["source"])
+    remedy = from_dict(described.get("remedy"))
+    title, hint, source = described["title"], described["hint"], described["source"]
+    return kind(title, hint=hint, remedy=remedy, source=source)

@@ -79,6 +79,9 @@ class JobError(_Model):
     title: str
     detail: str
     hint: str
+    remedy: dict[str, Any] | None = Field(
+        None, description="What mends it, as values; see a problem's."
+    )
     source: str | None
 
 

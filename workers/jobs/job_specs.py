@@ -12,6 +12,7 @@ from typing import Any
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
+from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
@@ -49,9 +50,7 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
     )
     if not catalog.names:
-        raise SettingsError(
-            "no source is left to merge", hint="Look at sources, exclude and commercial_only."
-        )
+        raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
     values = request.model_dump(mode="json")

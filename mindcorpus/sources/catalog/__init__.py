@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from mindcorpus.errors import CatalogError, SettingsError
+from mindcorpus.remedies import ChooseSources
 from mindcorpus.sources.adapters import Adapter, Columns, LastMark, Messages
 from mindcorpus.sources.thread_adapter import Threads
 
@@ -183,10 +184,7 @@ class Catalog:
             and (source.commercial or not commercial_only)
         ]
         if not chosen:
-            raise SettingsError(
-                "no source is left to merge",
-                hint="Look at --source, --exclude and --commercial-only.",
-            )
+            raise SettingsError("no source is left to merge", remedy=ChooseSources())
         return Catalog(chosen)
 
     def with_options(self, options: Mapping[str, str]) -> Catalog:
