@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --bu
 # What `make run` merges: sample, or all of the real sources.
 SOURCES ?= sample
 
-.PHONY: run test bench bench-service screenshots lock clean
+.PHONY: run test soak bench bench-service docs-figures screenshots lock clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare every format
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -25,6 +25,9 @@ bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20
 
 bench-service: .venv/test  ## the service: answers, events, streams, two workers against one, on 200 MB
 	$(BIN)/python -m bench.service
+
+docs-figures: .venv/test  ## what the pages print of the sample, written anew from the sample
+	$(BIN)/python tests/docs_figures.py
 
 screenshots: .venv/test  ## the dashboard's pages as pictures, into docs/screenshots
 	$(BIN)/python tests/browser/screenshots.py

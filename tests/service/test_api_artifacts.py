@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from registered import FORMATS
+from sample_numbers import KEPT
 
 from mindcorpus.api import merge_all_datasets
 from mindcorpus.storage import store as artifacts
@@ -40,7 +42,7 @@ def sha256(content: bytes) -> str:
 
 def test_nothing_is_listed_at_first(asking: httpx2.Client) -> None:
     answer = asking.get("/artifacts").json()
-    assert answer == {"artifacts": {"corpus": [], "openai": [], "huggingface": []}}
+    assert answer == {"artifacts": {kind: [] for kind in ("corpus", *FORMATS)}}
     assert asking.get(f"/artifacts/{JSON}").json()["code"] == "artifact-not-found"
 
 
@@ -80,7 +82,7 @@ def test_media_types_are_the_registered_ones(files: dict[str, dict[str, Any]]) -
 
 
 def test_rows_are_those_of_the_manifest(files: dict[str, dict[str, Any]]) -> None:
-    assert files[JSON]["rows"] == 489
+    assert files[JSON]["rows"] == KEPT
     assert files[f"{artifacts.CORPUS}.manifest.json"]["rows"] is None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sample_numbers import KEPT
 
 from mindcorpus.storage import store as artifacts
 
@@ -62,14 +63,14 @@ def test_a_corpus_is_not_replaced_unasked(asking: httpx2.Client, corpus: Path) -
     told = answer.json()
     assert (told["exists"], told["job"]) == (True, None)
     assert told["path"] == str(corpus / CORPUS)
-    assert told["statistics"]["records"] == 489
+    assert told["statistics"]["records"] == KEPT
     assert jobs(asking) == []
     assert asking.post("/merge", json={"sample": True, "force": True}).status_code == 202
 
 
 def test_the_corpus_is_told_of_with_its_sources(asking: httpx2.Client, corpus: Path) -> None:
     told = asking.get("/merge").json()
-    assert (told["exists"], told["rows"], told["job"]) == (True, 489, None)
+    assert (told["exists"], told["rows"], told["job"]) == (True, KEPT, None)
     assert told["bytes"] > 100_000
     assert any("non-commercial" in warning for warning in told["warnings"])
     trace = next(source for source in told["manifest"]["sources"] if source["name"] == "TRACE")

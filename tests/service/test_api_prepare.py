@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from registered import FORMATS
+from sample_numbers import ANSWERED
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,9 +22,9 @@ def without(corpus: Path, kind: str) -> None:
 
 def test_formats_are_told_of(asking: httpx2.Client, corpus: Path) -> None:
     told = asking.get("/prepare").json()
-    assert list(told["formats"]) == ["openai", "huggingface"]
+    assert list(told["formats"]) == [*FORMATS]
     for entry in told["formats"].values():
-        assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, 377)
+        assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, ANSWERED)
     assert told["job"] is None
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 from own_sources import own_source
+from registered import FORMATS
+from sample_numbers import OUTCOMES
 
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import merge
@@ -168,7 +170,7 @@ def test_it_asks_before_it_publishes(tmp_path: Path) -> None:
         runner.say("yes")
         kind, result = runner.last()
     assert kind == "done"
-    assert result["records"] == 44
+    assert result["records"] == OUTCOMES["TRACE"].kept
     assert verify(tmp_path / "data") == []
     assert {file["kind"] for file in result["artifacts"]} == {"corpus"}
     assert str(tmp_path) not in json.dumps(result)
@@ -206,9 +208,9 @@ def test_a_prepare_asks_too_and_tells_of_each_format(tmp_path: Path) -> None:
         runner.say("yes")
         kind, result = runner.last()
     assert kind == "done"
-    assert set(result["formats"]) == {"openai", "huggingface"}
-    assert result["formats"]["openai"]["rows"] == 44
-    assert {file["kind"] for file in result["artifacts"]} == {"openai", "huggingface"}
+    assert set(result["formats"]) == {*FORMATS}
+    assert result["formats"]["openai"]["rows"] == OUTCOMES["TRACE"].kept
+    assert {file["kind"] for file in result["artifacts"]} == {*FORMATS}
     assert verify(data_dir) == []
     assert Store(data_dir).manifest("openai")["settings"]["seed"] == 7
 
