@@ -7,8 +7,11 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --bu
 
 # What `make run` merges: sample, or all of the real sources.
 SOURCES ?= sample
+# How many soaks `make soak` runs, each of a seed of its own, and for how many seconds.
+SEEDS ?= 20
+SECONDS ?= 120
 
-.PHONY: run test bench bench-service screenshots lock clean
+.PHONY: run test soak bench bench-service docs-figures screenshots lock clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare every format
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -20,11 +23,22 @@ test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8
 
+soak: .venv/test  ## all faults at random for long, seed after seed; tells what each gave
+	@failed=; for seed in $$(seq $(SEEDS)); do \
+	  echo "soak $$seed of $(SEEDS), $(SECONDS) s:"; \
+	  MINDCORPUS_SOAK_SEED=$$seed MINDCORPUS_SOAK_SECONDS=$(SECONDS) \
+	    $(BIN)/pytest --quiet --tb=short tests/faults/test_soak.py::test_soak || failed="$$failed $$seed"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed: seeds$$failed"; exit 1; fi
+
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB
 
 bench-service: .venv/test  ## the service: answers, events, streams, two workers against one, on 200 MB
 	$(BIN)/python -m bench.service
+
+docs-figures: .venv/test  ## what the pages print of the sample, written anew from the sample
+	$(BIN)/python tests/docs_figures.py
 
 screenshots: .venv/test  ## the dashboard's pages as pictures, into docs/screenshots
 	$(BIN)/python tests/browser/screenshots.py

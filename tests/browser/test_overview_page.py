@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from registered import FORMATS
 from visiting import Look, figure
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def test_a_folder_comes_as_an_archive(visit: Visit, dashboard: Dashboard, tmp_pa
 def test_formats_show_rows_and_the_proof_of_their_split(visit: Visit, dashboard: Dashboard) -> None:
     service, _ = dashboard
     page = visit(service).enter(then="/")
-    for kind in ("openai", "huggingface"):
+    for kind in FORMATS:
         card = page.locator(f"#format-{kind}")
         with service.client() as client:
             found = client.get("/artifacts").raise_for_status().json()["artifacts"][kind]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pages import addresses
 from playwright.sync_api import expect
+from sample_numbers import KEPT
 from visiting import Look
 
 from web.access.tokens import TokenFile
@@ -72,6 +73,6 @@ def test_it_may_look_at_the_job_that_others_run_and_fold_texts(
         expect(page.locator(".record .text").first).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Export all").click()
-        assert len(download.value.path().read_text("utf-8").splitlines()) == 489
+        assert len(download.value.path().read_text("utf-8").splitlines()) == KEPT
     finally:
         tokens.revoke("looker")

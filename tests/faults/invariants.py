@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 from cluster import PATIENCE, ROOT, RUNNER, Cluster
 from reader import look
+from registered import FORMATS
 
 from workers.jobs.job import TERMINAL, Job
 
@@ -110,7 +111,7 @@ def assert_own_result(job: Job) -> None:
         assert read == counted, "it counted other rows than it tells"
         return
     formats = made["formats"]
-    wanted = ("openai", "huggingface") if request["format"] == "all" else (request["format"],)
+    wanted = FORMATS if request["format"] == "all" else (request["format"],)
     assert tuple(formats) == wanted, "it tells of another's formats"
     assert {file["kind"] for file in made["artifacts"]} == set(formats)
     if "openai" in formats:

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 from cluster import LEASE, Cluster
 from invariants import Watcher, assert_sound
+from registered import FORMATS
 from sources import LOCAL, fill
 
 from mindcorpus.errors import MindcorpusError
@@ -52,7 +53,7 @@ class Soak:
     def _order(self) -> Job:
         chosen = self.chance.sample(LOCAL, self.chance.randint(1, 3))
         if self.chance.random() < 0.25:
-            return self.cluster.prepare(format=self.chance.choice(("openai", "huggingface", "all")))
+            return self.cluster.prepare(format=self.chance.choice((*FORMATS, "all")))
         # Not what is being read: a merge rightly fails over a file that changes under it.
         merges = [
             job for job in self.cluster.store.list(kind="merge", limit=50).jobs if not job.over

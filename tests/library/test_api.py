@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 from corpora import NAME, SAMPLE, inflate, merge_sample, own_rows, python
+from registered import FORMATS
+from sample_numbers import ANSWERED
 
 import mindcorpus
 from mindcorpus import (
@@ -32,6 +34,7 @@ from mindcorpus import (
 )
 from mindcorpus.errors import CancelledError, ExistsError, SettingsError
 from mindcorpus.progress import PHASES
+from mindcorpus.sources.catalog import load_catalog
 
 if TYPE_CHECKING:
     from hub_server import HubServer
@@ -48,6 +51,9 @@ PROMISED: dict[str, Any] = {
     "prepare_all_formats": dict[str, PrepareResult],
     "prepared_datasets_exist": dict[str, bool],
 }
+
+
+NONE = dict.fromkeys(FORMATS, False)
 
 
 # The names
@@ -83,16 +89,16 @@ def test_the_example_in_the_docstring_runs(tmp_path: Path, monkeypatch: pytest.M
 
 def test_from_nothing_to_both_formats(tmp_path: Path) -> None:
     assert not merged_dataset_exists(tmp_path)
-    assert prepared_datasets_exist(tmp_path) == {"openai": False, "huggingface": False}
+    assert prepared_datasets_exist(tmp_path) == NONE
     result = merge_all_datasets(str(tmp_path), sample=True, exclude=["TRACE"])
     assert merged_dataset_exists(tmp_path)
     assert get_merged_dataset_path(tmp_path) == result.json_path == tmp_path / f"{NAME}.json"
     assert prepare_for_openai(tmp_path).path == tmp_path / "mental_health_openai.jsonl"
-    assert prepared_datasets_exist(tmp_path) == {"openai": True, "huggingface": False}
+    assert prepared_datasets_exist(tmp_path) == {**NONE, "openai": True}
     assert prepare_for_huggingface(tmp_path).path == tmp_path / "mental_health_huggingface"
-    assert prepared_datasets_exist(tmp_path) == {"openai": True, "huggingface": True}
+    assert prepared_datasets_exist(tmp_path) == {**NONE, "openai": True, "huggingface": True}
     both = prepare_all_formats(tmp_path, caps={"Psych-101": 5}, types=["psychology"], force=True)
-    assert {kind: each.rows for kind, each in both.items()} == {"openai": 5, "huggingface": 5}
+    assert {kind: each.rows for kind, each in both.items()} == dict.fromkeys(FORMATS, 5)
 
 
 def test_results_tell_where_everything_is_and_what_it_holds(sample: Made) -> None:
@@ -101,14 +107,18 @@ def test_results_tell_where_everything_is_and_what_it_holds(sample: Made) -> Non
         assert path.exists()
     assert merged.manifest_path.is_file()
     assert merged.statistics["records"] == merged.manifest["rows"]
-    assert len(merged.warnings) == 4
-    assert len(merged.notes) == 6
+    catalog = list(load_catalog())
+    asked = [source.licence.warning for source in catalog if source.licence.warning]
+    assert list(merged.warnings) == asked
+    assert list(merged.notes) == [
+        f"{source.name}: {source.note}" for source in catalog if source.note
+    ]
     assert merged.missing == ()
     for kind, result in sample.prepared.items():
         assert result.format == kind
         assert result.path.exists()
         assert result.manifest_path.is_file()
-        assert result.rows == 377
+        assert result.rows == ANSWERED
     assert sample.prepared["openai"].split is None
     assert sample.prepared["huggingface"].findings == ()
 
@@ -297,7 +307,7 @@ def test_a_prepare_stops_too_and_the_old_formats_stay(
     assert cancelled_at("write", work) < 1.5
     assert list((tmp_path / "staging").iterdir()) == []
     assert len((tmp_path / "mental_health_openai.jsonl").read_bytes().splitlines()) == before
-    assert prepared_datasets_exist(tmp_path) == {"openai": True, "huggingface": False}
+    assert prepared_datasets_exist(tmp_path) == {**NONE, "openai": True}
 
 
 def test_what_is_cancelled_beforehand_does_not_begin(tmp_path: Path) -> None:

@@ -64,7 +64,6 @@ SEVEN = {
 
 def test_the_seven_sources_stand_in_the_order_of_the_guide() -> None:
     assert load_catalog().names == tuple(SEVEN)
-    assert len(load_catalog()) == 7
 
 
 @pytest.mark.parametrize("name", SEVEN)
@@ -201,7 +200,7 @@ def test_own_sources_follow_the_seven_and_any_format_gives_the_same(
     own: Catalog, tmp_path: Path
 ) -> None:
     assert own.names == (*SEVEN, "json", "jsonl", "ndjson", "text", "csv", "parquet")
-    for name in own.names[7:]:
+    for name in own.names[len(SEVEN) :]:
         source = own[name]
         assert source.path == str(tmp_path / "mine")
         records = kept(adapt_file(source, Path(source.path)))

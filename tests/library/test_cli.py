@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import run
+from registered import FORMATS, SOURCES
 
 from mindcorpus import errors
 from mindcorpus.cli.main import EXIT_CODES, cli
@@ -153,12 +154,11 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
 
 
 def test_status_of_an_empty_folder_is_fine(tmp_path: Path) -> None:
-    assert run("status", cwd=tmp_path).out.count("none") == 3
+    assert run("status", cwd=tmp_path).out.count("none") == 1 + len(FORMATS)
     found = run("status", "--json", cwd=tmp_path).json
     assert {kind: entry["exists"] for kind, entry in found.items()} == {
         "corpus": False,
-        "openai": False,
-        "huggingface": False,
+        **dict.fromkeys(FORMATS, False),
     }
 
 
@@ -169,9 +169,9 @@ def test_without_a_corpus_the_hint_says_how_to_make_one(command: str, tmp_path: 
     assert "mindcorpus merge" in ran.err
 
 
-def test_sources_lists_the_seven(tmp_path: Path) -> None:
+def test_sources_lists_those_of_the_catalogue(tmp_path: Path) -> None:
     names = [source["name"] for source in run("sources", "--json", cwd=tmp_path).json]
-    assert len(names) == 7
+    assert names == [*SOURCES]
     listed = run("sources", cwd=tmp_path).out
     assert all(name in listed for name in names)
 

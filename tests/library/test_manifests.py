@@ -19,6 +19,7 @@ from corpora import (
     own_source,
     read_json,
 )
+from sample_numbers import OUTCOMES, READ
 
 from mindcorpus.errors import DataError, NotFoundError, SettingsError, SourcesError
 from mindcorpus.job_requests import MergeRequest
@@ -55,7 +56,7 @@ def test_the_manifest_names_files_as_they_are_and_no_place_of_this_machine(sampl
     rows = {path: output["rows"] for path, output in outputs.items()}
     assert sum(count for path, count in rows.items() if ".parquet/" in path) == manifest["rows"]
     assert rows["merged_mental_health_dataset.json"] == manifest["rows"]
-    assert rows["merged_mental_health_dataset.lineage.parquet"] == 551
+    assert rows["merged_mental_health_dataset.lineage.parquet"] == READ
     for file in ("manifest.json", "README.md", "merged_mental_health_dataset.lineage.parquet"):
         raw = (folder / file).read_bytes()
         for place in (str(sample.data_dir), str(SAMPLE), str(Path.home()) + "/", "/tmp/"):
@@ -129,7 +130,9 @@ def test_a_path_reads_a_user_s_copy_and_is_told_by_name_alone(sample: Made, tmp_
     assert result.manifest["settings"]["paths"] == ["RedditESS", "TRACE"]
     assert [entry["origin"] for entry in result.manifest["sources"]] == ["local", "local"]
     assert str(SAMPLE) not in result.manifest_path.read_text("utf-8")
-    assert result.statistics["by_source"] == {"RedditESS": 43, "TRACE": 44}
+    assert result.statistics["by_source"] == {
+        name: OUTCOMES[name].kept for name in ("RedditESS", "TRACE")
+    }
     assert not (tmp_path / "sources.lock").exists()  # nothing to lock
 
 
@@ -138,7 +141,7 @@ def test_redditess_is_found_in_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "raw/RedditESS").symlink_to(SAMPLE / "raw/RedditESS")
     request = MergeRequest(sources=("RedditESS",))
     result = merge(request, Settings(data_dir=tmp_path, workers=1))
-    assert result.statistics["by_source"] == {"RedditESS": 43}
+    assert result.statistics["by_source"] == {"RedditESS": OUTCOMES["RedditESS"].kept}
     assert "keep the corpus to yourself" in result.notes[0]
 
 
@@ -227,7 +230,7 @@ def test_a_broken_file_is_named_with_its_row_and_nothing_is_published(
     )
     assert [entry["code"] for entry in result.missing] == ["bad-data"]
     assert result.warnings[0].startswith("Published without mine: ")
-    assert result.statistics["by_source"] == {"TRACE": 44}
+    assert result.statistics["by_source"] == {"TRACE": OUTCOMES["TRACE"].kept}
 
 
 def test_all_failures_are_told_at_once(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 from plain_reading import accounts, fold, merged, read_native
+from sample_numbers import KEPT, OUTCOMES, Outcome
 
 from mindcorpus.errors import SourcesError
 from mindcorpus.job_requests import MergeRequest
@@ -44,39 +45,6 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("made_sample",)
 
-# As the sample's README counts them: read, kept, dropped by reason, duplicates by twin's source.
-COUNTS: dict[str, tuple[int, int, dict[str, int], dict[str, int]]] = {
-    "Human-Like-DPO-Dataset": (58, 57, {"blank-response": 1}, {}),
-    "mental_health_counseling_conversations": (
-        98,
-        91,
-        {"blank-response": 2, "embedded-data": 1},
-        {"mental_health_counseling_conversations": 4},
-    ),
-    "Psych-101": (75, 71, {"no-mark": 3}, {"Psych-101": 1}),
-    "MentalChat16K": (
-        75,
-        71,
-        {"blank-input": 1, "blank-response": 1},
-        {"MentalChat16K": 1, "mental_health_counseling_conversations": 1},
-    ),
-    "RedditESS": (
-        85,  # 62 comments of the table, 22 of the threads, and a post without any
-        43,
-        {
-            "used-as-rejected": 15,
-            "not-chosen": 9,
-            "not-effective": 7,
-            "deleted": 7,
-            "blank-response": 2,
-            "no-comment": 1,
-        },
-        {"RedditESS": 1},
-    ),
-    "TRACE": (44, 44, {}, {}),
-    "Depression-Reddit-Cleaned": (116, 112, {}, {"Depression-Reddit-Cleaned": 4}),
-}
-
 
 def native(name: str) -> Path:
     """Where the sample's files of a source lie."""
@@ -87,13 +55,22 @@ def native(name: str) -> Path:
 
 
 def test_every_row_of_the_sample_is_accounted_for(sample: Made) -> None:
+    answered = Counter(
+        record["source"] for record in read_json(sample.merged.json_path) if record["response"]
+    )
     found = {
-        entry["name"]: tuple(entry[what] for what in ("read", "kept", "dropped", "duplicates"))
+        entry["name"]: Outcome(
+            entry["read"],
+            entry["kept"],
+            answered[entry["name"]],
+            entry["dropped"],
+            entry["duplicates"],
+        )
         for entry in sample.merged.manifest["sources"]
     }
-    assert found == COUNTS
-    for read, kept, dropped, duplicates in COUNTS.values():
-        assert read == kept + sum(dropped.values()) + sum(duplicates.values())
+    assert found == OUTCOMES
+    for each in found.values():
+        assert each.read == each.kept + sum(each.dropped.values()) + sum(each.duplicates.values())
 
 
 def test_a_plain_reading_of_the_same_files_gives_the_same_corpus(sample: Made) -> None:
@@ -123,7 +100,7 @@ def test_a_plain_reading_of_the_real_slices_gives_the_same_corpus(tmp_path: Path
 
 def test_json_csv_and_parquet_hold_the_same_records(sample: Made) -> None:
     records = read_json(sample.merged.json_path)
-    assert len(records) == sample.merged.manifest["rows"] == 489
+    assert len(records) == sample.merged.manifest["rows"] == KEPT
     assert all(list(record) == KEYS for record in records)
     assert read_csv(sample.merged.csv_path) == records
     assert read_parquet(sample.merged.parquet_path) == records

@@ -17,6 +17,7 @@ from command_line import environment
 from documents import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from registered import SOURCES
 
 import mindcorpus
 
@@ -71,7 +72,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     folders = {path.relative_to(ROOT).as_posix() for path in package.rglob("*") if path.is_dir()}
     assert {"mindcorpus/sample", "mindcorpus/sources/catalog"} <= folders
     assert {"mindcorpus/py.typed", "mindcorpus/report/charts.css"} <= names
-    assert sum(name.endswith(".toml") for name in names) == 7
+    assert sum(name.endswith(".toml") for name in names) == len(SOURCES)
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pytest
 from corpora import copy_of, digests, merge_own, merge_sample, own_rows, read_csv, read_json
 from plain_reading import fold
+from registered import FORMATS
+from sample_numbers import ANSWERED, UNANSWERED
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError, SettingsError
 from mindcorpus.formats import chat_rules
@@ -77,8 +79,8 @@ def test_the_chat_file_has_each_record_with_a_response_in_order(sample: Made) ->
         for record in answered(sample)
     ]
     result = sample.prepared["openai"]
-    assert result.rows == len(found) == 377
-    assert result.skipped == {"no-response": 112}
+    assert result.rows == len(found) == ANSWERED
+    assert result.skipped == {"no-response": UNANSWERED}
     raw = result.path.read_bytes()
     assert raw.endswith(b"}\n")
     assert "≥".encode() in raw
@@ -90,7 +92,7 @@ def test_the_rules_were_applied_to_that_very_file(sample: Made) -> None:
     assert result.findings == report.findings
     assert result.manifest["finding_counts"] == report.counts
     assert report.ok
-    assert report.examples == 377
+    assert report.examples == ANSWERED
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -146,8 +148,8 @@ def test_datasets_loads_the_folder(sample: Made) -> None:
                 "tags": datasets.List(datasets.Value("string")),
             }
         )
-    assert loaded["train"].num_rows + loaded["validation"].num_rows == 377
-    assert abs(loaded["validation"].num_rows / 377 - 0.2) <= 0.005
+    assert loaded["train"].num_rows + loaded["validation"].num_rows == ANSWERED
+    assert abs(loaded["validation"].num_rows / ANSWERED - 0.2) <= 0.005
     assert loaded["train"].to_list() == arrow(sample.prepared["huggingface"].path / "train")
 
 
@@ -190,7 +192,7 @@ def test_no_input_is_in_both_splits_and_the_manifest_proves_it(sample: Made) -> 
     assert proof["parts"] == {
         split: {"rows": len(rows), "groups": len(set(rows))} for split, rows in inputs.items()
     }
-    assert proof["share"] == round(len(inputs["validation"]) / 377, 6)
+    assert proof["share"] == round(len(inputs["validation"]) / ANSWERED, 6)
     for split in inputs:
         counts = Counter(row["source"] for row in arrow(result.path / split))
         assert {name: recorded[split] for name, recorded in proof["by_source"].items()} == counts
@@ -207,7 +209,7 @@ def test_instruction_share_and_seed_are_settings(copied: Path) -> None:
     assert {row["instruction"] for row in table} == {'Say "yes", or:\nno.'}
     assert held_out() == first
     assert held_out(seed=7) != first
-    assert len(held_out(validation_share=0.5)) == pytest.approx(377 / 2, abs=2)
+    assert len(held_out(validation_share=0.5)) == pytest.approx(ANSWERED / 2, abs=2)
 
 
 def test_one_group_that_is_nearly_all_is_told(tmp_path: Path) -> None:
@@ -234,7 +236,7 @@ def test_an_empty_side_loads_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_the_number_of_workers_changes_no_byte(workers: int, sample: Made, copied: Path) -> None:
     make(copied, workers, force=True)
-    for kind in ("openai", "huggingface"):
+    for kind in FORMATS:
         old, new = (digests(folder / "artifacts" / kind) for folder in (sample.data_dir, copied))
         assert new == old
 
@@ -252,7 +254,8 @@ def test_how_the_work_is_cut_changes_no_row(
     for split in ("train", "validation"):
         assert len(list((new / split).glob("*.arrow"))) == 9
         assert arrow(new / split) == arrow(old / split)
-    assert datasets.load_from_disk(str(new))["train"].num_rows == 302
+    told = sample.prepared["huggingface"].manifest["split"]["parts"]["train"]["rows"]
+    assert datasets.load_from_disk(str(new))["train"].num_rows == told
     assert verify(copied) == []
 
 

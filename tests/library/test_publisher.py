@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,20 @@ from mindcorpus.storage.store import Publisher, Store
 WATCHED = {"os.rename", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree"}
 
 
+def write(output: Path, text: str) -> None:
+    """Write a small corpus, all of whose files hold a text."""
+    for name in {*KINDS["corpus"].links.values()} - {MANIFEST}:
+        (output / name).write_text(text)
+    manifest = {"schema_version": SCHEMA_VERSION, "text": text}
+    (output / MANIFEST).write_text(json.dumps(manifest))
+
+
 def publish(data_dir: Path, publisher: Publisher | None, text: str, *, force: bool = False) -> None:
     """Publish a small corpus as a merge does."""
     store = Store(data_dir, publisher)
     store.refuse_to_overwrite("corpus", force=force)
     with store.stage("corpus") as staging:
-        for name in {*KINDS["corpus"].links.values()} - {MANIFEST}:
-            (staging.output / name).write_text(text)
-        (staging.output / MANIFEST).write_text(
-            json.dumps({"schema_version": SCHEMA_VERSION, "text": text})
-        )
+        write(staging.output, text)
         store.publish("corpus", staging.output, staging, force=force)
 
 
@@ -153,6 +160,88 @@ def test_what_a_person_published_a_job_may_not_replace_unasked(tmp_path: Path) -
         publish(tmp_path, Publisher("a", 1), "a job's")
     publish(tmp_path, Publisher("a", 1), "a job's", force=True)
     assert published(tmp_path) == "a job's"
+
+
+# Two at once
+
+
+def test_what_appears_between_the_first_look_and_publishing_is_not_replaced(tmp_path: Path) -> None:
+    slow = Store(tmp_path)
+    slow.refuse_to_overwrite("corpus", force=False)
+    with slow.stage("corpus") as staging:
+        write(staging.output, "slow")
+        publish(tmp_path, None, "fast")
+        with pytest.raises(ExistsError):
+            slow.publish("corpus", staging.output, staging, force=False)
+    assert published(tmp_path) == "fast"
+    clean(tmp_path)
+
+
+def waits_for(folder: Path) -> bool:
+    """Whether somebody waits for the lock of a folder."""
+    waiting = [line for line in Path("/proc/locks").read_text().splitlines() if " -> FLOCK" in line]
+    return any(line.split()[6].endswith(f":{folder.stat().st_ino}") for line in waiting)
+
+
+def test_the_last_look_is_taken_when_nobody_else_can_publish_any_more(tmp_path: Path) -> None:
+    publish(tmp_path / "other", None, "fast")
+    data_dir = tmp_path / "data"
+    slow = Store(data_dir)
+    with slow.stage("corpus") as staging, ThreadPoolExecutor(1) as thread:
+        write(staging.output, "slow")
+        with Store(data_dir).locked():
+            trying = thread.submit(slow.publish, "corpus", staging.output, staging, force=False)
+            while not waits_for(data_dir / "artifacts"):
+                assert not trying.done()
+                time.sleep(0.01)
+            # What the fast one publishes while the slow one waits for its turn.
+            for path in (tmp_path / "other").rglob("artifacts/corpus*"):
+                path.rename(data_dir / "artifacts" / path.name)
+            for name in KINDS["corpus"].links:
+                (tmp_path / "other" / name).rename(data_dir / name)
+        with pytest.raises(ExistsError):
+            trying.result()
+    assert published(data_dir) == "fast"
+
+
+# On the disk before it is seen
+
+
+def test_everything_is_on_the_disk_before_anybody_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, Path]] = []
+    fsync, rename, replace = os.fsync, os.rename, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append(("sync", Path(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        fsync(descriptor)
+
+    def moved(act: Callable[..., None]) -> Callable[..., None]:
+        def move(old: Path, new: Path) -> None:
+            done.append(("move", Path(new)))
+            act(old, new)
+
+        return move
+
+    publish(tmp_path, None, "old")
+    with Store(tmp_path).stage("corpus") as staging:
+        output = staging.output
+        write(output, "new")
+        (output / "part").mkdir()
+        (output / "part/one").write_text("below")
+        staged = [output, *output.rglob("*")]
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", synced)
+            patched.setattr(os, "rename", moved(rename))
+            patched.setattr(os, "replace", moved(replace))
+            folder = Store(tmp_path).publish("corpus", output, staging, force=True)
+    artifacts, link = tmp_path / "artifacts", tmp_path / "artifacts/corpus"
+    taken_over, seen = done.index(("move", folder)), done.index(("move", link))
+    # All that was written, then the folder's new name, then the link, then the link's own folders.
+    assert {("sync", path) for path in staged} <= {*done[:taken_over]}
+    assert ("sync", artifacts) in done[taken_over:seen]
+    assert {("sync", artifacts), ("sync", tmp_path)} <= {*done[seen:]}
 
 
 # Dying on the way

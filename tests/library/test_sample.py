@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from raw_files import HUB, SAMPLE, adapt_file, dropped, kept, needs_hub, read, reasons, values
+from sample_numbers import FILES, OUTCOMES, said
 
 from mindcorpus.records import fold
 from mindcorpus.sources.adapters import Kept
@@ -34,37 +35,28 @@ def raw(path: str, root: Path = DATASETS) -> list[Any]:
     return [json.loads(line) for line in text.split("\n") if line]
 
 
-@pytest.mark.parametrize(
-    ("path", "rows"),
-    [
-        ("HumanLLMs/Human-Like-DPO-Dataset/data.json", 58),
-        ("HumanLLMs/Human-Like-DPO-Dataset/dpo_dataset_4_09_2024_more_casual_convs_1k.json", 12),
-        ("HumanLLMs/Human-Like-DPO-Dataset/part1/dpo_dataset_part1.json", 10),
-        ("HumanLLMs/Human-Like-DPO-Dataset/part1/dpo_but_as_an_ai_part1.json", 8),
-        ("Amod/mental_health_counseling_conversations/combined_dataset.json", 98),
-        ("marcelbinz/Psych-101/prompts_training.jsonl", 75),
-        ("ShenLab/MentalChat16K/Interview_Data_6K.csv", 29),
-        ("ShenLab/MentalChat16K/Synthetic_Data_10K.csv", 46),
-        ("PomboLabs/TRACE/data/splits/train.jsonl", 44),
-        ("PomboLabs/TRACE/data/splits/valid.jsonl", 5),
-        ("PomboLabs/TRACE/data/splits/test.jsonl", 7),
-        ("PomboLabs/TRACE/data/splits/sanity.jsonl", 3),
-        ("hugginglearners/reddit-depression-cleaned/depression_dataset_reddit_cleaned.csv", 116),
-        ("../raw/RedditESS/comments.csv", 62),
-        ("../raw/RedditESS/threads.json", 10),
-    ],
-)
-def test_each_file_has_the_rows_its_readme_counts(path: str, rows: int) -> None:
-    found = values(read(DATASETS / path))
-    assert len(found) == rows
-    assert found == raw(path)
+def test_the_readme_counts_the_rows_of_every_file() -> None:
+    found = {
+        path.relative_to(SAMPLE).as_posix()
+        for path in SAMPLE.rglob("*")
+        if path.is_file() and path.suffix != ".md"
+    }
+    assert set(FILES) == found
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_each_file_has_the_rows_its_readme_counts(path: str) -> None:
+    found = values(read(SAMPLE / path))
+    assert len(found) == FILES[path]
+    assert found == raw(path, SAMPLE)
 
 
 def test_human_like() -> None:
     rows = raw("HumanLLMs/Human-Like-DPO-Dataset/data.json")
     assert (DATASETS / "HumanLLMs/Human-Like-DPO-Dataset/data.json").read_bytes().isascii()
-    assert sum(not json.dumps(row, ensure_ascii=False).isascii() for row in rows) == 52
-    assert len({row["prompt"] for row in rows}) == 42
+    (beyond,) = said(r"\((\d+) rows hold something beyond ASCII")
+    assert sum(not json.dumps(row, ensure_ascii=False).isascii() for row in rows) == beyond
+    assert (len({row["prompt"] for row in rows}),) == said(r"(\d+) prompts,")
 
     found = outcomes("Human-Like-DPO-Dataset")
     assert dropped(found) == {41: "blank-response"}
@@ -76,16 +68,18 @@ def test_counselling() -> None:
     rows = raw("Amod/mental_health_counseling_conversations/combined_dataset.json")
     found = outcomes("mental_health_counseling_conversations")
     assert dropped(found) == {30: "blank-response", 53: "blank-response", 40: "embedded-data"}
-    assert len({row["Context"] for row in rows}) == 27
-    assert len({fold(row["Context"].encode()) for row in rows}) == 26
+    as_bytes = {row["Context"] for row in rows}
+    questions = {fold(row["Context"].encode()) for row in rows}
+    assert (len(questions), len(as_bytes)) == said(r"(\d+) questions \((\d+) as bytes")
     for later, earlier in ((94, 2), (95, 17), (96, 45)):
         assert found[later][1:] == found[earlier][1:]
     assert found[97][1:3] != found[1][1:3]
     assert [fold(text.encode()) for text in found[97][1:3]] == [
         fold(text.encode()) for text in found[1][1:3]
     ]
-    assert sum("\xa0" in row["Response"] for row in rows) == 26
-    assert sum("\r\n" in row["Context"] for row in rows) == 8
+    assert (sum("\xa0" in row["Response"] for row in rows),) == said(r"U\+00A0 in (\d+) answers")
+    crlf = [row["Context"] for row in rows if "\r\n" in row["Context"]]
+    assert (len(crlf), len(set(crlf))) == said(r"CRLF in (\d+) rows of (\d+) questions")
     assert "\r\n" in found[93].response
 
 
@@ -102,9 +96,9 @@ def test_psych_101() -> None:
         experiment = rows[record.number]["experiment"]
         assert record.tags[0] == f"experiment:{experiment}"
         assert len(record.tags) == (1 if experiment.startswith("wu2023chunking/") else 2)
-    assert len({row["experiment"] for row in rows}) == 16
+    assert (len({row["experiment"] for row in rows}),) == said(r"(\d+) experiments,")
     assert len(found[34].input) > 8000
-    assert len(rows[24]["text"]) == 61_861
+    assert (len(rows[24]["text"]),) == said(r"Row 24 has ([\d,]+) characters")
     assert 7_000 < len(found[24].input) <= 8000
     assert "\n" in found[42].response
     assert not found[42].response.isascii()
@@ -140,9 +134,10 @@ def test_redditess_comments() -> None:
     lost = dropped(found)
     assert {number for number, reason in lost.items() if reason == "deleted"} == {4, 37, 12, 49}
     assert {number for number, reason in lost.items() if reason == "blank-response"} == {20}
-    assert len(kept(found)) == 35
     counts = reasons(found)
-    assert counts["used-as-rejected"] + counts["not-effective"] == 22
+    not_effective = counts["used-as-rejected"] + counts["not-effective"]
+    left = said(r"That leaves (\d+) effective and (\d+) not effective")
+    assert (len(kept(found)), not_effective) == left
     assert set(counts) == {"deleted", "blank-response", "used-as-rejected", "not-effective"}
     records = {record.number: record for record in kept(found)}
     assert records[19][1:3] == records[18][1:3]
@@ -157,17 +152,15 @@ def test_redditess_comments() -> None:
     assert not any("&amp;" in text for record in kept(found) for text in record[1:4])
 
 
-def test_redditess_threads_keep_one_comment_for_each_of_nine_posts() -> None:
-    outcomes = list(
-        CATALOG["RedditESS"].build_adapter()(read(SAMPLE / "raw/RedditESS/threads.json"))
-    )
-    assert len(kept(outcomes)) == 9
-    assert reasons(outcomes) == {
-        "not-chosen": 9,
-        "deleted": 3,
-        "blank-response": 1,
-        "no-comment": 1,
-    }
+def test_redditess_threads_keep_one_comment_for_each_post_that_has_any() -> None:
+    path = "raw/RedditESS/threads.json"
+    outcomes = list(CATALOG["RedditESS"].build_adapter()(read(SAMPLE / path)))
+    (comments,) = said(r"other posts, with (\d+) comments")
+    lost = reasons(outcomes)
+    assert len(kept(outcomes)) == FILES[path] - lost.pop("no-comment")
+    assert len(kept(outcomes)) + lost.total() == comments
+    assert set(lost) == {"not-chosen", "deleted", "blank-response"}
+    assert lost["not-chosen"] == OUTCOMES["RedditESS"].dropped["not-chosen"]
     best = {record.number: record.item for record in kept(outcomes)}
     assert best[2] != 0
     assert best[7] != 0
@@ -186,24 +179,34 @@ def test_trace() -> None:
         assert len(record.tags) == 2
         assert "≥" in record.response
     first = [record.tags[0] for record in kept(found)]
-    assert (first.count("teaching_program"), first.count("session_interpretation")) == (18, 26)
     second = [record.tags[1] for record in kept(found)]
-    assert [second.count(method) for method in ("dtt", "net", "task_analysis")] == [6, 6, 6]
+    programs, each = said(r"train: (\d+) rows `teaching_program` \((\d+) each of")
+    interpretations, of = said(r"(\d+) `session_interpretation` \((\d+) values of")
+    assert first.count("teaching_program") == programs
+    assert first.count("session_interpretation") == interpretations
+    assert [second.count(method) for method in ("dtt", "net", "task_analysis")] == [each] * 3
     patterns = [tags for tags in second if tags not in ("dtt", "net", "task_analysis")]
-    assert len(set(patterns)) == 12
-    assert patterns.count("mastery_progression") == patterns.count("rapid_acquisition") == 3
+    assert len(set(patterns)) == of
+    (more,) = said(r"but (\d+) of `mastery_progression` and `rapid_acquisition`")
+    assert [patterns.count(name) for name in ("mastery_progression", "rapid_acquisition")] == [
+        more,
+        more,
+    ]
 
 
 def test_depression() -> None:
     found = outcomes("Depression-Reddit-Cleaned")
     assert dropped(found) == {}
-    assert [record.tags for record in kept(found)] == [("reddit", "depression")] * 58 + [
-        ("not-depression",)
-    ] * 58
+    labelled, others = said(r"(\d+) rows of label 1, then (\d+) of label 0")
+    assert [record.tags for record in kept(found)] == [
+        *[("reddit", "depression")] * labelled,
+        *[("not-depression",)] * others,
+    ]
     assert {record.response for record in kept(found)} == {""}
     for later, earlier in ((56, 10), (57, 24), (114, 61), (115, 83)):
         assert found[later].input == found[earlier].input
-    assert len({record.input for record in kept(found)}) == 112
+    different = {record.input for record in kept(found)}
+    assert len(different) == OUTCOMES["Depression-Reddit-Cleaned"].kept
     assert [n for n, record in enumerate(found) if len(record.input.split()) <= 2] == [
         18,
         37,
@@ -212,7 +215,7 @@ def test_depression() -> None:
     ]
     assert "–" in found[20].input
     assert max(found, key=lambda record: len(record.input)).number == 4
-    assert len(found[4].input) == 742
+    assert (len(found[4].input),) == said(r"the longest \((\d+) characters\)")
 
 
 # The real slices

@@ -12,17 +12,20 @@ from corpora import merge_own, own_rows, read_json
 from hypothesis import example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+from sample_numbers import ANSWERED, KEPT, OUTCOMES, UNANSWERED
 
 from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.selection import Selection, mixture_warnings, select
+from mindcorpus.sources.catalog import load_catalog
 
 if TYPE_CHECKING:
     from made_sample import Made
 
 pytest_plugins = ("made_sample",)
 
+CATALOG = load_catalog()
 TAGGED = '[[source.options.tag_columns]]\ncolumn = "t"\n'
 
 
@@ -43,23 +46,52 @@ def test_all_records_with_a_response_are_taken(sample: Made) -> None:
     selection = choose(sample.data_dir)
     records = read_json(sample.merged.json_path)
     assert taken(sample.data_dir, selection) == [record for record in records if record["response"]]
-    assert selection.count == 377
-    assert selection.skipped == {"no-response": 112}
+    assert selection.count == ANSWERED
+    assert selection.skipped == {"no-response": UNANSWERED}
+
+
+def kept(*names: str) -> int:
+    """Count the sample's records of some sources."""
+    return sum(OUTCOMES[name].kept for name in names)
+
+
+def of_other_types(*types: str) -> int:
+    """Count the sample's records of sources of other types."""
+    return kept(*(source.name for source in CATALOG if source.type not in types))
 
 
 @pytest.mark.parametrize(
     ("request_", "skipped"),
     [
-        ({"exclude": ("TRACE",)}, {"excluded-source": 44, "no-response": 112}),
-        ({"exclude": ("TRACE", "Depression-Reddit-Cleaned")}, {"excluded-source": 156}),
-        ({"types": ("counseling",)}, {"other-type": 327}),
-        ({"types": ("counseling", "clinical")}, {"other-type": 283}),
-        ({"caps": {"Psych-101": 20}}, {"no-response": 112, "over-cap": 51}),
-        ({"caps": {"Psych-101": 71, "TRACE": 1}}, {"no-response": 112, "over-cap": 43}),
-        ({"caps": {"TRACE": 0}}, {"no-response": 112, "over-cap": 44}),
+        (
+            {"exclude": ("TRACE",)},
+            {"excluded-source": kept("TRACE"), "no-response": UNANSWERED},
+        ),
+        (
+            {"exclude": ("TRACE", "Depression-Reddit-Cleaned")},
+            {"excluded-source": kept("TRACE", "Depression-Reddit-Cleaned")},
+        ),
+        ({"types": ("counseling",)}, {"other-type": of_other_types("counseling")}),
+        (
+            {"types": ("counseling", "clinical")},
+            {"other-type": of_other_types("counseling", "clinical")},
+        ),
+        (
+            {"caps": {"Psych-101": 20}},
+            {"no-response": UNANSWERED, "over-cap": kept("Psych-101") - 20},
+        ),
+        (
+            {"caps": {"Psych-101": kept("Psych-101"), "TRACE": 1}},
+            {"no-response": UNANSWERED, "over-cap": kept("TRACE") - 1},
+        ),
+        ({"caps": {"TRACE": 0}}, {"no-response": UNANSWERED, "over-cap": kept("TRACE")}),
         (
             {"exclude": ("TRACE",), "types": ("counseling",), "caps": {"MentalChat16K": 10}},
-            {"excluded-source": 44, "other-type": 283, "over-cap": 61},
+            {
+                "excluded-source": kept("TRACE"),
+                "other-type": of_other_types("counseling") - kept("TRACE"),
+                "over-cap": kept("MentalChat16K") - 10,
+            },
         ),
     ],
 )
@@ -68,7 +100,7 @@ def test_what_is_left_out_is_counted_once_by_its_first_reason(
 ) -> None:
     selection = choose(sample.data_dir, **request_)
     assert selection.skipped == skipped
-    assert selection.count == 489 - sum(skipped.values())
+    assert selection.count == KEPT - sum(skipped.values())
     records = taken(sample.data_dir, selection)
     counts = Counter(record["source"] for record in records)
     assert {

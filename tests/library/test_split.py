@@ -126,6 +126,15 @@ def test_large_sources_are_split_within_a_percent_each(seed: int) -> None:
         assert abs(counts["validation"] / (counts["train"] + counts["validation"]) - 0.2) < 0.01
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_one_source_cannot_place_the_next_one_makes_up_for(seed: int) -> None:
+    # A source of a single input, which a fifth of it cannot be taken of; two of single rows.
+    inputs = rows_of([10, *[1] * 40, *[1] * 100])
+    proof = split(inputs, [0] * 10 + [1] * 40 + [2] * 100, seed=seed).proof
+    held = {name: counts["validation"] for name, counts in proof["by_source"].items()}
+    assert held == {"one": 0, "two": 8 + 2, "three": 20}
+
+
 def test_every_row_has_the_same_chance() -> None:
     inputs = rows_of([1] * 50)
     times = np.sum([split(inputs, seed=seed).validation for seed in range(400)], axis=0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora import SAMPLE, inflate, merge_sample, nothing_left, published
+from corpora import NAMES, SAMPLE, inflate, merge_sample, nothing_left, published
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.job_requests import MergeRequest
@@ -144,7 +144,7 @@ def test_a_full_disk_is_a_storage_error_and_the_old_artifacts_stay(
     codes = [code for code, *_ in failures]
     assert set(codes) == {"storage", "done"}
     for code, sources, *_ in failures[::2]:
-        assert sources == ["TRACE"] if code == "storage" else len(sources) == 7
+        assert sources == ["TRACE"] if code == "storage" else sources == [*NAMES]
     # Each was met in both: merges and prepares, with one worker and with two.
     for workers in range(2):
         for what in range(2):

@@ -7,10 +7,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from corpora import NAME, digests, merge_sample, read_json
+from registered import FORMATS
+from sample_numbers import ANSWERED, KEPT, OUTCOMES
 
 from mindcorpus.errors import (
     CancelledError,
@@ -62,7 +64,7 @@ def test_the_paths_users_know_lead_to_the_artifacts(sample: Made) -> None:
 def test_a_data_folder_may_be_moved(copied: Path, tmp_path: Path) -> None:
     moved = copied.rename(tmp_path / "moved")
     assert verify(moved) == []
-    assert len(read_json(moved / f"{NAME}.json")) == 489
+    assert len(read_json(moved / f"{NAME}.json")) == KEPT
 
 
 def test_replacing_leaves_one_artifact_a_kind_and_no_left_overs(copied: Path) -> None:
@@ -92,9 +94,10 @@ def test_nothing_is_replaced_without_force(copied: Path) -> None:
         merge_sample(copied)
     assert "force=True" in caught.value.advice
     settings = Settings(data_dir=copied, workers=1)
-    for format_ in ("openai", "huggingface", "all"):
+    for format_ in (*FORMATS, "all"):
+        asked: dict[str, Any] = {"format": format_}
         with pytest.raises(ExistsError):
-            prepare(PrepareRequest(format=format_), settings)
+            prepare(PrepareRequest(**asked), settings)
     assert digests(copied) == held
 
 
@@ -102,19 +105,18 @@ def test_status_and_existence_are_those_of_the_manifests(sample: Made, tmp_path:
     store, empty = Store(sample.data_dir), Store(tmp_path)
     status = store.status()
     assert {kind: entry["rows"] for kind, entry in status.items()} == {
-        "corpus": 489,
-        "openai": 377,
-        "huggingface": 377,
+        "corpus": KEPT,
+        **dict.fromkeys(FORMATS, ANSWERED),
     }
     for kind, entry in status.items():
         found = digests(sample.data_dir / "artifacts" / kind)
         sizes = [(sample.data_dir / "artifacts" / kind / path).stat().st_size for path in found]
         manifest = (sample.data_dir / "artifacts" / kind / "manifest.json").stat().st_size
         assert entry["bytes"] == sum(sizes) - manifest
-    assert store.prepared() == {"openai": True, "huggingface": True}
+    assert store.prepared() == dict.fromkeys(FORMATS, True)
     assert store.corpus_exists()
     assert not empty.corpus_exists()
-    assert empty.prepared() == {"openai": False, "huggingface": False}
+    assert empty.prepared() == dict.fromkeys(FORMATS, False)
     with pytest.raises(NoCorpusError, match="no merged corpus"):
         empty.folder("corpus")
     with pytest.raises(NoCorpusError):
@@ -299,7 +301,9 @@ def test_a_count_that_does_not_add_up_is_found(copied: Path) -> None:
 
     edit(corpus(copied, "manifest.json"), lose_a_row)
     (found,) = verify(copied)
-    assert found["problem"] == "Human-Like-DPO-Dataset: 58 rows read, 57 accounted for"
+    name, outcome = next(iter(OUTCOMES.items()))
+    told = f"{name}: {outcome.read} rows read, {outcome.read - 1} accounted for"
+    assert found["problem"] == told
 
 
 def test_damage_in_a_format_is_found(copied: Path) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from registered import FORMATS
+from sample_numbers import KEPT
 
 from mindcorpus.api import merge_all_datasets
-from mindcorpus.formats.registry import FORMATS
+from mindcorpus.formats.registry import FORMATS as ENTRIES
 from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 JSON = f"{CORPUS}.json"
 PARQUET = f"{CORPUS}.parquet"
-OPENAI = FORMATS["openai"].kind.path
-HUGGINGFACE = FORMATS["huggingface"].kind.path
+OPENAI = ENTRIES["openai"].kind.path
+HUGGINGFACE = ENTRIES["huggingface"].kind.path
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def sha256(content: bytes) -> str:
 
 def test_nothing_is_listed_at_first(asking: httpx2.Client) -> None:
     answer = asking.get("/artifacts").json()
-    assert answer == {"artifacts": {"corpus": [], "openai": [], "huggingface": []}}
+    assert answer == {"artifacts": {kind: [] for kind in ("corpus", *FORMATS)}}
     assert asking.get(f"/artifacts/{JSON}").json()["code"] == "artifact-not-found"
 
 
@@ -81,7 +83,7 @@ def test_media_types_are_the_registered_ones(files: dict[str, dict[str, Any]]) -
 
 
 def test_rows_are_those_of_the_manifest(files: dict[str, dict[str, Any]]) -> None:
-    assert files[JSON]["rows"] == 489
+    assert files[JSON]["rows"] == KEPT
     assert files[f"{CORPUS}.manifest.json"]["rows"] is None
 
 

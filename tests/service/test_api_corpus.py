@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sample_numbers import KEPT
 
 from mindcorpus.storage.kinds import CORPUS
 
@@ -114,7 +115,7 @@ def test_a_record_is_shown_with_where_it_came_from(
     assert shown["lineage"]["licence"]
 
 
-@pytest.mark.parametrize("row", [489, 10**18, 10**30])
+@pytest.mark.parametrize("row", [KEPT, 10**18, 10**30])
 def test_a_row_that_is_not_there_is_not_found(
     asking: httpx2.Client, corpus: Path, row: int
 ) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playing import Player
 from running import Service, read_events
+from sample_numbers import KEPT
 from test_api_jobs import prepare
 
 from workers.jobs.job import Job
@@ -280,7 +281,7 @@ def test_a_real_merge_is_followed_to_its_end(client: httpx2.Client) -> None:
     assert "progress" in {event["event"] for event in events}
     shown = Job.model_validate_json(client.get(f"/jobs/{job}").content, strict=True)
     assert shown.result is not None
-    assert shown.result["records"] == 489
+    assert shown.result["records"] == KEPT
 
 
 def test_streams_end_with_their_server(tmp_path: Path, redis_url: str, made_sample: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playing import RESULT, Player
+from registered import SOURCES
 
 from mindcorpus.errors import DataError
 
@@ -233,7 +234,7 @@ def test_a_cancelled_merge_is_tried_again(asking: httpx2.Client) -> None:
     asking.delete(f"/jobs/{job}")
     again = asking.post(f"/jobs/{job}/retry").json()
     assert (again["kind"], again["retry_of"]) == ("merge", job)
-    assert len(again["progress"]["sources"]) == 7
+    assert len(again["progress"]["sources"]) == len(SOURCES)
 
 
 def test_what_is_not_over_or_went_well_is_not_tried_again(

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from registered import FORMATS
+from sample_numbers import ANSWERED
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,9 +22,9 @@ def without(corpus: Path, kind: str) -> None:
 
 def test_formats_are_told_of(asking: httpx2.Client, corpus: Path) -> None:
     body = asking.get("/prepare").json()
-    assert list(body["formats"]) == ["openai", "huggingface"]
+    assert list(body["formats"]) == [*FORMATS]
     for entry in body["formats"].values():
-        assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, 377)
+        assert (entry["exists"], entry["outdated"], entry["rows"]) == (True, False, ANSWERED)
     assert body["job"] is None
 
 

@@ -25,6 +25,7 @@ import psutil
 import pytest
 from deployment import ROOT, command, interpolate, read_compose, read_dockerfile, variables
 from redis_server import find_binary
+from sample_numbers import KEPT
 
 PASSWORD = "0123456789abcdef"
 PATIENCE = 60.0
@@ -223,7 +224,7 @@ def test_what_compose_runs_merges_the_sample_and_stops_when_told(host: Host) -> 
             path = f"/api/ai/data/jobs/{job['id']}"
             until(host, lambda: job_state(path) in {"succeeded", "failed"}, redis, web, worker)
             assert host.ask("GET", path, write)[1]["error"] is None
-            assert host.ask("GET", "/api/ai/data/merge", write)[1]["rows"] == 489
+            assert host.ask("GET", "/api/ai/data/merge", write)[1]["rows"] == KEPT
             assert stop(host, worker) == 0
         assert stop(host, web) == 0
         assert stop(host, redis) == 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from local_service import ROOT, LocalService, until
+from sample_numbers import KEPT, OUTCOMES, READ
 
 from mindcorpus.cli.main import cli
 from mindcorpus.client.service import ServiceClient
@@ -48,7 +49,7 @@ def test_once_makes_corpus_and_formats_shows_them_and_leaves_nothing(tmp_path: P
         for said in (
             "Local mode: starting ",
             "2 workers and the web server in datasets",
-            "Merged 489 records from 551 rows",
+            f"Merged {KEPT:,} records from {READ:,} rows",
             "Every row accounted for",
             "datasets/mental_health_openai.jsonl",
             f"{once.url}/docs",
@@ -66,7 +67,7 @@ def test_once_makes_corpus_and_formats_shows_them_and_leaves_nothing(tmp_path: P
 def test_it_says_how_to_get_in(local: LocalService) -> None:
     with ServiceClient(local.url, local.token) as client:
         assert [job["kind"] for job in client.jobs(state="succeeded")][-2:] == ["prepare", "merge"]
-        assert client.statistics()["records"] == 489
+        assert client.statistics()["records"] == KEPT
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_kill_9_leaves_nothing_behind_and_the_next_start_goes_on(tmp_path: Path)
         until(lambda: not killed.started, seconds=5)
     with LocalService(tmp_path, "--once", **soon) as after:
         assert after.end() == 0, after.said
-        assert "Merged 489 records" in after.said
+        assert f"Merged {KEPT:,} records" in after.said
 
 
 def test_ctrl_c_in_the_middle_stops_everything(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_a_real_corpus_is_kept_and_without_an_installed_redis_the_extra_serves(
         assert once.end() == 0, once.said
         assert re.search(r"starting valkey [\d.]+ \(of the extra local\)", once.said)
         assert "It is kept." in once.said
-        assert "44 records" in once.said
+        assert f"{OUTCOMES['TRACE'].kept} records" in once.said
         assert "that of MINDCORPUS_TOKEN" in once.said
         assert "a" * 20 not in once.said
     assert (data / CORPUS).resolve() == before

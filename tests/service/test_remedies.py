@@ -130,7 +130,7 @@ def test_it_comes_back_from_wherever_it_was_sent(remedy: Remedy) -> None:
     for copy in (
         pickle.loads(pickle.dumps(error)),
         revived(job["error"]),
-        told(json.loads(json.dumps(as_answered(job)["error"]))),
+        error_from(json.loads(json.dumps(as_answered(job)["error"]))),
     ):
         assert (copy.hint, copy.remedy, copy.advice) == (error.hint, remedy, error.advice)
     assert type(copy) is HubUnavailableError
@@ -178,7 +178,7 @@ def test_without_a_remedy_it_is_null(app: APIFlask) -> None:
 )
 def test_what_is_not_understood_leaves_the_hint_as_it_was_told(values: object) -> None:
     assert from_dict(values) is None
-    error = told({"code": "bad-data", "title": "gone", "hint": "Do this.", "remedy": values})
+    error = error_from({"code": "bad-data", "title": "gone", "hint": "Do this.", "remedy": values})
     assert (error.hint, error.remedy) == ("Do this.", None)
 
 

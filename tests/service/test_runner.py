@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 import pytest
 from own_sources import own_source
+from registered import FORMATS
+from sample_numbers import OUTCOMES
 
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import merge
@@ -126,13 +128,39 @@ def test_a_part_tells_what_it_found(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(found)
 
 
-def test_progress_comes_a_few_times_a_second(tmp_path: Path) -> None:
+# Reports come every 1/32 s, and stages change where they are told to.
+REPORTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from clock import Clock
+from mindcorpus.progress import Cancellation, Progress
+from workers.execution import runner
+runner.time = Clock(1 / 32)
+line = runner.Line(Cancellation())
+for rows in range(98):
+    line.report(Progress("read" if rows < 50 else "write", rows=rows))
+line.end("done", None)
+"""
+
+
+def test_progress_comes_five_times_a_second_and_whenever_the_stage_changes() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", REPORTS, str(ROOT / "tests")],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    *said, last = map(json.loads, told.stdout.splitlines())
+    rows = [each["progress"]["rows"] for each in said]
+    # Seven of them make a fifth of a second; what came too soon is told at the end.
+    assert rows == [*range(0, 50, 7), *range(50, 98, 7), 97]
+    assert last == {"done": None}
+
+
+def test_progress_is_told_to_the_last_row(tmp_path: Path) -> None:
     with running(tmp_path, own_part(tmp_path, MANY // 2)) as runner:
-        began = time.monotonic()
         said = [value for kind, value in runner.hear() if kind == "progress"]
-        seconds = time.monotonic() - began
-    assert len(said) >= 3
-    assert len(said) <= seconds * 5 + 5
     rows = [value["rows"] for value in said if value["stage"] == "read"]
     assert rows == sorted(rows)
     assert rows[-1] == MANY // 2
@@ -169,7 +197,7 @@ def test_it_asks_before_it_publishes(tmp_path: Path) -> None:
         runner.say("yes")
         kind, result = runner.last()
     assert kind == "done"
-    assert result["records"] == 44
+    assert result["records"] == OUTCOMES["TRACE"].kept
     assert verify(tmp_path / "data") == []
     assert {file["kind"] for file in result["artifacts"]} == {"corpus"}
     assert str(tmp_path) not in json.dumps(result)
@@ -204,9 +232,9 @@ def test_a_prepare_asks_too_and_tells_of_each_format(tmp_path: Path) -> None:
         runner.say("yes")
         kind, result = runner.last()
     assert kind == "done"
-    assert set(result["formats"]) == {"openai", "huggingface"}
-    assert result["formats"]["openai"]["rows"] == 44
-    assert {file["kind"] for file in result["artifacts"]} == {"openai", "huggingface"}
+    assert set(result["formats"]) == {*FORMATS}
+    assert result["formats"]["openai"]["rows"] == OUTCOMES["TRACE"].kept
+    assert {file["kind"] for file in result["artifacts"]} == {*FORMATS}
     assert verify(data_dir) == []
     assert Store(data_dir).manifest("openai")["settings"]["seed"] == 7
 

@@ -188,6 +188,26 @@ def test_redis_may_go_away_and_come_back(
     assert messages.count("sweeper: Redis cannot be reached") == 1, messages
 
 
+def test_what_nobody_foresaw_ends_no_sweeper_and_is_told_each_time(
+    quick: Stores, celery: Celery, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="workers.sweeper")
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
+    # A key of another kind than every sweep expects.
+    quick.redis.set(f"{PREFIX}:active", "not a sorted set")
+    stop = sweeping(quick, celery)
+    until(lambda: len(told()) > 1)
+    quick.redis.delete(f"{PREFIX}:active")
+    job = quick.submit()
+    quick.take(job.id)
+    until(lambda: quick.state(job.id) == "queued")
+    stop()
+    assert set(told()) == {"sweeper: unexpected ResponseError", f"job {job.id}: its lease ran out"}
+
+
 def test_what_a_dead_process_left_is_removed_when_its_job_is_lost(
     quick: Stores, celery: Celery
 ) -> None:

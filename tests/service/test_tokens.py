@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from mindcorpus.errors import SettingsError
 from web.__main__ import main
+from web.access import tokens as module
 from web.access.tokens import READY, TokenFile
 from web.settings import WebSettings
+
+READY_TOKEN = "a ready token, long enough"
 
 
 @pytest.fixture
@@ -29,6 +35,28 @@ def test_a_new_token_is_known_by_its_hash_alone(tokens: TokenFile) -> None:
     found = tokens.verify(text)
     assert found is not None
     assert (found.name, found.scopes) == ("laptop", ("read", "write"))
+
+
+def test_every_token_is_looked_at_whichever_is_presented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def compare(known: str, presented: str) -> bool:
+        looked.append(known)
+        return hmac.compare_digest(known, presented)
+
+    monkeypatch.setattr(module, "hmac", SimpleNamespace(compare_digest=compare))
+    tokens = TokenFile(tmp_path / "tokens.json", READY_TOKEN)
+    made = [tokens.new(name) for name in ("first", "second", "last")]
+    known = [hashlib.sha256(text.encode()).hexdigest() for text in (*made, READY_TOKEN)]
+    names = dict(zip((*made, READY_TOKEN), ("first", "second", "last", READY), strict=True))
+    for text in (*names, "none of them"):
+        looked.clear()
+        found = tokens.verify(text)
+        assert (found.name if found else None) == names.get(text)
+        # How long it takes tells neither whether there is such a token nor where it stands.
+        assert looked == known
 
 
 def test_only_the_owner_reads_the_file(tokens: TokenFile) -> None:
@@ -91,8 +119,8 @@ def test_a_broken_file_opens_nothing_and_is_told_without_its_content(
 
 
 def test_the_ready_token_is_valid_beside_those_of_the_file(tmp_path: Path) -> None:
-    tokens = TokenFile(tmp_path / "tokens.json", "a ready token, long enough")
-    found = tokens.verify("a ready token, long enough")
+    tokens = TokenFile(tmp_path / "tokens.json", READY_TOKEN)
+    found = tokens.verify(READY_TOKEN)
     assert found is not None
     assert (found.name, found.scopes) == (READY, ("read", "write"))
     assert tokens.verify(tokens.new("laptop")) is not None
