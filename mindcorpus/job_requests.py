@@ -129,7 +129,7 @@ class PrepareRequest(_Request):
 
     @model_validator(mode="after")
     def _one_word_for_it(self) -> Self:
-        if self.formats and "format" in self.model_fields_set:
+        if self.formats and self.format != "all":
             raise ValueError("give `format` or `formats`, not both")
         return self
 

@@ -113,5 +113,14 @@ for _entry in (
         settings=("instruction", "validation_share"),
         in_all=True,
     ),
+    FormatEntry(
+        name="sharegpt",
+        title="ShareGPT JSON lines",
+        summary="One conversation a line, in a train and a validation file that share no input.",
+        artifact="mental_health_sharegpt",
+        suffix="",
+        use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
+        settings=("validation_share",),
+    ),
 ):
     register(_entry)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from mindcorpus.corpus.lineage import PartOrigin, read_changes
 from mindcorpus.corpus.verdicts import SavedVerdicts
 from mindcorpus.stages.base import Indexes
+from mindcorpus.storage.row_counts import DUPLICATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     starts = np.cumsum([0, *(part.kept for part in job.parts)])
     owner = [part.source for part in job.parts]
     sources: dict[str, dict[str, Any]] = {}
+    by_reason: dict[str, dict[str, Counter[str]]] = {}
     by_type: Counter[str] = Counter()
     by_tag: Counter[str] = Counter()
     lengths: dict[str, list[pd.DataFrame]] = {}
@@ -85,14 +87,25 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         for changed, rows in _counted(kept["changed"]).items():
             for change in read_changes(changed):
                 counts["changed"][change] += rows
-        homes = np.searchsorted(starts, twin[twin >= 0], side="right") - 1
-        counts["duplicates"].update(owner[home] for home in homes)
+        for at, reason in enumerate(verdicts.reasons, 1):
+            stood_for = twin[(code == at) & (twin >= 0)]
+            homes = np.searchsorted(starts, stood_for, side="right") - 1
+            twins = Counter(owner[home] for home in homes)
+            counts["duplicates"].update(twins)
+            if twins:
+                reasons = by_reason.setdefault(part.source, {})
+                reasons[reason.name] = reasons.get(reason.name, Counter()) + twins
         by_type[part.type] += len(kept)
         for tags, rows in _counted(kept["tags"]).items():
             for tag in orjson.loads(tags):
                 by_tag[tag] += rows
         lengths.setdefault(part.source, []).append(kept[list(_LENGTHS)])
         tick(0, 0)
+    for source, reasons in by_reason.items():
+        # Where equal records are all there is, `duplicates` says it.
+        if set(reasons) != {DUPLICATE}:
+            ranked = {reason: _ranked(twins) for reason, twins in reasons.items()}
+            sources[source]["duplicates_by_reason"] = ranked
     frames = {source: pd.concat(found) for source, found in lengths.items()}
     filled = [frame for frame in frames.values() if len(frame)]
     return {

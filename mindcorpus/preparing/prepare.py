@@ -24,7 +24,6 @@ from mindcorpus.preparing.runs import RunJob, plan_runs, write_run
 from mindcorpus.preparing.selection import Choice, Selection, describe_choice, select
 from mindcorpus.preparing.split import Split, split_rows
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
-from mindcorpus.records import COLUMNS
 from mindcorpus.settings import Settings
 from mindcorpus.storage.cards import WARNING, format_card
 from mindcorpus.storage.kinds import CARD, CORPUS, KINDS, MANIFEST
@@ -219,8 +218,7 @@ class _Prepare:
         for name, format_ in formats.items():
             format_.folder.mkdir()
             layouts[name] = format_.plan(Taken(selection.rows, selection.taken, held_out), runs)
-        wanted = {column for format_ in formats.values() for column in format_.columns}
-        columns = tuple(name for name in COLUMNS if name in wanted)
+        columns = tuple(format_.columns for format_ in formats.values())
         targets = zip(*(layout.targets for layout in layouts.values()), strict=True)
         return _Plan(
             choice=describe_choice(selection),

@@ -14,6 +14,7 @@ from mindcorpus.arrow import flags
 from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.formats.base import Run, Target
 from mindcorpus.limits import BATCH_BYTES
+from mindcorpus.records import COLUMNS
 
 # Parquet that one task reads, by the size of its text. It decides the Arrow files, of which
 # `datasets` reads any number.
@@ -30,7 +31,8 @@ class RunJob:
     run: Run
     taken: Path
     validation: Path
-    columns: tuple[str, ...]
+    columns: tuple[tuple[str, ...], ...]
+    """Which of the corpus each format reads."""
     targets: tuple[Target, ...]
     """One a format."""
 
@@ -61,11 +63,12 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
     first = job.run.start
     with ExitStack() as stack:
         writers = [target.open(stack) for target in job.targets]
+        wanted = tuple(name for name in COLUMNS if any(name in each for each in job.columns))
         for part in job.run.parts:
             parquet = ParquetFile(part)
             each = parquet.text_bytes / max(1, sum(parquet.rows))
             for group in range(len(parquet.rows)):
-                for table in _slices(parquet, group, job.columns):
+                for table in _slices(parquet, group, wanted):
                     rows = slice(first, first + table.num_rows)
                     first += table.num_rows
                     chosen = np.asarray(taken[rows])
@@ -74,8 +77,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
                     tick(int(chosen.sum()), int(each * table.num_rows))
                     if not chosen.all():
                         table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
-                    for writer in writers:
-                        writer.write(table, held_out)
+                    for writer, columns in zip(writers, job.columns, strict=True):
+                        writer.write(table.select(columns), held_out)
     return [writer.result() for writer in writers]
 
 

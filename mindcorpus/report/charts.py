@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+
 #: A filter of records: those that a mark stands for, where they are kept.
 Where = Mapping[str, str | int | None]
 
@@ -115,18 +117,17 @@ def amount(value: float) -> str:
 
 
 def _account(name: str, source: Mapping[str, Any]) -> Account:
-    """Read what the statistics say of a source's rows: no other place knows their keys."""
-    dropped, twins = source["dropped"], source["duplicates"]
-    duplicates = [
-        ("duplicate" if twin == name else f"duplicate of {twin}", count)
-        for twin, count in twins.items()
+    """Tell what the statistics say of a source's rows."""
+    reasons = [
+        (f"{each.reason} of {each.twin}" if each.twin not in ("", name) else each.reason, each.rows)
+        for each in left_out(source)
     ]
     return Account(
         read=source["read"],
         kept=source["kept"],
-        duplicate=sum(twins.values()),
-        dropped=sum(dropped.values()),
-        reasons=[*dropped.items(), *duplicates],
+        duplicate=rows_duplicate(source),
+        dropped=rows_dropped(source),
+        reasons=reasons,
     )
 
 

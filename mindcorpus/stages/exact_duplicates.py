@@ -13,6 +13,7 @@ import numpy as np
 from mindcorpus.corpus.row_facts import Numbers
 from mindcorpus.corpus.verdicts import Reason, Verdicts
 from mindcorpus.stages.base import Indexes
+from mindcorpus.storage.row_counts import DUPLICATE
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ExactDuplicates:
         """Leave out the later ones of each key."""
         twins = find_duplicates(indexes, verdicts)
         records = np.flatnonzero(twins >= 0)
-        reason = Reason("duplicate", stands="the same as corpus row {row}")
+        reason = Reason(DUPLICATE, stands="the same as corpus row {row}")
         return verdicts.leave_out(records, reason, twins[records])
 
 

@@ -1,13 +1,17 @@
 """What became of a source's rows: kept, or left out for reasons, some with a twin that stands.
 
 `read = kept + Σ reasons`. In manifests and statistics the reasons stand under two keys: `dropped`,
-by reason, and `duplicates`, by the source of the record that stands for them.
+by reason, and `duplicates`, by the source of the record that stands for them. Where these were left
+out for other reasons than being equal, `duplicates_by_reason` tells which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+#: Why a record is left out whose equal stays.
+DUPLICATE = "duplicate"
 
 
 class LeftOut(NamedTuple):
@@ -21,9 +25,14 @@ class LeftOut(NamedTuple):
 
 def left_out(counts: Mapping[str, Any]) -> list[LeftOut]:
     """Give what was left out of a source, as its entry in a manifest or in statistics says."""
+    twins_by_reason = counts.get("duplicates_by_reason") or {DUPLICATE: counts["duplicates"]}
     return [
         *(LeftOut(reason, "", rows) for reason, rows in counts["dropped"].items()),
-        *(LeftOut("duplicate", twin, rows) for twin, rows in counts["duplicates"].items()),
+        *(
+            LeftOut(reason, twin, rows)
+            for reason, by_twin in twins_by_reason.items()
+            for twin, rows in by_twin.items()
+        ),
     ]
 
 

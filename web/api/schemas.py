@@ -8,9 +8,9 @@ web/api/corpus_schemas.py the others.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mindcorpus.formats.registry import ALL
 from mindcorpus.job_requests import Name, PrepareRequest
@@ -27,6 +27,13 @@ class PrepareBody(PrepareRequest):
     formats: Annotated[tuple[FormatName, ...], Field(max_length=100, strict=False)] = Field(
         (), description="Several formats, by name, instead of `format`."
     )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        # Whatever `format` says: who names both may mean either.
+        if self.formats and "format" in self.model_fields_set:
+            raise ValueError("give `format` or `formats`, not both")
+        return self
 
 
 def _digits(value: object) -> object:

@@ -1,0 +1,71 @@
+"""The options of the command line are the fields of the requests: none is missing, none is more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from mindcorpus.cli.main import merge, prepare
+from mindcorpus.cli.options import data_dir_option, workers_option
+from mindcorpus.cli.remote_options import detach_option
+from mindcorpus.job_requests import Flag, MergeRequest, PrepareRequest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def flags(model: type[BaseModel]) -> dict[str, str]:
+    """Give the option of each field that has one."""
+    return {
+        name: str(flag)
+        for name, field in model.model_fields.items()
+        for flag in field.metadata
+        if isinstance(flag, Flag)
+    }
+
+
+def others() -> set[str]:
+    """Give the options that are about the run, not about what is asked for."""
+
+    @data_dir_option
+    @workers_option
+    @detach_option
+    @click.command()
+    def nothing() -> None: ...
+
+    return {str(param.name) for param in nothing.params}
+
+
+@pytest.mark.parametrize(("command", "model"), [(merge, MergeRequest), (prepare, PrepareRequest)])
+def test_every_option_is_a_field_and_every_flag_an_option(
+    command: click.Command, model: type[BaseModel]
+) -> None:
+    options = {
+        str(param.name): "FORMAT" if isinstance(param, click.Argument) else param.opts[0]
+        for param in command.params
+        if param.name not in others()
+    }
+    assert options == flags(model)
+
+
+@pytest.mark.parametrize(("command", "model"), [(merge, MergeRequest), (prepare, PrepareRequest)])
+def test_an_option_that_is_not_given_is_the_field_s_default(
+    command: click.Command, model: type[MergeRequest | PrepareRequest]
+) -> None:
+    from mindcorpus.cli import requests
+
+    with command.make_context(command.name, []) as context:
+        given = {name: value for name, value in context.params.items() if name not in others()}
+    make = requests.merge_request if model is MergeRequest else requests.prepare_request
+    request, rest = make(given)
+    assert (request, rest) == (model(), {})
+
+
+def test_what_only_python_and_the_api_have_is_told() -> None:
+    # A flag for these comes with the options of an export.
+    assert set(PrepareRequest.model_fields) - set(flags(PrepareRequest)) == {
+        *("formats", "instruction", "validation_share"),
+    }
+    assert set(MergeRequest.model_fields) == set(flags(MergeRequest))

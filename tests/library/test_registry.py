@@ -1,0 +1,105 @@
+"""Registries: what is of one name, or cannot be imported, is told; all others go on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import environment, run
+from documents import read
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.formats import registry as formats
+from mindcorpus.formats.base import Format
+from mindcorpus.formats.registry import FORMATS, FormatEntry, choices, names_of
+from mindcorpus.stages.base import Stage
+from mindcorpus.stages.registry import STAGES, choose
+
+TOYS = Path(__file__).parents[1] / "toys"
+
+
+def test_every_entry_has_a_module_of_its_kind() -> None:
+    for name in FORMATS:
+        assert issubclass(formats.load(name), Format)
+    chosen = choose(tuple(STAGES))
+    stages: list[Stage] = [*chosen.of_records, *chosen.of_corpus]
+    assert [stage.name for stage in stages] == list(STAGES)
+
+
+def test_every_format_is_described_in_the_docs_under_its_title_or_name() -> None:
+    page = read("docs/formats.md")
+    headings = set(re.findall(r"^## (.*)$", page, re.MULTILINE))
+    for entry in FORMATS.values():
+        assert any(entry.name in heading.lower().replace(" ", "") for heading in headings), entry
+
+
+def test_all_stands_for_what_the_guide_promises() -> None:
+    assert names_of("all") == ("openai", "huggingface")
+    assert names_of("sharegpt") == ("sharegpt",)
+    assert names_of("all", ("sharegpt", "openai")) == ("openai", "sharegpt")
+    assert choices() == (*FORMATS, "all")
+    with pytest.raises(SettingsError, match="there is no format 'nothing'"):
+        names_of("nothing")
+
+
+@pytest.fixture
+def twice() -> Iterator[None]:
+    entries = [FormatEntry("twice", "", "", "twice", "", module=f"module_{n}") for n in range(2)]
+    for entry in entries:
+        formats.register(entry)
+    yield
+    for entry in entries:
+        formats.remove(entry)
+
+
+def test_two_of_one_name_are_told_where_it_is_asked_for(twice: None) -> None:
+    with pytest.raises(SettingsError, match="called 'twice': module_0 and module_1"):
+        names_of("twice")
+    assert names_of("all") == ("openai", "huggingface")
+
+
+def test_a_module_that_cannot_be_imported_is_named() -> None:
+    entry = FormatEntry("broken", "", "", "broken", "", module="no_such_module")
+    formats.register(entry)
+    try:
+        with pytest.raises(SettingsError, match=r"'broken' cannot be loaded: .* in no_such_module"):
+            formats.load("broken")
+    finally:
+        formats.remove(entry)
+    assert "broken" not in choices()
+
+
+def test_a_broken_format_keeps_no_other_from_being_made(tmp_path: Path) -> None:
+    paths = f"{TOYS}:{environment()['PYTHONPATH']}"
+    merged = run("merge", "--sample", "--workers", "1", cwd=tmp_path, PYTHONPATH=paths)
+    assert merged.code == 0, merged.err
+    for name, words in (
+        ("broken", "the format 'broken' cannot be loaded: ModuleNotFoundError in no_such_module"),
+        ("twice", "more than one format is called 'twice': toy_format and other_format"),
+    ):
+        ran = run("prepare", name, cwd=tmp_path, PYTHONPATH=paths)
+        assert (ran.code, words in ran.err) == (3, True), ran.err
+    assert run("prepare", "openai", cwd=tmp_path, PYTHONPATH=paths).code == 0
+    assert run("verify", cwd=tmp_path, PYTHONPATH=paths).code == 0
+
+
+def test_help_loads_no_module_of_a_format_and_no_pydantic() -> None:
+    code = (
+        "import sys\nfrom mindcorpus.cli.main import main\nsys.argv[1:] = ['prepare', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = ('pydantic', 'pyarrow', 'numpy', 'rich', 'mindcorpus.formats.openai')\n"
+        "sys.exit(str([name for name in heavy if name in sys.modules] or ''))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.strip() == ""
+    assert "sharegpt" in done.stdout

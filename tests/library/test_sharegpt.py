@@ -1,0 +1,68 @@
+"""ShareGPT JSON lines: each record a conversation, on one side only, as its consumers read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpora import merge_sample, read_json
+from registered import FORMATS
+from sample_numbers import ANSWERED
+
+from mindcorpus import prepare_all_formats, prepare_for, prepared_datasets_exist
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing import runs
+from mindcorpus.preparing.prepare import prepare
+from mindcorpus.settings import Settings
+from mindcorpus.verify import verify
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def conversation(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "conversations": [
+            {"from": "human", "value": record["input"]},
+            {"from": "gpt", "value": record["response"]},
+        ]
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_answered_record_is_one_conversation_on_the_side_of_its_input(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_RUN_BYTES", 1)  # several runs, even of the sample
+    merged = merge_sample(tmp_path)
+    settings = Settings(data_dir=tmp_path, workers=workers)
+    made = prepare(PrepareRequest(formats=("sharegpt", "huggingface")), settings)["sharegpt"]
+    train, validation = (lines(made.path / f"{name}.jsonl") for name in ("train", "validation"))
+    expected = [conversation(row) for row in read_json(merged.json_path) if row["response"]]
+    assert sorted(map(json.dumps, train + validation)) == sorted(map(json.dumps, expected))
+    # In the order of the corpus, each side by itself.
+    places = {json.dumps(each): at for at, each in enumerate(expected)}
+    for side in (train, validation):
+        found = [places[json.dumps(each)] for each in side]
+        assert found == sorted(found)
+    inputs = [{each["conversations"][0]["value"] for each in side} for side in (train, validation)]
+    assert not inputs[0] & inputs[1]
+    assert made.split is not None
+    assert made.split["parts"]["validation"]["rows"] == len(validation)
+    assert made.rows == len(expected) == ANSWERED
+    assert verify(tmp_path) == []
+
+
+def test_it_opens_with_datasets_and_is_no_part_of_all(tmp_path: Path) -> None:
+    import datasets
+
+    merge_sample(tmp_path)
+    made = prepare_for("sharegpt", tmp_path)
+    files = {name: str(made.path / f"{name}.jsonl") for name in ("train", "validation")}
+    opened = datasets.load_dataset("json", data_files=files, cache_dir=str(tmp_path / "cache"))
+    assert sum(opened.num_rows.values()) == made.rows
+    assert set(prepare_all_formats(tmp_path)) == set(FORMATS)
+    assert prepared_datasets_exist(tmp_path) == {**dict.fromkeys(FORMATS, True), "sharegpt": True}
