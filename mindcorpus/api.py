@@ -30,6 +30,7 @@ def merge_all_datasets(
     revisions: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     upgrade: Iterable[str] = (),
+    stages: Iterable[str] | None = None,
     settings: Settings | None = None,
     report: Reporter = silent,
     cancel: Cancellation | None = None,
@@ -52,6 +53,7 @@ def merge_all_datasets(
         revisions=dict(revisions or {}),
         options=dict(options or {}),
         upgrade=tuple(upgrade),
+        stages=tuple(stages) if stages is not None else None,
     )
     return merge(request, _settings(data_dir, settings), report, cancel)
 
@@ -67,12 +69,16 @@ def get_merged_dataset_path(data_dir: Folder | None = None) -> Path:
 
 
 class Choices(TypedDict, total=False):
-    """What the functions that prepare may be told; `PrepareRequest` explains the first four."""
+    """What a preparation may be told; `PrepareRequest` explains all but the last three."""
 
     exclude: Iterable[str]
     types: Iterable[str]
     caps: Mapping[str, int]
     force: bool
+    seed: int
+    system_prompt: str
+    instruction: str
+    validation_share: float
     settings: Settings
     report: Reporter
     cancel: Cancellation
@@ -121,6 +127,10 @@ def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[st
         types=tuple(choices.get("types", ())),
         caps=dict(choices.get("caps", {})),
         force=choices.get("force", False),
+        seed=choices.get("seed"),
+        system_prompt=choices.get("system_prompt"),
+        instruction=choices.get("instruction"),
+        validation_share=choices.get("validation_share"),
     )
     return prepare(
         request,

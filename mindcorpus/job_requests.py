@@ -102,10 +102,10 @@ LOCAL = tuple(sorted(set(MergeRequest.model_fields) - set(MergeBody.model_fields
 
 
 class PrepareRequest(_Request):
-    """Which training formats to make, of which records; {} makes all formats of all records."""
+    """Which training formats to make, of which records; {} makes `all` of all records."""
 
     format: Annotated[str, Flag("FORMAT")] = Field(
-        "all", description="One format, or all that the guide promises."
+        "all", description="A format's name, or `all`: the guide's and those that exist."
     )
     formats: Names = Field((), description="Several formats, by name, instead of `format`.")
     force: Annotated[bool, Flag("--force")] = Field(

@@ -21,9 +21,11 @@ from workers.jobs.job import Kind, State
 
 
 class PrepareBody(PrepareRequest):
-    """Which training formats to make, of which records; {} makes all formats of all records."""
+    """Which training formats to make, of which records; {} makes `all` of all records."""
 
-    format: FormatChoice = Field(ALL, description="One format, or all that the guide promises.")
+    format: FormatChoice = Field(
+        ALL, description="A format's name, or `all`: the guide's and those that exist."
+    )
     formats: Annotated[tuple[FormatName, ...], Field(max_length=100, strict=False)] = Field(
         (), description="Several formats, by name, instead of `format`."
     )
