@@ -105,7 +105,7 @@ class PrepareRequest(_Request):
     """Which training formats to make, of which records; {} makes `all` of all records."""
 
     format: Annotated[str, Flag("FORMAT")] = Field(
-        "all", description="A format's name, or `all`: the guide's and those that exist."
+        "all", description="A format's name, or `all`: those of the guide."
     )
     formats: Names = Field((), description="Several formats, by name, instead of `format`.")
     force: Annotated[bool, Flag("--force")] = Field(

@@ -55,6 +55,10 @@ class Registry(Mapping[str, _Entry]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def is_known(self, name: str) -> bool:
+        """Whether a name has an entry, and no more than one."""
+        return len(self._entries.get(name, ())) == 1
+
     def find(self, name: str) -> _Entry:
         """Give the entry of a name; raises `SettingsError` if there is none, or more than one."""
         found = self._entries.get(name, [])

@@ -25,6 +25,7 @@ from mindcorpus.merging.merge import merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def make_corpus(
         .with_options(request.options)
         .choose(request.sources, request.exclude)
     )
+    stage_names(request.stages)
     terminal = Terminal()
     if request.commercial_only and (left := [source for source in asked if not source.commercial]):
         why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
@@ -71,9 +73,9 @@ def make_formats(
     terminal = Terminal()
     store = Store(settings.data_dir)
     store.folder("corpus")  # without a corpus there is nothing to ask about
-    wanted = names_of(request.format, request.formats)
+    wanted = names_of(request.format, request.formats, store.exists)
     force = _agreed(terminal, settings, wanted, force=request.force)
-    request = request.model_copy(update={"force": force})
+    request = request.with_formats(wanted).model_copy(update={"force": force})
     terminal.say(
         f"Preparing {' and '.join(wanted)} in {settings.data_dir}.",
         "Ctrl-C stops it; what is there stays as it is until the new format is complete.",

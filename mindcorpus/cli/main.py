@@ -116,7 +116,7 @@ def merge(**given: Any) -> None:
 @prepare_options
 @detach_option
 def prepare(**given: Any) -> None:
-    """Make a training format of the corpus; `all` are those that the guide promises."""
+    """Make a training format of the corpus; `all`: the guide's and those that exist."""
     if server := chosen_server():
         there = for_service(given)
         from mindcorpus.cli import remote_jobs, requests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -73,16 +73,22 @@ def choices() -> tuple[str, ...]:
     return (*FORMATS, ALL)
 
 
-def names_of(format_: str, formats: Collection[str] = ()) -> tuple[str, ...]:
+def names_of(
+    format_: str, formats: Collection[str] = (), exists: Callable[[str], bool] | None = None
+) -> tuple[str, ...]:
     """Give the names that a request stands for, in the order of the registry.
 
-    `format_` is a name or `all`; `formats` are names, and stand for themselves. Raises
+    `format_` is a name or `all`; `formats` are names, and stand for themselves. With `exists`,
+    `all` means those that exist as well: they can be outdated like the others. Raises
     `SettingsError` for a name that no format has, or more than one.
     """
     if formats:
         wanted: Collection[str] = {FORMATS.find(name).name for name in formats}
     elif format_ == ALL:
         wanted = {name for name, entry in FORMATS.items() if entry.in_all}
+        if exists is not None:
+            # One whose name two entries have keeps none of the others from being made.
+            wanted.update(name for name in FORMATS if FORMATS.is_known(name) and exists(name))
     else:
         wanted = {FORMATS.find(format_).name}
     return tuple(name for name in FORMATS if name in wanted)

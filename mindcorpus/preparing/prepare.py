@@ -13,7 +13,7 @@ import numpy as np
 
 from mindcorpus._version import __version__
 from mindcorpus.corpus.row_facts import read_row_facts
-from mindcorpus.errors import ArtifactError, CorruptArtifactError, storage_errors
+from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task, WorkerPool
 from mindcorpus.formats.base import Format, Made, SharedFile, Taken
@@ -68,8 +68,8 @@ def prepare(
 
     Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ArtifactError`
     where a merge replaces it meanwhile, `ExistsError` where a format may not be replaced,
-    `SettingsError` for names that no format has or that the corpus does not hold, `StorageError`
-    and `CancelledError`.
+    `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
+    corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel = cancel or Cancellation()
     request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
@@ -82,7 +82,17 @@ def prepare(
         missing = [name for name in names if name not in made]
         if not missing:
             return {name: _result(name, made[name], store) for name in names}
-        classes = {name: load(name) for name in missing}
+        classes: dict[str, type[Format]] = {}
+        broken: list[SettingsError] = []
+        for name in missing:
+            try:
+                classes[name] = load(name)
+            except SettingsError as error:
+                # The others are made first: one that is broken keeps nobody's work from being done.
+                broken.append(error)
+        if not classes:
+            raise broken[0]
+        missing = [*classes]
         store.begin(*missing)
         for name in missing:
             store.refuse_to_overwrite(name, force=request.force)
@@ -96,6 +106,8 @@ def prepare(
                 # What is told is what was staged: another may replace it once it is published.
                 made[name] = read_manifest(folder)
                 store.publish(name, folder, staging, force=request.force)
+    if broken:
+        raise broken[0]
     return {name: _result(name, made[name], store) for name in names}
 
 

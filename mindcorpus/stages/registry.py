@@ -48,17 +48,24 @@ class ChosenStages:
     of_corpus: tuple[CorpusStage, ...]
 
 
-def choose(names: Sequence[str] | None) -> ChosenStages:
-    """Load the stages of these names, or those that are on by themselves.
+def names_of(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Give the stages of these names, or those that are on, in the order in which they run.
 
-    Raises `SettingsError` for a name that no stage has, or more than one, and for one whose
-    module cannot be imported.
+    Raises `SettingsError` for a name that no stage has, or more than one.
     """
     if names is None:
         wanted = {name for name, entry in STAGES.items() if entry.on}
     else:
         wanted = {STAGES.find(name).name for name in names}
-    ordered = [name for name in STAGES if name in wanted]
+    return tuple(name for name in STAGES if name in wanted)
+
+
+def choose(names: Sequence[str] | None) -> ChosenStages:
+    """Load the stages of these names, or those that are on by themselves.
+
+    Raises `SettingsError` as `names_of`, and for one whose module cannot be imported.
+    """
+    ordered = names_of(names)
     made = {name: STAGES.load(name, "STAGE")() for name in ordered}
     sees = {name: STAGES[name].sees for name in ordered}
     return ChosenStages(

@@ -32,10 +32,8 @@ from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
 
-#: What has a name of our making: any kind's, also one that is not known here any more.
-_PUBLISHED = re.compile(r"[a-z0-9_-]+-[0-9a-f]{16}(-[0-9a-f]{8})?")
+_PUBLISHED = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{16}(-[0-9a-f]{8})?")
 _STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
-_DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
 _FENCES = 50  # remembered, of the jobs that published last
 _OUTCOMES = ".outcomes"
 
@@ -204,7 +202,7 @@ class Store:
             shutil.copyfile(old / MANIFEST, draft)
             sync(draft)
             draft.replace(path)
-        kept = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime_ns)
+        kept = sorted(path.parent.glob(f"{kind}-*.json"), key=lambda each: each.stat().st_mtime_ns)
         for oldest in kept[:-_FENCES]:
             oldest.unlink()
 
@@ -310,9 +308,10 @@ class Store:
 
         Only what has a name of our making: a folder called `artifacts` may hold other things too.
         """
-        for home in (self.data_dir, self._artifacts):
-            for link in home.glob(".*.????????"):
-                if link.is_symlink() and _DRAFT.fullmatch(link.name) and _is_ours(link):
+        names = [(self.data_dir, name) for kind in KINDS.values() for name in kind.links]
+        for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
+            for link in home.glob(f".{name}.????????"):
+                if link.is_symlink():
                     link.unlink()
         for folder in self._staging.iterdir():
             if not _STAGED.fullmatch(folder.name):
@@ -325,8 +324,10 @@ class Store:
             _unlock(held)
         current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
         for folder in self._artifacts.iterdir():
-            if _PUBLISHED.fullmatch(folder.name) and folder.name not in current:
+            if _has_our_name(folder.name) and folder.name not in current:
                 shutil.rmtree(folder, ignore_errors=True)
+        for draft in (self._artifacts / _OUTCOMES).glob("*.draft"):
+            draft.unlink()
 
     def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
@@ -362,10 +363,10 @@ class Store:
         return folder
 
 
-def _is_ours(link: Path) -> bool:
-    """Whether a link leads to an artifact, as those that are made while publishing do."""
-    text = os.readlink(link)
-    return text.startswith("artifacts/") or bool(_PUBLISHED.fullmatch(text))
+def _has_our_name(name: str) -> bool:
+    """Whether an artifact may be called so: nobody else's folder has the name of a kind."""
+    found = _PUBLISHED.fullmatch(name)
+    return found is not None and found[1] in KINDS
 
 
 def _text_of(kind: str, name: str) -> str:

@@ -6,11 +6,13 @@ import json
 import resource
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import run
+from documents import read
 from registered import FORMATS, SOURCES
 
 from mindcorpus import errors
@@ -254,15 +256,18 @@ def test_prepare_proves_the_split_and_says_what_it_skipped(copy: Path) -> None:
 
 def test_the_guide_s_commands_are_there(copy: Path) -> None:
     def shortcut(name: str, *arguments: str) -> str:
-        start = (sys.executable, "-c", f"from mindcorpus.cli import main; main.{name}()")
-        ran = run(*arguments, cwd=copy, start=start)
+        function = scripts[name].replace(":", " import ")
+        called = function.rpartition(" ")[2]
+        code = f"import sys; sys.argv[0] = {name!r}; from {function}; {called}()"
+        ran = run(*arguments, cwd=copy, start=(sys.executable, "-c", code))
         assert ran.code == 0, ran.err
         return ran.out
 
-    assert "Usage: merge-datasets [OPTIONS]\n" in shortcut("merge_datasets", "--help")
-    assert "Usage: prepare-openai [OPTIONS]\n" in shortcut("prepare_openai", "--help")
-    assert "openai" not in shortcut("prepare_huggingface", "--force")
-    assert CHAT in shortcut("prepare_all_formats", "--force")
+    scripts = tomllib.loads(read("pyproject.toml"))["project"]["scripts"]
+    assert "Usage: merge-datasets [OPTIONS]\n" in shortcut("merge-datasets", "--help")
+    assert "Usage: prepare-openai [OPTIONS]\n" in shortcut("prepare-openai", "--help")
+    assert "openai" not in shortcut("prepare-huggingface", "--force")
+    assert CHAT in shortcut("prepare-all-formats", "--force")
 
 
 # Reading

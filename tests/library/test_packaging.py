@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from registered import SOURCES
 
 import mindcorpus
+from mindcorpus.formats.registry import names_of
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HEAVY = (
@@ -87,9 +88,8 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert set(re.findall(r"^([\w-]+) =", commands, re.MULTILINE)) == {
         "mindcorpus",
         "merge-datasets",
-        "prepare-openai",
-        "prepare-huggingface",
         "prepare-all-formats",
+        *(f"prepare-{name}" for name in names_of("all")),
     }
 
 

@@ -16,8 +16,12 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats import registry as formats
 from mindcorpus.formats.base import Format
 from mindcorpus.formats.registry import FORMATS, FormatEntry, choices, names_of
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing.prepare import prepare
+from mindcorpus.settings import Settings
 from mindcorpus.stages.base import Stage
 from mindcorpus.stages.registry import STAGES, choose
+from mindcorpus.storage.store import Store
 
 TOYS = Path(__file__).parents[1] / "toys"
 
@@ -71,6 +75,26 @@ def test_a_module_that_cannot_be_imported_is_named() -> None:
     finally:
         formats.remove(entry)
     assert "broken" not in choices()
+
+
+def test_formats_beside_one_that_cannot_be_loaded_are_made(copied: Path) -> None:
+    entry = FormatEntry("broken", "", "", "broken", "", module="no_such_module")
+    formats.register(entry)
+    before = Store(copied).manifest("openai")
+    try:
+        request = PrepareRequest(formats=("broken", "openai"), seed=7, force=True)
+        with pytest.raises(SettingsError, match="'broken' cannot be loaded"):
+            prepare(request, Settings(data_dir=copied, workers=1))
+    finally:
+        formats.remove(entry)
+    assert Store(copied).manifest("openai")["settings"] != before["settings"]
+
+
+def test_all_here_is_also_what_exists_but_for_a_name_of_two(twice: None) -> None:
+    assert names_of("all", (), {"sharegpt", "twice"}.__contains__) == (
+        *names_of("all"),
+        "sharegpt",
+    )
 
 
 def test_a_broken_format_keeps_no_other_from_being_made(tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def test_only_what_is_known_may_be_asked_for(asking: httpx2.Client, body: Any, f
         {"upgrade": ["No-Such-Source"]},
         {"options": {"TRACE.no_such_option": "1"}},
         {"sources": ["TRACE"], "exclude": ["TRACE"]},
+        {"stages": ["no_such_stage"]},
     ],
 )
 def test_names_are_checked_before_anything_is_queued(

@@ -14,6 +14,7 @@ from mindcorpus.api import merge_all_datasets
 from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.stages.registry import names_of
 from workers.execution.steps import request_of
 from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 from workers.settings import ServiceSettings
@@ -62,6 +63,7 @@ def test_a_merge_has_a_part_for_each_source_in_the_catalogue_s_order() -> None:
         ({"upgrade": ("nothing",)}, (CatalogError, SettingsError)),
         ({"revisions": {"nothing": "main"}}, (CatalogError, SettingsError)),
         ({"options": {"nothing.key": "1"}}, (CatalogError, SettingsError)),
+        ({"stages": ("nothing",)}, SettingsError),
     ],
 )
 def test_what_cannot_be_merged_is_refused_before_there_is_a_job(
@@ -80,7 +82,7 @@ def test_the_service_s_own_catalogues_are_used_and_no_client_s(tmp_path: Path) -
     file.write_text(OWN)
     settings = ServiceSettings.model_validate({"catalogs": (file,)})
     order = merge_spec(MergeRequest(sources=("own",)), settings)
-    assert order.request["catalogs"] == (str(file),)
+    assert order.request["catalogs"] == [str(file)]
     with pytest.raises((CatalogError, SettingsError)):
         merge(sources=("own",), catalogs=(str(file),))
 
@@ -108,6 +110,25 @@ def test_the_same_work_has_the_same_key() -> None:
     keys = [order.content_key for order in (*merges, *prepares)]
     assert len(set(keys)) == len(keys)
     assert merge().content_key == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ({"format": "openai"}, {"formats": ("openai",)}),
+        ({"format": "openai"}, {"formats": ("openai", "openai")}),
+        ({"formats": ("sharegpt", "openai")}, {"formats": ("openai", "sharegpt")}),
+        ({}, {"formats": ("huggingface", "openai")}),
+    ],
+)
+def test_formats_are_a_set_however_they_are_said(one: dict[str, Any], same: dict[str, Any]) -> None:
+    assert prepare(**one).content_key == prepare(**same).content_key
+    assert prepare(**one).request == prepare(**same).request
+
+
+def test_stages_that_are_on_are_the_same_work_named_or_not() -> None:
+    assert merge(stages=names_of(None)).content_key == merge().content_key
+    assert merge(stages=()).content_key != merge().content_key
 
 
 def test_a_format_of_another_corpus_is_other_work(tmp_path: Path) -> None:

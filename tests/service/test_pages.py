@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from test_session import OWN, signed_in
 
+from mindcorpus import prepare_for
 from mindcorpus.sources.catalog import Commercial
 from mindcorpus.storage.kinds import CORPUS
 from web import create_app
@@ -153,6 +154,15 @@ def test_a_prepare_of_nothing_is_refused_beside_the_field(visitor: FlaskClient) 
         page = visitor.post("/jobs/new/prepare", data={**PREPARE, **chosen}, headers=OWN)
         assert page.status_code == 422
         assert said in page.text.partition('id="wrong-types"')[2].partition("</p>")[0]
+
+
+def test_all_replaces_what_else_exists(visitor: FlaskClient, settings: WebSettings) -> None:
+    prepare_for("sharegpt", settings.data_dir)
+    chosen = {**PREPARE, "format": "all"}
+    visitor.post("/jobs/new/prepare", data=chosen, headers=OWN)
+    services = visitor.application.extensions["mindcorpus"]
+    (job,) = services.store.list().jobs
+    assert job.request["formats"] == ["openai", "huggingface", "sharegpt"]
 
 
 def test_a_limit_shows_the_form_again_with_its_input_and_says_how_long(

@@ -8,8 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.registry import ALL, FORMATS, names_of
-from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.formats.registry import names_of
 from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
@@ -80,26 +79,12 @@ def prepare(body: PrepareBody) -> Response:
     if not store.corpus_exists():
         return no_corpus(409)
     _check_names(body, store.manifest("corpus")["statistics"])
-    asked = wanted(store, body)
+    asked = names_of(body.format, body.formats, store.exists)
     missing = tuple(name for name in asked if body.force or not store.exists(name))
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
         return jsonify({"exists": True, "formats": formats, "job": None})
-    whole = missing == names_of(body.format, body.formats)
-    request = body if whole else body.with_formats(missing)
-    return submitted(prepare_spec(request, settings), body)
-
-
-def wanted(store: Store, request: PrepareRequest) -> tuple[str, ...]:
-    """Give the formats that a request stands for here.
-
-    `all` means those of the guide, and what exists besides: it can be outdated as well.
-    """
-    names = names_of(request.format, request.formats)
-    if request.format == ALL and not request.formats:
-        others = (name for name in FORMATS if name not in names and store.exists(name))
-        return (*names, *others)
-    return names
+    return submitted(prepare_spec(body.with_formats(missing), settings), body)
 
 
 def _check_names(body: PrepareBody, statistics: Mapping[str, Any]) -> None:

@@ -9,10 +9,9 @@ from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
-from mindcorpus.formats.registry import ALL, FORMATS
+from mindcorpus.formats.registry import ALL, FORMATS, names_of
 from mindcorpus.job_requests import MergeBody, MergeRequest
 from mindcorpus.storage.store import Store
-from web.api.preparing import wanted
 from web.api.schemas import PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
@@ -120,11 +119,13 @@ def make_prepare() -> Any:
     values = _prepare_values(given, manifest, errors)
     body = checked(PrepareBody, values, errors)
     store = Store(services().settings.data_dir)
-    if body is not None and not body.force and any(map(store.exists, wanted(store, body))):
+    asked = () if body is None else names_of(body.format, body.formats, store.exists)
+    if body is not None and not body.force and any(map(store.exists, asked)):
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
-    return _submit(prepare_spec(body, services().settings), body.model_dump(mode="json"))
+    spec = prepare_spec(body.with_formats(asked), services().settings)
+    return _submit(spec, body.model_dump(mode="json"))
 
 
 def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.registry import names_of
+from mindcorpus.formats.registry import ALL, names_of
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from workers.jobs.job import Kind
 from workers.settings import ServiceSettings
@@ -53,6 +54,11 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
+    if request.stages is not None:
+        # Those that are on by themselves are the same work, named or not.
+        named = stage_names(request.stages)
+        stages = None if named == stage_names(None) else named
+        request = request.model_copy(update={"stages": stages})
     values = request.model_dump(mode="json")
     return JobSpec(
         kind="merge",
@@ -68,7 +74,14 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
 
     Raises `SettingsError` for a name that no format has.
     """
-    names_of(request.format, request.formats)
+    # The same set of formats is the same work, however it is said.
+    names = names_of(request.format, request.formats)
+    whole = names == names_of(ALL)
+    request = (
+        request.model_copy(update={"format": ALL, "formats": ()})
+        if whole
+        else request.with_formats(names)
+    )
     defaults = settings.model_dump(include=set(DEFAULTED))
     values = request.with_defaults(defaults).model_dump(mode="json")
     return JobSpec(
