@@ -7,6 +7,7 @@ for; all others go on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
@@ -80,11 +81,23 @@ class Registry(Mapping[str, _Entry]):
         Raises `SettingsError` as `find`, and where the module cannot be imported or lacks it.
         """
         entry = self.find(name)
-        try:
+        with self._named(entry):
             return getattr(import_module(entry.module), attribute)
-        except (ImportError, SyntaxError, AttributeError) as error:
+
+    def make(self, name: str, attribute: str) -> Any:
+        """Call what `load` gives, with nothing; raises `SettingsError` also where that fails."""
+        entry, make = self.find(name), self.load(name, attribute)
+        with self._named(entry):
+            return make()
+
+    @contextmanager
+    def _named(self, entry: _Entry) -> Iterator[None]:
+        try:
+            yield
+        # The code is anybody's: it may raise whatever it likes.
+        except Exception as error:
             raise SettingsError(
-                f"the {self._what} {name!r} cannot be loaded: {type(error).__name__} in "
+                f"the {self._what} {entry.name!r} cannot be loaded: {type(error).__name__} in "
                 f"{entry.module}",
                 hint="Mend its module, or leave its entry out; all others can be used.",
             ) from error

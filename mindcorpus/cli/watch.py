@@ -20,7 +20,7 @@ from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, UnreachableError
-from mindcorpus.formats.chat_rules import RULES
+from mindcorpus.formats.chat_rules import rule_of
 from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
@@ -125,13 +125,14 @@ def _show_formats(
     for name, each in formats.items():
         found = each["findings"]
         terminal.show(*format_parts(name, each, _findings(found) if found else None))
-        errors = [RULES[code].meaning for code in found if RULES[code].severity == "error"]
+        errors = [rule.meaning for rule in map(rule_of, found) if rule.severity == "error"]
         uses.append(use_of(name, errors, f"{command_of(server)} download {each['path']}"))
     terminal.show(*ending_parts(formats, uses))
 
 
 def _findings(counts: Mapping[str, int]) -> RenderableType:
     rows = [
-        (RULES[code].severity, code, count, RULES[code].meaning) for code, count in counts.items()
+        (rule_of(code).severity, code, count, rule_of(code).meaning)
+        for code, count in counts.items()
     ]
     return table(("Severity", "Code", "Times", "What"), sorted(rows))

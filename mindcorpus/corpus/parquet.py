@@ -40,6 +40,5 @@ class ParquetFile:
             raise CorruptArtifactError(
                 f"cannot be read: {type(error).__name__}",
                 file=self._path.name,
-                hint="`mindcorpus verify` tells what is damaged;",
                 remedy=Remake(),
             ) from None

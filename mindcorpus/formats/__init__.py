@@ -1,1 +1,1 @@
-"""The training formats: one module each, and the registry that says which there are."""
+"""The training formats: one module each, their registry, and the rules of a provider."""

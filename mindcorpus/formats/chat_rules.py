@@ -99,6 +99,11 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+def rule_of(code: str) -> Rule:
+    """Give what a code of any format stands for; one that is not of this list is advice."""
+    return RULES.get(code) or Rule("warning", code)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One departure from a rule; `line` counts from 1 and is None for the whole file."""

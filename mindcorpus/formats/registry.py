@@ -56,7 +56,20 @@ FORMATS: Registry[FormatEntry] = Registry("format")
 
 
 def register(entry: FormatEntry) -> None:
-    """Add a format, as those below are; it can be used at once, everywhere in this process."""
+    """Add a format, as those below are; it can be used at once, everywhere in this process.
+
+    Raises `ValueError` for a name or a path that stands for something else.
+    """
+    taken = entry.name in KINDS and entry.name not in FORMATS
+    if entry.name == ALL or taken:
+        raise ValueError(f"no format can be called {entry.name!r}: that stands for something else")
+    for kind in KINDS.values():
+        # Two of one name share their paths: they are told where that name is asked for.
+        if kind.name != entry.name and (both := kind.links.keys() & entry.kind.links.keys()):
+            raise ValueError(
+                f"the format {entry.name!r} cannot have {', '.join(sorted(both))}: "
+                f"{kind.name!r} has it"
+            )
     FORMATS.register(entry)
     KINDS.setdefault(entry.name, entry.kind)
 

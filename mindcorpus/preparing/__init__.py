@@ -1,1 +1,1 @@
-"""From the corpus to training formats: one module a format, the split, and the provider's rules."""
+"""From the corpus to training formats: which records are taken, the split, and the writing."""

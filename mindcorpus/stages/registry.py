@@ -63,10 +63,10 @@ def names_of(names: Sequence[str] | None) -> tuple[str, ...]:
 def choose(names: Sequence[str] | None) -> ChosenStages:
     """Load the stages of these names, or those that are on by themselves.
 
-    Raises `SettingsError` as `names_of`, and for one whose module cannot be imported.
+    Raises `SettingsError` as `names_of`, and where a stage cannot be imported or made.
     """
     ordered = names_of(names)
-    made = {name: STAGES.load(name, "STAGE")() for name in ordered}
+    made = {name: STAGES.make(name, "STAGE") for name in ordered}
     sees = {name: STAGES[name].sees for name in ordered}
     return ChosenStages(
         tuple(cast("RecordStage", made[name]) for name in ordered if sees[name] == "record"),

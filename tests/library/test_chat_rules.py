@@ -15,7 +15,7 @@ import pytest
 
 from mindcorpus.errors import CancelledError, SettingsError
 from mindcorpus.formats import chat_rules
-from mindcorpus.formats.chat_rules import RULES, CheckReport, check_chat_file
+from mindcorpus.formats.chat_rules import RULES, CheckReport, check_chat_file, rule_of
 from mindcorpus.limits import MAX_RECORD_BYTES
 from mindcorpus.progress import Cancellation, Progress
 
@@ -297,3 +297,8 @@ def test_a_check_loads_no_heavy_library() -> None:
         "sys.exit(bool({'pyarrow', 'pandas', 'datasets', 'numpy'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_code_of_another_format_stands_for_itself_and_is_advice() -> None:
+    assert rule_of("too-few-examples") == RULES["too-few-examples"]
+    assert rule_of("of-another-format") == ("warning", "of-another-format")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 import sys
@@ -16,7 +17,10 @@ from documents import read
 from registered import FORMATS, SOURCES
 
 from mindcorpus import errors
+from mindcorpus.cli import watch
 from mindcorpus.cli.main import EXIT_CODES, cli
+from mindcorpus.cli.terminal import Terminal
+from mindcorpus.client.service import ServiceClient
 from mindcorpus.sources.fetching import SAMPLE
 
 CORPUS = "datasets/merged_mental_health_dataset"
@@ -377,3 +381,21 @@ def test_output_fits_a_terminal_that_has_only_ascii(made: Path) -> None:
     assert ran.code == 0
     assert "####" in ran.out
     assert ran.out.isascii()
+
+
+def test_findings_of_a_format_that_is_not_known_here_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = {
+        "rows": 1,
+        "path": "foreign.jsonl",
+        "skipped": {},
+        "split": None,
+        "warnings": [],
+        "findings": {"of-another-format": 2, "too-few-examples": 1},
+    }
+    with ServiceClient("http://localhost") as client:
+        watch._show_formats(Terminal(), client, "http://localhost", {"formats": {"foreign": made}})
+    shown = capsys.readouterr().out
+    assert re.search(r"warning +of-another-format +2 +of-another-format", shown)
+    assert "mend it first: the file has fewer than 10 examples\n" in shown

@@ -12,9 +12,11 @@ import pytest
 from corpora import NAME, merge_sample
 from sample_numbers import OUTCOMES
 
+from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.errors import CorruptArtifactError, MindcorpusError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import prepare
+from mindcorpus.remedies import Remake
 from mindcorpus.settings import Settings
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
@@ -119,3 +121,11 @@ def test_a_prepare_beside_merges_ends_whole_or_with_an_error_of_ours(data_dir: P
     assert wrong == []
     assert "done" in ends
     assert verify(data_dir) == []
+
+
+def test_a_damaged_file_is_told_in_the_words_of_no_face(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(CorruptArtifactError) as raised:
+        ParquetFile(path)
+    assert (raised.value.hint, raised.value.remedy) == ("", Remake())

@@ -19,8 +19,10 @@ from mindcorpus.formats.registry import FORMATS, FormatEntry, choices, names_of
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.settings import Settings
+from mindcorpus.stages import registry as stages_registry
 from mindcorpus.stages.base import Stage
-from mindcorpus.stages.registry import STAGES, choose
+from mindcorpus.stages.registry import STAGES, StageEntry, choose
+from mindcorpus.storage.kinds import CORPUS, KINDS
 from mindcorpus.storage.store import Store
 
 TOYS = Path(__file__).parents[1] / "toys"
@@ -95,6 +97,66 @@ def test_all_here_is_also_what_exists_but_for_a_name_of_two(twice: None) -> None
         *names_of("all"),
         "sharegpt",
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("FORMAT = no_such_name", "NameError"),
+        ("open('/no/such/file')", "FileNotFoundError"),
+        ("FORMAT = (", "SyntaxError"),
+        ("", "AttributeError"),
+    ],
+)
+def test_a_module_that_fails_in_its_own_way_is_named(
+    code: str, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_format.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "failing_format", raising=False)
+    entry = FormatEntry("failing", "", "", "failing", "", module="failing_format")
+    formats.register(entry)
+    told = f"the format 'failing' cannot be loaded: {error} in failing_format"
+    try:
+        with pytest.raises(SettingsError, match=told):
+            formats.load("failing")
+    finally:
+        formats.remove(entry)
+
+
+def test_a_stage_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_stage.py").write_text("def STAGE():\n    raise ZeroDivisionError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = StageEntry("failing", "", "", "record", on=False, module="failing_stage")
+    stages_registry.register(entry)
+    told = "the stage 'failing' cannot be loaded: ZeroDivisionError in failing_stage"
+    try:
+        with pytest.raises(SettingsError, match=told):
+            choose(("failing",))
+        assert choose(None).of_corpus
+    finally:
+        stages_registry.remove(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "artifact", "told"),
+    [
+        ("all", "mine", "no format can be called 'all'"),
+        ("corpus", "mine", "no format can be called 'corpus'"),
+        ("mine", CORPUS, f"cannot have {CORPUS}.README.md, .*: 'corpus' has it"),
+        ("mine", "mental_health_openai", "'openai' has it"),
+        ("twice", "mental_health_openai", "'openai' has it"),
+    ],
+)
+def test_a_name_or_path_that_stands_for_something_else_is_refused(
+    name: str, artifact: str, told: str, twice: None
+) -> None:
+    before = dict(KINDS), len(FORMATS)
+    with pytest.raises(ValueError, match=told):
+        formats.register(FormatEntry(name, "", "", artifact, ""))
+    assert (dict(KINDS), len(FORMATS)) == before
 
 
 def test_a_broken_format_keeps_no_other_from_being_made(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from mindcorpus.job_requests import LOCAL, MergeRequest, PrepareRequest
 from mindcorpus.progress import PHASES
 from web.pages import job_view
-from web.pages.job_view import JobView, describe_job
+from web.pages.job_view import JobView, asked_for, describe_job
 from workers.jobs.job import STATES, SourceProgress
 
 if TYPE_CHECKING:
@@ -68,3 +69,19 @@ def test_there_are_words_for_every_state_and_phase() -> None:
     assert list(job_view.PHASE_WORDS) == list(job_view._DOING_WORDS) == list(PHASES)
     states = get_args(SourceProgress.model_fields["state"].annotation)
     assert list(job_view._SOURCE_WORDS) == list(states)
+
+
+def test_there_are_words_for_every_field_of_a_request() -> None:
+    # Those of this machine never come over HTTP.
+    fields = {*MergeRequest.model_fields, *PrepareRequest.model_fields} - {*LOCAL}
+    assert set(job_view._ASKED) == fields
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [(None, None), ([], "none"), (["exact_duplicates", "other"], "exact_duplicates, other")],
+)
+def test_the_row_stages_of_a_job_are_told(stores: Stores, stages: Any, told: str | None) -> None:
+    job = stores.submit("A")
+    job = job.model_copy(update={"request": {**job.request, "stages": stages}})
+    assert dict(asked_for(job)).get("Row stages") == told

@@ -15,9 +15,11 @@ from local_service import ROOT, LocalService, until
 from sample_numbers import KEPT, OUTCOMES, READ
 
 from mindcorpus.cli.main import cli
+from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.verify import verify
+from web.local import first_jobs
 from web.local.ready import what_is_missing
 
 if TYPE_CHECKING:
@@ -173,3 +175,18 @@ def test_a_redis_of_ones_own_is_used(tmp_path: Path, redis_url: str) -> None:
         assert once.end() == 0, once.said
         assert "with the Redis of MINDCORPUS_REDIS_URL" in once.said
         assert not (tmp_path / "datasets/.service/redis").exists()
+
+
+def test_findings_that_are_no_rule_of_the_chat_files_are_advice(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = {
+        "rows": 1,
+        "path": "foreign.jsonl",
+        "skipped": {},
+        "split": None,
+        "warnings": [],
+        "findings": {"of-another-format": 2},
+    }
+    first_jobs._show_formats(Terminal(), tmp_path, {"sharegpt": made})
+    assert "sharegpt: name " in capsys.readouterr().out

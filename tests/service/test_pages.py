@@ -267,6 +267,29 @@ def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: W
         assert all(file["url"] is None for file in published_by(job).files)
 
 
+def test_a_job_whose_format_is_not_known_here_has_a_page(
+    app: APIFlask, settings: WebSettings, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mindcorpus.job_requests import PrepareRequest
+    from workers.jobs.job_specs import prepare_spec
+
+    services = app.extensions["mindcorpus"]
+    order = prepare_spec(PrepareRequest(format="openai"), settings)
+    output = {"path": "mental_health_foreign.jsonl", "bytes": 2, "sha256": "0" * 64, "rows": 1}
+    result = {
+        "formats": {"foreign": {"rows": 1, "skipped": {}}},
+        "artifacts": [{"kind": "foreign", **output}],
+        "warnings": [],
+    }
+    ended = {"state": "succeeded", "result": result, "request": {"format": "foreign"}}
+    job = services.job_service.submit(order).job.model_copy(update=ended)
+    monkeypatch.setattr(type(services.store), "get", lambda _store, _job_id: job)
+    page = visitor.get(f"/jobs/{job.id}")
+    assert page.status_code == 200
+    assert "foreign : 1 row" in words(page.text)
+    assert "mental_health_foreign.jsonl" not in page.text
+
+
 def test_there_are_words_for_every_commercial_use() -> None:
     uses = list(get_args(Commercial))
     assert list(overview._MAY) == list(overview._MIXTURE) == uses

@@ -109,8 +109,10 @@ def _corrupt(file: Download, what: str) -> CorruptArtifactError:
 
 
 def known_as(kind: str, inner: str) -> Iterator[str]:
-    """Give the paths under which users know a file of an artifact."""
-    for name, target in KINDS[kind].links.items():
+    """Give the paths under which users know a file of an artifact; none of a kind unknown here."""
+    # A worker may know formats that this process does not.
+    links = KINDS[kind].links if kind in KINDS else {}
+    for name, target in links.items():
         if inner == target:
             yield name
         elif not target:

@@ -20,7 +20,7 @@ from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
-from mindcorpus.formats.chat_rules import RULES
+from mindcorpus.formats.chat_rules import rule_of
 from mindcorpus.formats.registry import FORMATS
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.storage.kinds import CORPUS
@@ -104,7 +104,7 @@ def _show_formats(
     for name, made in formats.items():
         path = str(data_dir / made["path"])
         terminal.show(*format_parts(name, {**made, "path": path}, None))
-        found = [RULES[code] for code in made["findings"]]
+        found = map(rule_of, made["findings"])
         errors = [rule.meaning for rule in found if rule.severity == "error"]
         uses.append(use_of(name, errors, FORMATS[name].use.format(path=path)))
     terminal.show(*ending_parts(formats, uses))

@@ -59,6 +59,7 @@ _ASKED = {
     "revisions": "Revisions",
     "options": "Options",
     "upgrade": "Newest revisions",
+    "stages": "Row stages",
     "format": "Format",
     "formats": "Formats",
     "types": "Types",
@@ -269,14 +270,15 @@ def asked_for(job: Job) -> list[tuple[str, str]]:
     asked = []
     for name, words in _ASKED.items():
         value = job.request.get(name)
-        if value in (None, False, "", [], {}, ()):
+        # No stages at all is said; null stands for those that are on by themselves.
+        if value in (None, False, "", [], {}, ()) and (name != "stages" or value is None):
             continue
         if value is True:
             shown = "yes"
         elif isinstance(value, dict):
             shown = ", ".join(f"{key}: {_text(one)}" for key, one in value.items())
         elif isinstance(value, list | tuple):
-            shown = ", ".join("all" if one == "*" else str(one) for one in value)
+            shown = ", ".join("all" if one == "*" else str(one) for one in value) or "none"
         else:
             shown = _text(value)
         asked.append((words, shown))
