@@ -80,8 +80,11 @@ class LineageJob:
 
 
 def written_changes(changes: Sequence[str]) -> str:
-    """Give what was done to a record's texts as `changed` has it: a word, or a JSON array."""
-    if len(changes) < 2:
+    """Give what was done to a record's texts as `changed` has it: a word, or a JSON array.
+
+    A lone word that begins as an array does is in one too: it would be taken for it.
+    """
+    if len(changes) < 2 and not any(word.startswith("[") for word in changes):
         return "".join(changes)
     return orjson.dumps(changes).decode()
 
@@ -163,7 +166,7 @@ def _lineage(
 
 def _evidence(why: Reason, twin: int, verdicts: Verdicts, places: Numbers) -> str:
     if twin < 0:
-        return ""
+        return why.alone
     if verdicts.code[twin]:
         gone = verdicts.reasons[verdicts.code[twin] - 1].name
         return f"the record that stood for it was left out: {gone}"

@@ -16,11 +16,13 @@ Codes16 = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Reason:
-    """Why records are left out; where another stands for one, in which words that is told."""
+    """Why records are left out, and in which words that is told: a place or a count, no text."""
 
     name: str
     stands: str = ""
     """Evidence where another record stands for it, with `{row}` for that one's corpus row."""
+    alone: str = ""
+    """Evidence where none does."""
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ class Format(ABC):
 
 
 class Encoder(ABC):
-    """Turns rows into lines; made anew for each run, it may count. Travels by pickle before."""
+    """Turns rows into lines of one file, anew for each run; it may count. Travels by pickle."""
 
     @abstractmethod
     def lines(self, table: Any) -> Iterable[bytes]:
@@ -182,15 +182,15 @@ class LineFormat(Format):
             SharedFile(self.folder / name, self._shares(name, sizes, taken.side(side), runs))
             for name, side in sides.items()
         ]
-        firsts = [1 + int(taken.taken[: run.start].sum()) for run in runs]
+        wanted = [taken.side(side) for side in sides.values()]
         return Layout(
             [
                 LineTarget(
                     tuple(file.shares[at] for file in files),
                     tuple(sides.values()),
-                    self.encoder(firsts[at]),
+                    tuple(self.encoder(1 + int(rows[: run.start].sum())) for rows in wanted),
                 )
-                for at in range(len(runs))
+                for at, run in enumerate(runs)
             ],
             files,
         )
@@ -215,13 +215,17 @@ class LineFormat(Format):
             Written(file.path, file.bytes, file.sha256, sum(row[at] for row in rows))
             for at, file in enumerate(files)
         ]
-        made = self.describe([result.encoded for result in results], outputs)
+        encoded = [[result.encoded[at] for result in results] for at in range(len(files))]
+        made = self.describe(encoded, outputs)
         return Made(
             outputs, None if self.entry.suffix else proof, made.findings, made.finding_counts
         )
 
-    def describe(self, encoded: Sequence[Any], outputs: Sequence[Written]) -> Made:
-        """Tell what the encoders' results say of the files; by default nothing more."""
+    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
+        """Tell what the encoders' results say of the files; by default nothing more.
+
+        `encoded` has those of each file, in the order of the runs.
+        """
         del encoded
         return Made(outputs)
 
@@ -236,45 +240,45 @@ def regions_of(
 
 @dataclass(frozen=True)
 class LineTarget:
-    """Where a run's lines go: a share of each file, and which rows that file takes."""
+    """Where a run's lines go: a share of each file, which rows it takes, and what encodes them."""
 
     shares: tuple[Share, ...]
     sides: tuple[bool | None, ...]
-    encoder: Encoder
+    encoders: tuple[Encoder, ...]
 
     def open(self, stack: ExitStack) -> LineWriter:
         """Open the shares."""
         files = [stack.enter_context(share.open()) for share in self.shares]
-        return LineWriter(list(zip(files, self.sides, strict=True)), self.encoder)
+        return LineWriter(list(zip(files, self.sides, self.encoders, strict=True)))
 
 
 @dataclass(frozen=True)
 class LinesWritten:
-    """What a run wrote: rows of each file, and what its encoder gives."""
+    """What a run wrote: rows of each file, and what the encoder of each gives."""
 
     rows: tuple[int, ...]
-    encoded: Any
+    encoded: tuple[Any, ...]
 
 
 class LineWriter:
     """Writes each row's line into the file of its side."""
 
-    def __init__(self, files: Sequence[tuple[Any, bool | None]], encoder: Encoder) -> None:
+    def __init__(self, files: Sequence[tuple[Any, bool | None, Encoder]]) -> None:
         self._files = files
-        self._encoder = encoder
         self._rows = [0] * len(files)
 
     def write(self, table: Any, held_out: Flags) -> None:
         """Write the rows of a table."""
-        for at, (file, side) in enumerate(self._files):
+        for at, (file, side, encoder) in enumerate(self._files):
             rows = table
             if side is not None:
                 wanted = held_out == side
                 rows = table if wanted.all() else table.filter(flags(np.asarray(wanted)))
-            for line in self._encoder.lines(rows):
+            for line in encoder.lines(rows):
                 file.write(line)
             self._rows[at] += rows.num_rows
 
     def result(self) -> LinesWritten:
         """Give what was written."""
-        return LinesWritten(tuple(self._rows), self._encoder.result())
+        results = tuple(encoder.result() for *_, encoder in self._files)
+        return LinesWritten(tuple(self._rows), results)

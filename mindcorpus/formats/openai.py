@@ -72,10 +72,10 @@ class OpenAI(LineFormat):
         """Give what encodes and checks a run's lines."""
         return ChatLines(self.settings["system_prompt"], first_line)
 
-    def describe(self, encoded: Sequence[Any], outputs: Sequence[Written]) -> Made:
+    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
         """Tell what the rules say of the whole file."""
-        (chat,) = outputs
-        checked = combine(encoded, "", chat.bytes)
+        (chat,), (checks,) = outputs, encoded
+        checked = combine(checks, "", chat.bytes)
         findings = [asdict(finding) for finding in checked.findings]
         return Made(outputs, findings=findings, finding_counts=checked.counts)
 

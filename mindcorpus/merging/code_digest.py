@@ -1,4 +1,4 @@
-"""A digest of code: of modules, and of all that they import of our own, and of libraries' versions.
+"""A digest of code: of modules and all that they import, but of installed libraries the versions.
 
 What a cached part was made by is found by following imports, not by a list that somebody keeps: a
 module that is forgotten would serve stale parts for a week.
@@ -11,16 +11,20 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+_INSTALLED = {"site-packages", "dist-packages"}
+
 
 @cache
 def code_digest(modules: tuple[str, ...]) -> str:
-    """Digest the source of modules and of what they import, anywhere in them, of their packages.
+    """Digest the source of modules and of what they import, anywhere in them.
 
-    What is imported for type checkers alone does not count. Other libraries count by version.
+    What is imported for type checkers alone does not count. Libraries that were installed count by
+    version, but for those that the modules themselves are of.
     """
     ours = {module.partition(".")[0] for module in modules}
     seen: dict[str, bytes] = {}
@@ -34,7 +38,8 @@ def code_digest(modules: tuple[str, ...]) -> str:
         seen[name] = source
         for found in _imported(ast.parse(source), name, ours):
             top = found.partition(".")[0]
-            if top in ours:
+            if top in ours or _is_plain(top):
+                ours.add(top)
                 left += [each for each in _with_packages(found) if each not in seen]
             elif top not in sys.stdlib_module_names:
                 libraries.add(top)
@@ -47,10 +52,34 @@ def code_digest(modules: tuple[str, ...]) -> str:
 
 
 def _source(name: str) -> bytes:
-    spec = find_spec(name)
+    spec = _spec(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return b""
     return Path(spec.origin).read_bytes()
+
+
+@cache
+def _spec(name: str) -> ModuleSpec | None:
+    """Find a module without running any code of the packages above it."""
+    above, _, _ = name.rpartition(".")
+    if not above:
+        try:
+            return find_spec(name)
+        except ValueError:  # one that was made at run time
+            return None
+    package = _spec(above)
+    if package is None or package.submodule_search_locations is None:
+        return None
+    return PathFinder.find_spec(name, package.submodule_search_locations)
+
+
+def _is_plain(top: str) -> bool:
+    """Tell whether a module's code may change while no version does."""
+    spec = None if top in sys.stdlib_module_names else _spec(top)
+    if spec is None:
+        return False
+    places = spec.submodule_search_locations or [spec.origin or ""]
+    return not any(_INSTALLED.intersection(Path(place).parts) for place in places)
 
 
 def _with_packages(name: str) -> Iterator[str]:
@@ -71,10 +100,11 @@ def _imported(tree: ast.AST, module: str, ours: set[str]) -> Iterator[str]:
                 above = module.split(".")[: -node.level]
                 home = ".".join([*above, *filter(None, [home])])
             yield home
+            top = home.partition(".")[0]
             for alias in node.names:
                 # A name may be a module of its own.
                 whole = f"{home}.{alias.name}"
-                if home.partition(".")[0] in ours and _is_module(whole):
+                if (top in ours or _is_plain(top)) and _spec(whole):
                     yield whole
 
 
@@ -92,13 +122,6 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
 def _is_for_type_checkers(test: ast.expr) -> bool:
     name = test.id if isinstance(test, ast.Name) else getattr(test, "attr", "")
     return name == "TYPE_CHECKING"
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except (ImportError, AttributeError, ValueError):
-        return False
 
 
 def _version(library: str) -> str:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from mindcorpus._version import __version__
@@ -35,7 +36,7 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
     made_of = {
         "code": code,
         "version": __version__,
-        "stages": [[stage.name, stage.version, repr(stage)] for stage in stages],
+        "stages": [[stage.name, stage.version, repr(stage), _data_of(stage)] for stage in stages],
         "source": source.name,
         "mapping": source.model_dump_json(include={"adapter", "type", "tags", "files", "options"}),
         "file": file.path,
@@ -47,6 +48,19 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
 
 def _module_of(maker: object) -> str:
     return str(getattr(maker, "__module__", type(maker).__module__))
+
+
+def _data_of(stage: RecordStage) -> list[str]:
+    # A stage need not derive from the protocol, which has the default.
+    files: tuple[Path, ...] = getattr(stage, "files", ())
+    return [_digest(path, (found := path.stat()).st_mtime_ns, found.st_size) for path in files]
+
+
+@lru_cache
+def _digest(path: Path, _changed: int, _size: int) -> str:
+    """Digest a file once as long as it seems the same: every shard asks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class PartCache:

@@ -162,7 +162,7 @@ class _Gathered:
     def _keep(self, record: Kept) -> Drop | None:
         number, input_, response, rejected, own_tags, change, item = record
         tags = list(dict.fromkeys((*self._job.tags, *own_tags)))
-        changed = change
+        changed = written_changes((change,)) if change else ""
         facts = self._no_facts
         if self._job.stages:
             outcome = self._judge(record, tags)
@@ -264,8 +264,11 @@ def _index_array(column: Sequence[Any], type_: Any) -> Any:
         return texts([value if value is None else value.encode() for value in column])
     if type_ == pa.binary(16):
         return keys(column)
-    valid = np.array([value is not None for value in column], bool)
-    return numbers([value or 0 for value in column], type_, valid)
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+        valid = np.array([value is not None for value in column], bool)
+        return numbers([value or 0 for value in column], type_, valid)
+    # Only a stage's facts come here, and pay for what it loads.
+    return pa.array(column, type_)
 
 
 def _place_of(error: Exception) -> str:

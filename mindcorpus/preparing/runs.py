@@ -19,8 +19,8 @@ from mindcorpus.records import COLUMNS
 # Parquet that one task reads, by the size of its text. It decides the Arrow files, of which
 # `datasets` reads any number.
 _RUN_BYTES = 32 * 1024 * 1024
-#: A slice is as large as these columns of it say, whatever else a format reads: so the bytes of
-#: one format do not depend on which others are made beside it.
+#: A slice is as large as these columns of it say, whatever the formats read: so the bytes of one
+#: format do not depend on which others are made beside it.
 _WEIGHED = ("input", "response", "source", "tags")
 
 
@@ -84,8 +84,9 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
 
 def _slices(parquet: ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[Any]:
     """Give a row group in slices of about a batch's bytes, as its rows become Python objects."""
-    table = parquet.read_group(group, columns)
-    weighed = table.select([name for name in _WEIGHED if name in columns])
-    rows = max(1, table.num_rows * BATCH_BYTES // max(1, weighed.nbytes))
+    table = parquet.read_group(group, tuple(dict.fromkeys((*columns, *_WEIGHED))))
+    weight = table.select(_WEIGHED).nbytes
+    table = table.select(columns)
+    rows = max(1, table.num_rows * BATCH_BYTES // max(1, weight))
     for first in range(0, table.num_rows, rows):
         yield table.slice(first, rows)

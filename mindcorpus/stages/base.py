@@ -56,6 +56,8 @@ class RecordStage(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
+    files: ClassVar[tuple[Path, ...]] = ()
+    """Data that it reads: parts are named after their bytes."""
 
     def apply(self, record: Record) -> tuple[Record, Verdict]:
         """Give the record, changed or not, and what is to be said of it."""

@@ -254,3 +254,64 @@ def test_a_part_is_named_after_the_stages_that_looked_at_its_records(tmp_path: P
         (tmp_path / "shout.py").write_text(_SHOUT.replace(old, new))
         names.append(name_in(Path(paths), catalog, "shout"))
     assert len(set(names)) == 5
+
+
+@pytest.mark.parametrize(
+    ("imports", "file"),
+    [
+        ("import helper", "helper.py"),
+        ("from helper import loud", "helper.py"),
+        ("from helpers.deep import loud", "helpers/deep.py"),
+        ("from helpers import deep", "helpers/deep.py"),
+        ("from helpers.deep import loud", "helpers/__init__.py"),
+        ("import helper", "helpers/deep.py"),
+    ],
+)
+def test_a_part_is_named_after_helpers_of_other_packages(
+    imports: str, file: str, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY)
+    (tmp_path / "shout.py").write_text(f"{imports}\n{_SHOUT}")
+    (tmp_path / "helper.py").write_text("def loud():\n    from helpers import deep\n")
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers/__init__.py").touch()
+    (tmp_path / "helpers/deep.py").write_text("loud = 1\n")
+    paths = Path(f"{tmp_path}{os.pathsep}{Path(mindcorpus.__file__).parents[1]}")
+    before = name_in(paths, catalog, "shout")
+    with (tmp_path / file).open("a") as changed:
+        changed.write("# Changed.\n")
+    assert name_in(paths, catalog, "shout") != before
+
+
+def test_a_part_is_named_after_the_versions_of_installed_libraries(tmp_path: Path) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY)
+    (tmp_path / "shout.py").write_text(f"import library\n{_SHOUT}")
+    installed = tmp_path / "site-packages"
+    (installed / "library.dist-info").mkdir(parents=True)
+    (installed / "library.py").touch()
+    root = Path(mindcorpus.__file__).parents[1]
+    paths = Path(os.pathsep.join(map(str, (tmp_path, installed, root))))
+    names = []
+    for version, code in (("1", ""), ("1", "# Changed.\n"), ("2", "")):
+        (installed / "library.py").write_text(code)
+        metadata = f"Metadata-Version: 2.1\nName: library\nVersion: {version}\n"
+        (installed / "library.dist-info/METADATA").write_text(metadata)
+        names.append(name_in(paths, catalog, "shout"))
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_part_is_named_after_the_data_that_its_stages_read(tmp_path: Path) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(ENTRY)
+    data = tmp_path / "words.txt"
+    files = f"files = (__import__('pathlib').Path({str(data)!r}),)"
+    stage = _SHOUT.replace("    loud: int = 1", f"    {files}\n    loud: int = 1")
+    (tmp_path / "shout.py").write_text(stage)
+    paths = Path(f"{tmp_path}{os.pathsep}{Path(mindcorpus.__file__).parents[1]}")
+    names = []
+    for text in ("one", "two", "one"):
+        data.write_text(text)
+        names.append(name_in(paths, catalog, "shout"))
+    assert names[0] == names[2] != names[1]

@@ -1,0 +1,106 @@
+"""What row stages say of records, carried to the index, the lineage and the statistics unharmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mindcorpus.corpus.lineage import (
+    LineageJob,
+    PartOrigin,
+    read_changes,
+    write_lineage,
+    written_changes,
+)
+from mindcorpus.corpus.verdicts import Reason, Verdicts
+from mindcorpus.merging.parts import Part, PartJob, build_part
+from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
+from mindcorpus.sources.adapters import Columns
+from mindcorpus.sources.readers import Shard
+from mindcorpus.stages.base import Record, RecordStage, Verdict
+
+
+@dataclass(frozen=True)
+class Says:
+    """Says the same of every record."""
+
+    name: ClassVar[str] = "says"
+    version: ClassVar[int] = 1
+    files: ClassVar[tuple[Path, ...]] = ()
+    verdict: Verdict
+    columns: pa.Schema
+
+    def apply(self, record: Record) -> tuple[Record, Verdict]:
+        return record, self.verdict
+
+    def facts(self) -> pa.Schema:
+        return self.columns
+
+
+def part_of(folder: Path, *stages: RecordStage) -> Part:
+    """Make a part of two records and a dropped row between them."""
+    rows = folder / "rows.jsonl"
+    rows.write_text('{"q": "one", "a": "1"}\n{"q": " ", "a": "-"}\n{"q": "two", "a": "2"}\n')
+    shard = Shard(rows, rows.name, "jsonl", 0, rows.stat().st_size)
+    adapter = Columns(input="q", response="a")
+    job = PartJob(shard, "own", "talk", (), adapter, stages, folder / "part")
+    return build_part(job, lambda *_: None)
+
+
+def lineage_of(folder: Path, part: Part, verdicts: Verdicts) -> list[dict[str, Any]]:
+    origin = PartOrigin(part.index, part.kept, "own", "talk", "rows.jsonl", "", "MIT", 0)
+    job = LineageJob((origin,), verdicts.save(folder), folder / "lineage.parquet")
+    write_lineage(job, lambda *_: None)
+    found: list[dict[str, Any]] = pq.read_table(job.target).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    "changes", [[], ["cut"], ["[redacted]"], ["["], ["cut", "[redacted]"], ["[1]", "[2]"]]
+)
+def test_changes_are_read_as_they_were_written(changes: list[str]) -> None:
+    assert read_changes(written_changes(changes)) == changes
+
+
+def test_a_change_that_looks_like_an_array_is_counted_as_the_word_it_is(tmp_path: Path) -> None:
+    part = part_of(tmp_path, Says(Verdict(changed=("[redacted]",)), pa.schema([])))
+    none = Verdicts.none(2)
+    changed = [row["changed"] for row in lineage_of(tmp_path, part, none)]
+    assert changed == ['["[redacted]"]', None, '["[redacted]"]']
+    origin = PartOrigin(part.index, part.kept, "own", "talk", "rows.jsonl", "", "MIT", 0)
+    told = compute_statistics(StatisticsJob((origin,), none.save(tmp_path)), lambda *_: None)
+    assert told["sources"]["own"]["changed"] == {"[redacted]": 2}
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (pa.binary(32), b"k" * 32),
+        (pa.binary(16), b"k" * 16),
+        (pa.binary(), b"any"),
+        (pa.list_(pa.int32()), [1, 2]),
+        (pa.bool_(), True),
+        (pa.int8(), -1),
+        (pa.float64(), 0.5),
+        (pa.string(), "word"),
+        (pa.dictionary(pa.int32(), pa.string()), "word"),
+    ],
+)
+def test_facts_may_be_of_any_type(type_: pa.DataType, value: Any, tmp_path: Path) -> None:
+    part = part_of(tmp_path, Says(Verdict(facts=(value,)), pa.schema([("fact", type_)])))
+    column = pq.read_table(part.index).column("fact")
+    assert column.type == type_
+    assert column.to_pylist() == [value, None, value]
+
+
+def test_a_record_that_none_stands_for_has_the_evidence_of_its_stage(tmp_path: Path) -> None:
+    left_out = Verdicts.none(2).leave_out(np.array([1]), Reason("rare", alone="fewer than 2 alike"))
+    *_, row = lineage_of(tmp_path, part_of(tmp_path), left_out)
+    told = (row["status"], row["reason"], row["evidence"])
+    assert told == ("dropped", "rare", "fewer than 2 alike")
