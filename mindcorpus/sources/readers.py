@@ -150,14 +150,34 @@ def _skip_line(file: IO[bytes]) -> int:
     return skipped
 
 
+def _may_be_rounded(value: Any) -> bool:
+    """Whether a value holds a float that an integer of more than 64 bits may have become."""
+    kind = type(value)
+    if kind is float:
+        return bool(abs(value) >= 2**63)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list:
+        return False
+    # In a loop: this is done for every row.
+    for each in value:  # noqa: SIM110
+        if type(each) is not str and _may_be_rounded(each):
+            return True
+    return False
+
+
 def _parse_line(number: int, line: bytes) -> Row | Drop:
     try:
-        return Row(number, orjson.loads(line))
+        value = orjson.loads(line)
+        if not _may_be_rounded(value):
+            return Row(number, value)
     except orjson.JSONDecodeError:
         pass
+    except RecursionError:  # nested too deeply for the other parser as well
+        return Row(number, value)
     try:
-        # The standard parser takes what orjson refuses (NaN, lone surrogates), and says where it
-        # stops.
+        # The standard parser takes what orjson refuses (NaN, lone surrogates) or rounds (integers
+        # of more than 64 bits), and says where it stops.
         return Row(number, json.loads(line.decode()))
     except UnicodeDecodeError as error:
         return Drop(number, "not-utf8", f"at byte {error.start} of the line")

@@ -92,6 +92,7 @@ def test_shards_of_any_size_hold_the_same_rows(
 
 @io_settings
 @given(rows=st.lists(any_json, min_size=1, max_size=5), bom=st.booleans())
+@example(rows=[{"a": [-(2**63) - 1, 2**64]}, 2**70, {"b": 1e300}], bom=False)
 def test_rows_are_what_json_reads(rows: list[Any], bom: bool) -> None:
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     assert values(read_bytes(text.encode("utf-8-sig" if bom else "utf-8"), "jsonl")) == rows

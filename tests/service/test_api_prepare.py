@@ -76,7 +76,7 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         "instruction": "Answer:",
         "validation_share": 0.3,
     }
-    assert asking.post("/prepare", json=body).json()["request"] == body
+    assert asking.post("/prepare", json=body).json()["request"] == {**body, "formats": []}
     plain = asking.post("/prepare", json={"force": True}).json()
     assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (42, 0.2)
 
