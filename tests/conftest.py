@@ -9,10 +9,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hub_server import HubServer
 
 from mindcorpus.settings import Settings
+
+# No test is timed: these machines are shared.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["service_fixtures", "fault_fixtures", "browser_fixtures"]
 
