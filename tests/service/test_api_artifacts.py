@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from registered import FORMATS
 from sample_numbers import KEPT
 
 from mindcorpus.api import merge_all_datasets
