@@ -249,7 +249,7 @@ def test_a_source_without_a_home_is_told_to_each_in_its_words(tmp_path: Path) ->
 
 
 def texts_of(path: Path) -> list[str]:
-    """Give the texts of a module, without docstrings and what fields of the catalogue explain."""
+    """Give the texts of a module, without docstrings, what fields explain, and their options."""
     tree = ast.parse(path.read_text("utf-8"))
     passed = {
         id(text)
@@ -258,6 +258,8 @@ def texts_of(path: Path) -> list[str]:
             [node.value]
             if isinstance(node, ast.Expr)
             or (isinstance(node, ast.keyword) and node.arg == "description")
+            else node.args
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Flag"
             else []
         )
     }
