@@ -133,14 +133,6 @@ class PrepareRequest(_Request):
             raise ValueError("give `format` or `formats`, not both")
         return self
 
-    def with_formats(self, names: tuple[str, ...]) -> Self:
-        """Give the same request for these formats."""
-        return self.model_copy(
-            update={"format": names[0], "formats": ()}
-            if len(names) == 1
-            else {"format": "all", "formats": names}
-        )
-
     def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
         """Give the same request with what it leaves open filled in: seed, prompts, share."""
         open_ = {name: defaults[name] for name in DEFAULTED if getattr(self, name) is None}

@@ -19,7 +19,7 @@ from mindcorpus.cli.render import (
 from mindcorpus.cli.tables import bullets, findings_table
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
-from mindcorpus.formats.registry import FORMATS, names_of
+from mindcorpus.formats.registry import FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -75,7 +75,7 @@ def make_formats(
     store.folder("corpus")  # without a corpus there is nothing to ask about
     wanted = names_of(request.format, request.formats, store.exists)
     force = _agreed(terminal, settings, wanted, force=request.force)
-    request = request.with_formats(wanted).model_copy(update={"force": force})
+    request = with_formats(request, wanted).model_copy(update={"force": force})
     terminal.say(
         f"Preparing {' and '.join(wanted)} in {settings.data_dir}.",
         "Ctrl-C stops it; what is there stays as it is until the new format is complete.",

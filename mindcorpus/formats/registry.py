@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from mindcorpus.registry import Registry
 from mindcorpus.storage.kinds import CARD, KINDS, MANIFEST, ArtifactKind
 
 if TYPE_CHECKING:
     from mindcorpus.formats.base import Format
+    from mindcorpus.job_requests import PrepareRequest
 
+_Request = TypeVar("_Request", bound="PrepareRequest")
 #: The word that stands for the formats the guide promises.
 ALL = "all"
 
@@ -105,6 +107,16 @@ def names_of(
     else:
         wanted = {FORMATS.find(format_).name}
     return tuple(name for name in FORMATS if name in wanted)
+
+
+def with_formats(request: _Request, names: tuple[str, ...]) -> _Request:
+    """Give the same request for these formats, in the one way in which a set of them is said."""
+    format_, formats = ALL, names
+    if len(names) == 1:
+        (format_,), formats = names, ()
+    elif names == names_of(ALL):
+        formats = ()
+    return request.model_copy(update={"format": format_, "formats": formats})
 
 
 def load(name: str) -> type[Format]:

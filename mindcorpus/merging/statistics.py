@@ -17,7 +17,7 @@ import orjson
 import pyarrow.parquet as pq
 
 from mindcorpus.corpus.lineage import PartOrigin, read_changes
-from mindcorpus.corpus.verdicts import SavedVerdicts
+from mindcorpus.corpus.verdicts import Codes16, Reason, SavedVerdicts
 from mindcorpus.stages.base import Indexes
 from mindcorpus.storage.row_counts import DUPLICATE
 
@@ -76,14 +76,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         counts["read"] += len(index)
         counts["kept"] += len(kept)
         counts["dropped"].update(_counted(index["reason"]))
-        alone = np.bincount(code[twin < 0], minlength=len(verdicts.reasons) + 1)[1:]
-        counts["dropped"].update(
-            {
-                reason.name: int(rows)
-                for reason, rows in zip(verdicts.reasons, alone, strict=True)
-                if rows
-            }
-        )
+        counts["dropped"].update(_by_reason(code[twin < 0], verdicts.reasons))
         for changed, rows in _counted(kept["changed"]).items():
             for change in read_changes(changed):
                 counts["changed"][change] += rows
@@ -127,6 +120,15 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         },
         "overlap": _overlap(job.parts, starts, sources, lambda: tick(0, 0)),
     }
+
+
+def _by_reason(code: Codes16, reasons: Sequence[Reason]) -> Counter[str]:
+    """Count the records that are left out; several reasons may have one name."""
+    counts = np.bincount(code, minlength=len(reasons) + 1)[1:].tolist()
+    found: Counter[str] = Counter()
+    for reason, rows in zip(reasons, counts, strict=True):
+        found[reason.name] += rows
+    return +found
 
 
 def _counted(column: pd.Series[Any]) -> dict[str, int]:

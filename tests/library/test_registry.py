@@ -25,6 +25,8 @@ from mindcorpus.stages.registry import STAGES, StageEntry, choose
 from mindcorpus.storage.kinds import CORPUS, KINDS
 from mindcorpus.storage.store import Store
 
+pytest_plugins = ("made_sample",)
+
 TOYS = Path(__file__).parents[1] / "toys"
 
 

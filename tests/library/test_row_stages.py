@@ -53,9 +53,17 @@ def part_of(folder: Path, *stages: RecordStage) -> Part:
     return build_part(job, lambda *_: None)
 
 
+def origin_of(part: Part) -> PartOrigin:
+    return PartOrigin(part.index, part.kept, "own", "talk", "rows.jsonl", "", "MIT", 0)
+
+
+def statistics_of(folder: Path, part: Part, verdicts: Verdicts) -> dict[str, Any]:
+    job = StatisticsJob((origin_of(part),), verdicts.save(folder))
+    return compute_statistics(job, lambda *_: None)
+
+
 def lineage_of(folder: Path, part: Part, verdicts: Verdicts) -> list[dict[str, Any]]:
-    origin = PartOrigin(part.index, part.kept, "own", "talk", "rows.jsonl", "", "MIT", 0)
-    job = LineageJob((origin,), verdicts.save(folder), folder / "lineage.parquet")
+    job = LineageJob((origin_of(part),), verdicts.save(folder), folder / "lineage.parquet")
     write_lineage(job, lambda *_: None)
     found: list[dict[str, Any]] = pq.read_table(job.target).to_pylist()
     return found
@@ -73,8 +81,7 @@ def test_a_change_that_looks_like_an_array_is_counted_as_the_word_it_is(tmp_path
     none = Verdicts.none(2)
     changed = [row["changed"] for row in lineage_of(tmp_path, part, none)]
     assert changed == ['["[redacted]"]', None, '["[redacted]"]']
-    origin = PartOrigin(part.index, part.kept, "own", "talk", "rows.jsonl", "", "MIT", 0)
-    told = compute_statistics(StatisticsJob((origin,), none.save(tmp_path)), lambda *_: None)
+    told = statistics_of(tmp_path, part, none)
     assert told["sources"]["own"]["changed"] == {"[redacted]": 2}
 
 
@@ -97,6 +104,14 @@ def test_facts_may_be_of_any_type(type_: pa.DataType, value: Any, tmp_path: Path
     column = pq.read_table(part.index).column("fact")
     assert column.type == type_
     assert column.to_pylist() == [value, None, value]
+
+
+def test_rows_left_out_twice_for_one_reason_are_all_counted(tmp_path: Path) -> None:
+    part = part_of(tmp_path)
+    verdicts = Verdicts.none(2).leave_out(np.array([1]), Reason("rare"))
+    verdicts = verdicts.leave_out(np.array([0]), Reason("rare"))
+    told = statistics_of(tmp_path, part, verdicts)
+    assert told["sources"]["own"]["dropped"]["rare"] == 2
 
 
 def test_a_record_that_none_stands_for_has_the_evidence_of_its_stage(tmp_path: Path) -> None:

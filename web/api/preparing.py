@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.registry import names_of
+from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
@@ -84,7 +84,7 @@ def prepare(body: PrepareBody) -> Response:
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
         return jsonify({"exists": True, "formats": formats, "job": None})
-    return submitted(prepare_spec(body.with_formats(missing), settings), body)
+    return submitted(prepare_spec(with_formats(body, missing), settings), body)
 
 
 def _check_names(body: PrepareBody, statistics: Mapping[str, Any]) -> None:

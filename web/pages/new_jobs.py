@@ -9,7 +9,7 @@ from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
-from mindcorpus.formats.registry import ALL, FORMATS, names_of
+from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeBody, MergeRequest
 from mindcorpus.storage.store import Store
 from web.api.schemas import PrepareBody
@@ -124,7 +124,7 @@ def make_prepare() -> Any:
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
-    spec = prepare_spec(body.with_formats(asked), services().settings)
+    spec = prepare_spec(with_formats(body, asked), services().settings)
     return _submit(spec, body.model_dump(mode="json"))
 
 

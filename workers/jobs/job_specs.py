@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.registry import ALL, names_of
+from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
@@ -75,13 +75,7 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     Raises `SettingsError` for a name that no format has.
     """
     # The same set of formats is the same work, however it is said.
-    names = names_of(request.format, request.formats)
-    whole = names == names_of(ALL)
-    request = (
-        request.model_copy(update={"format": ALL, "formats": ()})
-        if whole
-        else request.with_formats(names)
-    )
+    request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
     values = request.with_defaults(defaults).model_dump(mode="json")
     return JobSpec(
