@@ -13,7 +13,7 @@ SECONDS ?= 120
 
 .PHONY: run test soak bench bench-service docs-figures screenshots lock clean
 
-run: .venv/run  ## start the service here, have it merge the sample and prepare every format
+run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
 
 test: .venv/test  ## lint, types, import contracts, tests

@@ -106,7 +106,7 @@ def prepare_for_huggingface(
 def prepare_all_formats(
     data_dir: Folder | None = None, **choices: Unpack[Choices]
 ) -> dict[str, PrepareResult]:
-    """Prepare every format from the corpus; gives the results by format."""
+    """Prepare the formats that the guide promises; gives the results by format."""
     return _prepare("all", data_dir, choices)
 
 

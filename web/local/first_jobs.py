@@ -32,7 +32,7 @@ _FILES = tuple(f"{CORPUS}{suffix}" for suffix in (".json", ".csv", ".parquet", "
 
 
 def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, sources: Sources) -> None:
-    """Merge the sample or all sources, and prepare every format, and show what came of it.
+    """Merge the sample or all sources, prepare the formats of `all`, and show what came of it.
 
     A corpus of real sources is replaced after a yes only; without one it is kept, and shown.
     Raises the errors of the jobs.
@@ -54,7 +54,7 @@ def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, source
     if submission.existing is not None:
         terminal.show("", *status_parts(store.status()))
         return
-    made = _followed(terminal, client, submission, "Preparing every format")
+    made = _followed(terminal, client, submission, "Preparing the training formats")
     _show_formats(terminal, data_dir, made["formats"])
 
 

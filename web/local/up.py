@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
 def up(sources: Sources, *, once: bool) -> int:
     """Start everything on this machine: Redis, workers, API; Ctrl-C stops it.
 
-    Merges the sample or the real sources through the API, and prepares every format.
+    Merges the sample or the real sources through the API, and prepares the formats of `all`.
     """
     settings = WebSettings.load()
     terminal = Terminal()
