@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -102,17 +103,22 @@ class Session:
     def settle(self) -> None:
         """Give a program that has shown its prompt the time to wait for the answer.
 
-        CPython loses an interrupt that comes after its last look for one and before it reads.
+        CPython loses an interrupt that comes after its last look for one and before it reads,
+        and a terminal whose mode is changed forgets the keys that were pressed before.
         """
         time.sleep(0.5)
 
     def expect(self, text: str) -> None:
-        """Wait until a text has appeared since the last one that was expected."""
+        """Wait until a text has appeared since the last one that was expected.
+
+        Where it has a space the terminal may break it: a path before it may be of any length.
+        """
         deadline = time.monotonic() + PATIENCE
-        while (at := self.seen.find(text, self._read_to)) < 0:
+        broken = re.compile(r"\s+".join(map(re.escape, text.split(" "))))
+        while (found := broken.search(self.seen, self._read_to)) is None:
             assert time.monotonic() < deadline, self.seen
             assert self._read(), f"ended without {text!r}: {self.seen}"
-        self._read_to = at + len(text)
+        self._read_to = found.end()
 
     def end(self) -> int:
         """Read to the end, and give the exit code."""

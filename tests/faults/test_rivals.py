@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from workers.jobs.job import Job
 
-_PUBLISHED = "        return folder\n\n\ndef _text_of"
+_PUBLISHED = "                old.rename(gone)\n        return folder\n"
 _SECONDS = 4
 
 

@@ -105,6 +105,7 @@ def test_pages_are_turned_with_n_and_p_and_left_with_q(made: Path) -> None:
             for record in records:
                 session.expect(f"{record['row']}  {record['source']}")
             session.expect("q quit")
+            session.settle()
             session.type(key)
         assert session.end() == 0
 
@@ -112,6 +113,7 @@ def test_pages_are_turned_with_n_and_p_and_left_with_q(made: Path) -> None:
 def test_ctrl_c_leaves_the_pages(made: Path) -> None:
     with Session("browse", cwd=made) as session:
         session.expect("q quit")
+        session.settle()
         session.type(CTRL_C)
         assert session.end() == 130
     assert "Traceback" not in session.seen

@@ -246,9 +246,9 @@ import sys
 from pathlib import Path
 from mindcorpus.execution.worker_pool import WorkerPool, Task
 from mindcorpus.progress import Cancellation
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:4]
 from test_worker_pool import work_long
-tasks = [Task(work_long, Path(sys.argv[1]))] * int(sys.argv[3])
+tasks = [Task(work_long, Path(sys.argv[1]))] * int(sys.argv[4])
 WorkerPool(3).run(tasks, lambda *_: None, Cancellation())
 """
 
@@ -258,7 +258,8 @@ def test_workers_end_with_a_parent_that_is_killed(tasks: int, tmp_path: Path) ->
     script, folder = tmp_path / "parent.py", tmp_path / "at work"
     script.write_text(PARENT)
     folder.mkdir()
-    parent = python(script, folder, Path(__file__).parent, tasks)
+    library = Path(__file__).parent
+    parent = python(script, folder, library, library.parent, tasks)
     try:
         busy(folder, tasks)
         workers = psutil.Process(parent.pid).children(recursive=True)
