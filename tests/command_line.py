@@ -21,11 +21,10 @@ import mindcorpus
 
 MAIN = (sys.executable, "-m", "mindcorpus.cli.main")
 PATIENCE = 60.0  # seconds until something that should happen counts as not happening
-# A session's first process takes the terminal as its own, so that Ctrl-C reaches it, and hears
-# it even if the tests were started deaf to it.
+# A session's first process takes the terminal as its own, so that Ctrl-C reaches it.
 _OWN = (
-    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 

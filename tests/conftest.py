@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from hub_server import HubServer
 
 from mindcorpus.settings import Settings
 
+# A shell starts what runs in the background deaf to Ctrl-C, and with it all that starts from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test is timed: these machines are shared.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

@@ -17,11 +17,6 @@ import psutil
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0  # seconds until something that should happen counts as not happening
 _MARK = "MINDCORPUS_TESTS_STACK"
-# Pytest may have been started deaf to Ctrl-C; a user's shell is not.
-_HEARING = (
-    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'web', 'up', *sys.argv[1:]])"
-)
 
 
 def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
@@ -43,7 +38,7 @@ class LocalService:
         self._said = folder / f"said-{self._mark}"
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _HEARING, *arguments],
+                [sys.executable, "-m", "web", "up", *arguments],
                 cwd=folder,
                 env={
                     **kept,
