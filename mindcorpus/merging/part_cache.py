@@ -22,7 +22,8 @@ from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.stages.base import RecordStage
-from mindcorpus.storage.store import Store, sync
+from mindcorpus.storage.disk import sync
+from mindcorpus.storage.store import Store
 
 _FACTS = "part.json"
 _TARGET = "part"
@@ -36,7 +37,7 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
     made_of = {
         "code": code,
         "version": __version__,
-        "stages": [[stage.name, stage.version, repr(stage), _data_of(stage)] for stage in stages],
+        "stages": [[_module_of(stage), repr(stage), _data_of(stage)] for stage in stages],
         "source": source.name,
         "mapping": source.model_dump_json(include={"adapter", "type", "tags", "files", "options"}),
         "file": file.path,

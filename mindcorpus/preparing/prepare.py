@@ -36,7 +36,8 @@ from mindcorpus.storage.manifest import (
     write_text,
 )
 from mindcorpus.storage.ordered_hash import follow
-from mindcorpus.storage.store import Publisher, Staging, Store
+from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.store import Staging, Store
 
 
 @dataclass(frozen=True)

@@ -7,35 +7,31 @@ files of an artifact at the same instant, and whatever dies before leaves the ol
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import (
-    ArtifactError,
     CorruptArtifactError,
     ExistsError,
     NoCorpusError,
     storage_errors,
 )
 from mindcorpus.remedies import Merge, Prepare, Replace
+from mindcorpus.storage import disk
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.publishers import Publications, Publisher
 
 _PUBLISHED = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{16}(-[0-9a-f]{8})?")
-_STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
-_FENCES = 50  # remembered, of the jobs that published last
-_OUTCOMES = ".outcomes"
+_STAGED = re.compile(r"[a-z0-9_-]+-[0-9a-f]{12}")
 
 
 class Staging:
@@ -49,24 +45,14 @@ class Staging:
         """For what is not."""
 
 
-@dataclass(frozen=True)
-class Publisher:
-    """A job that may be tried by several processes; a later try has a greater fence.
-
-    One that wakes up late cannot publish over a later one, nor one over what it published itself.
-    """
-
-    job: str
-    fence: int
-
-
 class Store:
     """The artifacts of one data folder."""
 
     def __init__(self, data_dir: str | Path, publisher: Publisher | None = None) -> None:
         self.data_dir = Path(data_dir)
-        self._publisher = publisher
         self._artifacts = self.data_dir / "artifacts"
+        self._publisher = publisher
+        self._publications = Publications(self._artifacts, publisher)
         self._staging = self.data_dir / "staging"
 
     # Reading
@@ -161,12 +147,8 @@ class Store:
 
     def is_own(self, kind: str) -> bool:
         """Whether the current artifact of a kind was published by this store's publisher."""
-        last = self._last_publisher(kind)
-        return (
-            self._publisher is not None
-            and last.get("job") == self._publisher.job
-            and self.exists(kind)
-            and last.get("folder") == os.readlink(self._artifacts / kind)
+        return self.exists(kind) and self._publications.is_ours(
+            kind, os.readlink(self._artifacts / kind)
         )
 
     def published(self, kind: str) -> dict[str, Any] | None:
@@ -179,76 +161,25 @@ class Store:
         with self.locked():
             if self.is_own(kind):
                 return self.manifest(kind)
-            try:
-                found: dict[str, Any] = json.loads(
-                    self._outcome(kind, self._publisher.job).read_bytes()
-                )
-            except (FileNotFoundError, ValueError):
-                return None
-            return found
-
-    def _outcome(self, kind: str, job: str) -> Path:
-        return self._artifacts / _OUTCOMES / f"{kind}-{job}.json"
-
-    def _keep_outcome(self, kind: str, old: Path) -> None:
-        """Keep the manifest of what is about to be replaced, if it is a job that published it."""
-        last = self._last_publisher(kind)
-        if last.get("job") is None or last.get("folder") != old.name:
-            return
-        path = self._outcome(kind, last["job"])
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_suffix(".draft")
-        with suppress(FileNotFoundError):  # a manifest that somebody removed
-            shutil.copyfile(old / MANIFEST, draft)
-            sync(draft)
-            draft.replace(path)
-        kept = sorted(path.parent.glob(f"{kind}-*.json"), key=lambda each: each.stat().st_mtime_ns)
-        for oldest in kept[:-_FENCES]:
-            oldest.unlink()
-
-    def _last_publisher(self, kind: str) -> dict[str, Any]:
-        try:
-            last: dict[str, Any] = json.loads((self._artifacts / f".{kind}.publisher").read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return last
+            return self._publications.outcome(kind)
 
     def begin(self, *kinds: str) -> None:
         """Note that this publisher's try has begun: earlier tries of its job publish no more.
 
         Raises `ArtifactError` for one that is itself an earlier try.
         """
-        if self._publisher is not None:
-            with self.locked():
-                for kind in kinds:
-                    last = self._last_publisher(kind)
-                    self._note(kind, last.get("job"), last.get("folder"))
-
-    def _note(self, kind: str, job: str | None, folder: str | None) -> None:
-        """Note by which job a folder is published, and this try among those of its job."""
-        assert self._publisher is not None
-        ours, fence = self._publisher.job, self._publisher.fence
-        fences: dict[str, int] = self._last_publisher(kind).get("fences", {})
-        # Of its own tries alone: which of two jobs was claimed first says nothing.
-        if fences.pop(ours, 0) > fence:
-            raise ArtifactError(
-                f"a later try makes {self.path(kind).name} meanwhile",
-                file=str(self.path(kind)),
-                hint="Nothing is to do.",
-            )
-        fences = dict([*fences.items(), (ours, fence)][-_FENCES:])
-        path = self._artifacts / f".{kind}.publisher"
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps({"job": job, "folder": folder, "fences": fences}))
-        sync(draft)
-        draft.replace(path)
+        if self._publisher is None:
+            return
+        with self.locked():
+            for kind in kinds:
+                self._publications.begin(kind, self.path(kind))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep others from publishing, sweeping and locking sources meanwhile."""
         with storage_errors(self.data_dir):
             self._artifacts.mkdir(parents=True, exist_ok=True)
-            with _locked(self._artifacts):
+            with disk.locked(self._artifacts):
                 yield
 
     def sweep(self, *, wait: bool = True) -> bool:
@@ -260,13 +191,13 @@ class Store:
             return True
         with storage_errors(self.data_dir):
             try:
-                held = _lock(self._artifacts, wait=wait)
+                held = disk.lock(self._artifacts, wait=wait)
             except BlockingIOError:
                 return False
             try:
                 self._sweep()
             finally:
-                _unlock(held)
+                disk.unlock(held)
         return True
 
     def _refuse_foreign(self, kind: str) -> None:
@@ -290,10 +221,10 @@ class Store:
             for folder in (self._artifacts, self._staging):
                 folder.mkdir(parents=True, exist_ok=True)
             root = self._staging / f"{kind}-{secrets.token_hex(6)}"
-            with _locked(self._artifacts):
+            with disk.locked(self._artifacts):
                 self._sweep()
                 root.mkdir()
-                owned = _lock(root)
+                owned = disk.lock(root)
             try:
                 staging = Staging(root)
                 staging.output.mkdir()
@@ -301,7 +232,7 @@ class Store:
                 yield staging
             finally:
                 shutil.rmtree(root, ignore_errors=True)
-                _unlock(owned)
+                disk.unlock(owned)
 
     def _sweep(self) -> None:
         """Remove half-made links, staging folders that nobody holds and artifacts without a link.
@@ -317,28 +248,27 @@ class Store:
             if not _STAGED.fullmatch(folder.name):
                 continue
             try:
-                held = _lock(folder, wait=False)
+                held = disk.lock(folder, wait=False)
             except (BlockingIOError, FileNotFoundError, NotADirectoryError):
                 continue
             shutil.rmtree(folder, ignore_errors=True)
-            _unlock(held)
+            disk.unlock(held)
         current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
         for folder in self._artifacts.iterdir():
             if _has_our_name(folder.name) and folder.name not in current:
                 shutil.rmtree(folder, ignore_errors=True)
-        for draft in (self._artifacts / _OUTCOMES).glob("*.draft"):
-            draft.unlink()
+        self._publications.sweep()
 
     def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
 
         Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
         """
-        with storage_errors(self.data_dir), _locked(self._artifacts):
+        with storage_errors(self.data_dir), disk.locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             # Once more, now that nobody else publishes: another run may have been faster.
             self.refuse_to_overwrite(kind, force=force)
-            _sync_all(output)
+            disk.sync_all(output)
             link = self._artifacts / kind
             old = self._artifacts / os.readlink(link) if link.is_symlink() else None
             folder = self._artifacts / f"{kind}-{digest}"
@@ -346,16 +276,15 @@ class Store:
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
             if old is not None:
-                self._keep_outcome(kind, old)
-            if self._publisher is not None:
-                self._note(kind, self._publisher.job, folder.name)
+                self._publications.keep_outcome(kind, old)
+            self._publications.publish(kind, self.path(kind), folder.name)
             output.rename(folder)
             for name in KINDS[kind].links:
-                _point(self.data_dir / name, _text_of(kind, name))
-            sync(self._artifacts)
-            _point(link, folder.name)
-            sync(self._artifacts)
-            sync(self.data_dir)
+                disk.point(self.data_dir / name, _text_of(kind, name))
+            disk.sync(self._artifacts)
+            disk.point(link, folder.name)
+            disk.sync(self._artifacts)
+            disk.sync(self.data_dir)
             if old is not None and old.exists():
                 # Out of sight first: nobody finds half of it.
                 gone = staging.root / f"replaced-{kind}"
@@ -372,60 +301,3 @@ def _has_our_name(name: str) -> bool:
 def _text_of(kind: str, name: str) -> str:
     """Give the text of the link under which users know a file."""
     return os.path.join("artifacts", kind, KINDS[kind].links[name]).rstrip("/")  # noqa: PTH118 - a link's text, not a path that is opened
-
-
-def _point(link: Path, target: str) -> None:
-    """Make a symbolic link, replacing one with another target in a single rename."""
-    if link.is_symlink() and os.readlink(link) == target:
-        return
-    new = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
-    try:
-        new.symlink_to(target)
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot make a symbolic link: {(error.strerror or 'not supported').lower()}",
-            file=str(link),
-            hint="Choose a data folder on a file system that has them.",
-        ) from error
-    new.replace(link)
-
-
-def _lock(folder: Path, *, wait: bool = True) -> int:
-    """Lock a folder until the returned descriptor is given to `_unlock`, or our end."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _unlock(descriptor: int) -> None:
-    # Closing alone would not do: a worker that was forked meanwhile holds a copy.
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = _lock(folder)
-    try:
-        yield
-    finally:
-        _unlock(descriptor)
-
-
-def sync(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_all(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        sync(path)
-    sync(folder)

@@ -17,7 +17,8 @@ import pytest
 from mindcorpus.errors import ArtifactError, ExistsError
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import SCHEMA_VERSION
-from mindcorpus.storage.store import Publisher, Store
+from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.store import Store
 
 WATCHED = {"os.rename", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree"}
 

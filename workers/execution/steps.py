@@ -12,7 +12,7 @@ from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import Cancellation, Reporter
-from mindcorpus.storage.store import Publisher
+from mindcorpus.storage.publishers import Publisher
 from workers.execution.failures import revived
 from workers.settings import ServiceSettings
 
