@@ -70,7 +70,7 @@ class MergeBody(_Request):
         default=False, description="Use the shipped synthetic sample, not the sources."
     )
     options: Annotated[dict[Name, Annotated[str, Field(max_length=1000)]], Flag("--option")] = (
-        Field({}, max_length=100, description="`NAME.key` -> value.")
+        Field({}, max_length=100, description="`NAME.key` -> value, NAME a source or a row stage.")
     )
     revisions: Annotated[dict[Name, Name], Flag("--revision")] = Field(
         {}, max_length=100, description="Source -> commit, tag or branch to read it at."

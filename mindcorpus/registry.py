@@ -32,9 +32,10 @@ _Entry = TypeVar("_Entry", bound=Entry)
 class Registry(Mapping[str, _Entry]):
     """Entries in the order in which they were registered; of one name the first stands."""
 
-    def __init__(self, what: str) -> None:
-        """Begin empty; `what` is what an entry is, for messages."""
+    def __init__(self, what: str, field: str) -> None:
+        """Begin empty; for messages: what an entry is, and the field of requests that names it."""
         self._what = what
+        self._field = field
         self._entries: dict[str, list[_Entry]] = {}
 
     def register(self, entry: _Entry) -> None:
@@ -65,12 +66,15 @@ class Registry(Mapping[str, _Entry]):
         found = self._entries.get(name, [])
         if not found:
             raise SettingsError(
-                f"there is no {self._what} {name!r}", hint=f"There are {', '.join(self)}."
+                f"there is no {self._what} {name!r}",
+                field=self._field,
+                hint=f"Known: {', '.join(self)}.",
             )
         if len(found) > 1:
             modules = " and ".join(entry.module for entry in found)
             raise SettingsError(
                 f"more than one {self._what} is called {name!r}: {modules}",
+                field=self._field,
                 hint="Give one of them another name, or leave it out; all others can be used.",
             )
         return found[0]
@@ -99,5 +103,6 @@ class Registry(Mapping[str, _Entry]):
             raise SettingsError(
                 f"the {self._what} {entry.name!r} cannot be loaded: {type(error).__name__} in "
                 f"{entry.module}",
+                field=self._field,
                 hint="Mend its module, or leave its entry out; all others can be used.",
             ) from error

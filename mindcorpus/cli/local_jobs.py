@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.cli.inspect import data_dir_option
@@ -21,15 +20,15 @@ from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.formats.registry import FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.merge import merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import load_catalog
-from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def make_corpus(
@@ -38,12 +37,8 @@ def make_corpus(
     """Merge sources into a corpus, and tell what became of every row."""
     settings = Settings.load(data_dir=data_dir, workers=workers)
     # What is wrong with the request is said before anything is asked.
-    asked = (
-        load_catalog([Path(file) for file in request.catalogs])
-        .with_options(request.options)
-        .choose(request.sources, request.exclude)
-    )
-    stage_names(request.stages)
+    asked = choose_sources(request.model_copy(update={"commercial_only": False}))
+    choose_stages(request)
     terminal = Terminal()
     if request.commercial_only and (left := [source for source in asked if not source.commercial]):
         why = [left_out_for(source.name, source.licence.model_dump()) for source in left]

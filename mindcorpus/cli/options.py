@@ -157,7 +157,7 @@ merge_options = _together(
         type=_Pair(),
         callback=_each_once,
         metavar="NAME.KEY=VALUE",
-        help="Change an option of a source's catalogue entry (repeatable).",
+        help="Change an option of a source's catalogue entry, or of a row stage (repeatable).",
     ),
     click.option(
         "--upgrade",

@@ -16,7 +16,8 @@ from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError, stora
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging.merge import MergeResult, chosen, corpus_result, publish_corpus, write_locks
+from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus, write_locks
 from mindcorpus.merging.part_cache import PartCache, part_key
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
@@ -29,8 +30,8 @@ from mindcorpus.sources.fetching import fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
 from mindcorpus.sources.readers import Shard
 from mindcorpus.stages.base import RecordStage
-from mindcorpus.stages.registry import choose
-from mindcorpus.storage.store import Publisher, Store
+from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.store import Store
 
 
 def find_files(
@@ -40,7 +41,7 @@ def find_files(
 
     Raises a `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
     """
-    source, stages = chosen(request)[name], choose(request.stages).of_records
+    source, stages = choose_sources(request)[name], choose_stages(request).of_records
     fetched = try_fetch(source, request, settings, report, cancel)
     if fetched is None:
         return None
@@ -69,7 +70,8 @@ def make_parts(
 
     Raises as `find_files`.
     """
-    source, stages = chosen(request)[found.fetched.source], choose(request.stages).of_records
+    catalog, stages = choose_sources(request), choose_stages(request).of_records
+    source = catalog[found.fetched.source]
     stored = PartCache(Store(settings.data_dir))
     total = found.size
     reading = _Reading(source.name, total, report, cancel)
@@ -103,7 +105,7 @@ def merge_parts(
     `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
     what `merge` raises; what the publisher published in an earlier try is simply given.
     """
-    catalog = chosen(request)
+    catalog = choose_sources(request)
     store = Store(settings.data_dir, publisher)
     if (published := store.published("corpus")) is not None:
         # Whoever published it may have had no time to write the locks.

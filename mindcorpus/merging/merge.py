@@ -13,16 +13,16 @@ from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import assemble
+from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import Catalog, load_catalog
+from mindcorpus.sources.catalog import Catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.lock import SourcesLock
-from mindcorpus.stages.registry import choose
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Staging, Store
@@ -59,7 +59,7 @@ def merge(
     `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
     """
     cancel = cancel or Cancellation()
-    catalog, stages = chosen(request), choose(request.stages)
+    catalog, stages = choose_sources(request), choose_stages(request)
     store = Store(settings.data_dir)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
@@ -92,7 +92,7 @@ def publish_corpus(
     where they are.
     """
     _refuse(found, allow_missing=request.allow_missing)
-    stages = choose(request.stages)
+    stages = choose_stages(request)
     statistics, outputs = assemble(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
     write_account(request, catalog, found, absent, statistics, outputs, staging)
     context.report(Progress("publish"))
@@ -119,18 +119,6 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
         parquet_path=store.path("corpus", f"{CORPUS}.parquet"),
         lineage_path=store.path("corpus", f"{CORPUS}.lineage.parquet"),
         manifest_path=store.path("corpus", f"{CORPUS}.manifest.json"),
-    )
-
-
-def chosen(request: MergeRequest) -> Catalog:
-    """Give the catalogue of the sources that a request names.
-
-    Raises `CatalogError` and `SettingsError`.
-    """
-    return (
-        load_catalog([Path(file) for file in request.catalogs])
-        .with_options(request.options)
-        .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
     )
 
 

@@ -235,7 +235,7 @@ class _Gathered:
                 return Drop(record.number, verdict.drop, verdict.evidence, record.item)
             changes += verdict.changed
             seen = seen._replace(tags=tuple(dict.fromkeys((*seen.tags, *verdict.tags))))
-            assert len(verdict.facts) == len(stage.facts()), f"{stage.name} owes facts of a record"
+            assert len(verdict.facts) == len(stage.facts()), f"{stage} owes facts of a record"
             facts += verdict.facts
         return seen, list(seen.tags), written_changes(changes), tuple(facts)
 

@@ -54,8 +54,6 @@ class Verdict(NamedTuple):
 class RecordStage(Protocol):
     """Looks at one record; runs in the workers that make parts, and gives the same everywhere."""
 
-    name: ClassVar[str]
-    version: ClassVar[int]
     files: ClassVar[tuple[Path, ...]] = ()
     """Data that it reads: parts are named after their bytes."""
 
@@ -110,10 +108,8 @@ def read_column(index: Path, column: str, kind: type[np.generic]) -> npt.NDArray
 class CorpusStage(Protocol):
     """Looks at the indexes of all parts; texts it does not see."""
 
-    name: ClassVar[str]
-    version: ClassVar[int]
     needs: ClassVar[tuple[str, ...]]
-    """The columns of the index that it reads."""
+    """The columns of the index that it reads; a merge in which one is missing does not begin."""
 
     def judge(self, indexes: Indexes, verdicts: Verdicts) -> Verdicts:
         """Give the verdicts of the stages before it, and its own beside them."""

@@ -20,8 +20,6 @@ from mindcorpus.storage.row_counts import DUPLICATE
 class ExactDuplicates:
     """Leaves out every record whose folded input and response an earlier one has as well."""
 
-    name: ClassVar[str] = "exact_duplicates"
-    version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("key",)
 
     def judge(self, indexes: Indexes, verdicts: Verdicts) -> Verdicts:

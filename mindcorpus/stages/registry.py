@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
+from mindcorpus.errors import SettingsError
 from mindcorpus.registry import Registry
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class StageEntry:
             object.__setattr__(self, "module", f"{__package__}.{self.name}")
 
 
-STAGES: Registry[StageEntry] = Registry("stage")
+STAGES: Registry[StageEntry] = Registry("stage", "stages")
 register, remove = STAGES.register, STAGES.remove
 
 
@@ -60,18 +62,41 @@ def names_of(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in STAGES if name in wanted)
 
 
-def choose(names: Sequence[str] | None) -> ChosenStages:
+def choose(
+    names: Sequence[str] | None, options: Mapping[str, str] = MappingProxyType({})
+) -> ChosenStages:
     """Load the stages of these names, or those that are on by themselves.
 
-    Raises `SettingsError` as `names_of`, and where a stage cannot be imported or made.
+    `options` are `{"NAME.KEY": value}`, as people give them. Raises `SettingsError` as `names_of`,
+    where a stage cannot be imported or made, and for an option it has not, or of one that does
+    not run.
     """
     ordered = names_of(names)
-    made = {name: STAGES.make(name, "STAGE") for name in ordered}
+    for target in options:
+        if (name := target.rpartition(".")[0]) not in ordered:
+            raise SettingsError(
+                f"option {target!r}: the row stage {name!r} does not run",
+                field="stages",
+                hint="Name it among the stages, or leave the option out.",
+            )
+    made = {name: _made(name, options) for name in ordered}
     sees = {name: STAGES[name].sees for name in ordered}
     return ChosenStages(
         tuple(cast("RecordStage", made[name]) for name in ordered if sees[name] == "record"),
         tuple(cast("CorpusStage", made[name]) for name in ordered if sees[name] == "corpus"),
     )
+
+
+def _made(name: str, options: Mapping[str, str]) -> object:
+    from mindcorpus.options import build, with_option  # late: it loads pydantic
+
+    given: dict[str, str] = {}
+    kind = STAGES.load(name, "STAGE")
+    for target, value in options.items():
+        owner, _, key = target.rpartition(".")
+        if owner == name:
+            given = with_option(kind, owner, given, key, value)
+    return build(kind, given) if given else STAGES.make(name, "STAGE")
 
 
 register(

@@ -23,13 +23,15 @@ from mindcorpus.errors import (
     WrongBytesError,
 )
 from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.choice import choose_sources
 from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
-from mindcorpus.merging.merge import MergeResult, chosen, merge
+from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.settings import Settings
 from mindcorpus.sources.lock import SourcesLock
-from mindcorpus.storage.store import Publisher, Store
+from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def make(
 def outcomes(request: MergeRequest, settings: Settings) -> Outcomes:
     """Take all steps but the last."""
     found_by_name: dict[str, SourceFiles | MindcorpusError | None] = {}
-    for name in chosen(request).names:
+    for name in choose_sources(request).names:
         try:
             found = find_files(request, name, settings, silent, Cancellation())
             found_by_name[name] = None if found is None else travelled(found)

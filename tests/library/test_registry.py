@@ -35,7 +35,9 @@ def test_every_entry_has_a_module_of_its_kind() -> None:
         assert issubclass(formats.load(name), Format)
     chosen = choose(tuple(STAGES))
     stages: list[Stage] = [*chosen.of_records, *chosen.of_corpus]
-    assert [stage.name for stage in stages] == list(STAGES)
+    assert [type(stage).__module__ for stage in stages] == [
+        entry.module for entry in STAGES.values()
+    ]
 
 
 def test_every_format_is_described_in_the_docs_under_its_title_or_name() -> None:
@@ -43,6 +45,16 @@ def test_every_format_is_described_in_the_docs_under_its_title_or_name() -> None
     headings = set(re.findall(r"^## (.*)$", page, re.MULTILINE))
     for entry in FORMATS.values():
         assert any(entry.name in heading.lower().replace(" ", "") for heading in headings), entry
+
+
+def test_every_stage_is_described_in_the_docs_as_its_entry_says() -> None:
+    page = read("docs/formats.md")
+    for entry in STAGES.values():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{entry.name}` | "))
+        assert entry.summary in row
+        for word in (*entry.reasons, *entry.changes):
+            assert f"`{word}`" in row
+            assert f"\n| `{word}` | " in page
 
 
 def test_all_stands_for_what_the_guide_promises() -> None:

@@ -30,8 +30,6 @@ from mindcorpus.stages.base import Record, RecordStage, Verdict
 class Says:
     """Says the same of every record."""
 
-    name: ClassVar[str] = "says"
-    version: ClassVar[int] = 1
     files: ClassVar[tuple[Path, ...]] = ()
     verdict: Verdict
     columns: pa.Schema

@@ -113,6 +113,25 @@ def test_the_command_line_knows_them(workers: str, catalog: Path, tmp_path: Path
     assert run("verify", *data[:2], cwd=tmp_path, PYTHONPATH=PATHS).code == 0
     listed = run("status", *data[:2], cwd=tmp_path, PYTHONPATH=PATHS)
     assert "mental_health_toy.jsonl" in listed.out
+    # An option of a stage: what has two marks is loud now, and the one after it as well.
+    option = ("--option", "toy_bangs.most=2", "--force")
+    louder = run("merge", *own, *data, *option, cwd=tmp_path, PYTHONPATH=PATHS)
+    assert "Merged 3 records from 6 rows" in louder.out, louder.err
+    assert "too-loud" not in louder.out
+    for wrong, words in (
+        ("toy_bangs.least=2", "no option 'toy_bangs.least'"),
+        ("toy_bangs.most=many", "option toy_bangs.most=many: input should be a valid integer"),
+        ("exact_duplicates.most=2", "no option 'exact_duplicates.most'"),
+    ):
+        ran = run("merge", *own, *data, "--option", wrong, cwd=tmp_path, PYTHONPATH=PATHS)
+        assert (ran.code, words in ran.err) == (3, True), ran.err
+    only = ("--stage", "toy_one_loud", "--force")
+    ran = run("merge", *own, *data, *only, cwd=tmp_path, PYTHONPATH=PATHS)
+    assert ran.code == 3
+    assert "the row stage 'toy_one_loud' needs bangs of each record" in ran.err.replace("\n", " ")
+    idle = ("--stage", "exact_duplicates", "--option", "toy_bangs.most=2", "--force")
+    ran = run("merge", *own, *data, *idle, cwd=tmp_path, PYTHONPATH=PATHS)
+    assert (ran.code, "'toy_bangs' does not run" in ran.err) == (3, True), ran.err
     # Without them the corpus is another one: of the stages only the project's own are there.
     plain = run("merge", *own, *data, "--force", cwd=tmp_path)
     assert "Merged 5 records from 6 rows" in plain.out, plain.err
@@ -169,6 +188,30 @@ def test_the_api_the_workers_and_the_pages_know_them(service: Cluster) -> None:
         overview = browser.get("/").text
         for words in ("Toy lines", "too-loud", "as-loud", "mental_health_toy.jsonl"):
             assert words in overview
+        form = browser.get("/jobs/new/merge").text
+        for words in ("Exclamation marks", "marks what is loud", "too-loud", "bell-added"):
+            assert words in form
+        asked = {
+            "material": "sources",
+            "sources": "own",
+            "stages": ["toy_bangs", "exact_duplicates"],
+            "options": "toy_bangs.most=2",
+            "missing": "stop",
+            "force": "on",
+        }
+        # What one stage needs another has to give: the form says so where they are chosen.
+        alone = {**asked, "stages": ["toy_one_loud"], "options": ""}
+        wrong = browser.post("/jobs/new/merge", data=alone, headers=same(service))
+        assert wrong.status_code == 422
+        assert 'id="field-stages" aria-invalid="true"' in wrong.text
+        assert "needs bangs of each record" in wrong.text
+        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
+        assert job["request"]["stages"] == ["exact_duplicates", "toy_bangs"]
+        assert job["result"]["records"] == 5, "all but the second calm one"
+        asked |= {"stages": ["exact_duplicates", "toy_bangs", "toy_one_loud"], "options": ""}
+        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
+        assert job["request"]["stages"] is None, "those that are on, however they are said"
+        expect_corpus(service.data_dir)
         form = browser.get("/jobs/new/prepare").text
         assert "Toy lines" in form
         assert "A record a line, as it is." in form

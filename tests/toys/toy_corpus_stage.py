@@ -13,8 +13,6 @@ from mindcorpus.stages.base import Indexes
 
 @dataclass(frozen=True)
 class OneLoud:
-    name: ClassVar[str] = "toy_one_loud"
-    version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("bangs",)
 
     def judge(self, indexes: Indexes, verdicts: Verdicts) -> Verdicts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import pyarrow as pa
 
@@ -12,8 +11,6 @@ from mindcorpus.stages.base import Record, Verdict
 
 @dataclass(frozen=True)
 class Bangs:
-    name: ClassVar[str] = "toy_bangs"
-    version: ClassVar[int] = 1
     most: int = 1
 
     def apply(self, record: Record) -> tuple[Record, Verdict]:

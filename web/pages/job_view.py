@@ -270,8 +270,8 @@ def asked_for(job: Job) -> list[tuple[str, str]]:
     asked = []
     for name, words in _ASKED.items():
         value = job.request.get(name)
-        # No stages at all is said; null stands for those that are on by themselves.
-        if value in (None, False, "", [], {}, ()) and (name != "stages" or value is None):
+        # A seed of 0 is said, and no stages at all; null stands for what is the default.
+        if value is None or value is False or (value in ("", [], {}) and name != "stages"):
             continue
         if value is True:
             shown = "yes"

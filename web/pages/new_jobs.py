@@ -11,6 +11,8 @@ from werkzeug.datastructures import MultiDict
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeBody, MergeRequest
+from mindcorpus.stages.registry import STAGES
+from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from web.api.schemas import PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
@@ -22,7 +24,13 @@ from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 
 # mindcorpus.sources.catalog is imported late: it loads pyarrow.
 
-_MERGE_FIELDS = {"NAME.KEY": "options", "option": "options", "source is called": "revisions"}
+# By the error's field, source or words, in this order.
+_MERGE_FIELDS = {
+    "stages": "stages",
+    "NAME.KEY": "options",
+    "option": "options",
+    "source is called": "revisions",
+}
 
 
 @pages.get("/jobs/new/merge")
@@ -32,6 +40,7 @@ def new_merge() -> Response:
     names = [source.name for source in _catalogue()]
     given: Given = MultiDict([("material", "sources"), ("missing", "stop")])
     given.setlist("sources", names)
+    given.setlist("stages", stage_names(None))
     return _merge_form(given, {})
 
 
@@ -59,6 +68,7 @@ def make_merge() -> Any:
         "revisions": pairs(given, "revisions", errors),
         "options": pairs(given, "options", errors),
         "upgrade": ("*",) if "upgrade" in given else (),
+        "stages": tuple(given.getlist("stages")),
     }
     body = checked(MergeBody, values, errors)
     if Store(services().settings.data_dir).corpus_exists() and not values["force"]:
@@ -80,6 +90,7 @@ def _merge_form(given: Given, errors: Errors) -> Response:
         given=given,
         errors=errors,
         sources=_catalogue(),
+        stages=STAGES,
         there=_there("corpus"),
     )
 

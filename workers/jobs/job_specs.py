@@ -6,15 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
+from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from workers.jobs.job import Kind
@@ -45,16 +44,13 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
     """Specify a merge, a part for each source; raises `CatalogError` and `SettingsError`."""
     files = tuple(str(file) for file in settings.catalogs)
     request = request.model_copy(update={"catalogs": files})
-    catalog = (
-        load_catalog([Path(file) for file in request.catalogs])
-        .with_options(request.options)
-        .choose(request.sources, request.exclude, commercial_only=request.commercial_only)
-    )
+    catalog = choose_sources(request)
     if not catalog.names:
         raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
-    if request.stages is not None:
+    if names_stages(request):
+        choose_stages(request)
         # Those that are on by themselves are the same work, named or not.
         named = stage_names(request.stages)
         stages = None if named == stage_names(None) else named

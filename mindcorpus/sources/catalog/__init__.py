@@ -17,13 +17,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from mindcorpus.errors import CatalogError, SettingsError
+from mindcorpus.options import build, no_such_option, problem, with_option
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.sources.adapters import Adapter, Columns, LastMark, Messages
 from mindcorpus.sources.thread_adapter import Threads
@@ -131,12 +131,8 @@ class Source(_Entry):
 
     def build_adapter(self) -> Adapter:
         """Give the adapter with this entry's options; the loader has checked them."""
-        return _validator(self.adapter).validate_python(self.options)
-
-
-@cache
-def _validator(adapter: str) -> TypeAdapter[Adapter]:
-    return TypeAdapter(ADAPTERS[adapter])
+        adapter: Adapter = build(ADAPTERS[self.adapter], self.options)
+        return adapter
 
 
 class Catalog:
@@ -195,32 +191,13 @@ class Catalog:
         changed = dict(self._sources)
         for target, value in options.items():
             name, dot, key = target.rpartition(".")
-            source = self[name] if dot else None
-            known = _options_of(ADAPTERS[source.adapter]) if source else ()
-            if source is None or key not in known:
-                has = f"{name or 'a source'} has {', '.join(known) or 'no options'}"
-                raise SettingsError(f"no option {target!r}", hint=f"Write NAME.KEY=VALUE; {has}.")
-            new = changed[name].model_copy(
-                update={"options": {**changed[name].options, key: value}}
-            )
-            try:
-                new.build_adapter()
-            except ValidationError as error:
-                raise SettingsError(
-                    f"option {target}={value}: {_problem(error)[1].lower()}", field=target
-                ) from None
-            changed[name] = new
+            if not dot:
+                raise no_such_option(target, "NAME is a source or a row stage")
+            source = changed[self[name].name]
+            adapter = ADAPTERS[source.adapter]
+            options = with_option(adapter, name, source.options, key, value)
+            changed[name] = source.model_copy(update={"options": options})
         return Catalog(changed.values())
-
-
-def _options_of(adapter: type[Adapter]) -> tuple[str, ...]:
-    return tuple(name for name in adapter.__dataclass_fields__ if not name.startswith("_"))
-
-
-def _problem(error: ValidationError) -> tuple[str, str]:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return field, first["msg"].removeprefix("Value error, ")
 
 
 def read_entries(text: str, file: str) -> list[Source]:
@@ -250,14 +227,14 @@ def read_entries(text: str, file: str) -> list[Source]:
         try:
             source = Source.model_validate(entry)
         except ValidationError as error:
-            field, message = _problem(error)
+            field, message = problem(error)
             raise CatalogError(
                 f"entry {name}: {message}", file=file, field=field or None, source=str(name)
             ) from None
         try:
             source.build_adapter()
         except ValidationError as error:
-            field, message = _problem(error)
+            field, message = problem(error)
             raise CatalogError(
                 f"entry {name}: {message}",
                 file=file,

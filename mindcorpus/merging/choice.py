@@ -1,0 +1,64 @@
+"""What a request chooses: the sources and the row stages, with their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mindcorpus.errors import SettingsError
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.sources.catalog import Catalog, load_catalog
+from mindcorpus.stages.registry import STAGES, ChosenStages, choose, names_of
+
+
+def choose_sources(request: MergeRequest) -> Catalog:
+    """Give the catalogue of the sources that a request names.
+
+    Raises `CatalogError` and `SettingsError`.
+    """
+    catalog = load_catalog([Path(file) for file in request.catalogs])
+    for owner in {target.rpartition(".")[0] for target in _of_stages(request)}:
+        if owner in catalog.names:
+            raise SettingsError(
+                f"both a source and a row stage are called {owner!r}",
+                hint="Give the source another name: whose option is meant cannot be told.",
+            )
+    options = {
+        target: value
+        for target, value in request.options.items()
+        if target not in _of_stages(request)
+    }
+    return catalog.with_options(options).choose(
+        request.sources, request.exclude, commercial_only=request.commercial_only
+    )
+
+
+def choose_stages(request: MergeRequest) -> ChosenStages:
+    """Load the row stages that a request names; raises `SettingsError`, also for what one lacks."""
+    # Late: it loads pyarrow, and who only wants the sources need not.
+    from mindcorpus.merging.parts import index_schema
+
+    stages = choose(request.stages, _of_stages(request))
+    columns = set(index_schema(stages.of_records).names)
+    names = [name for name in names_of(request.stages) if STAGES[name].sees == "corpus"]
+    for name, stage in zip(names, stages.of_corpus, strict=True):
+        if lacking := sorted(set(stage.needs) - columns):
+            raise SettingsError(
+                f"the row stage {name!r} needs {', '.join(lacking)} of each record, and no stage "
+                "that runs gives it",
+                field="stages",
+                hint="Name the stage that gives it as well.",
+            )
+    return stages
+
+
+def names_stages(request: MergeRequest) -> bool:
+    """Whether a request says anything of row stages."""
+    return request.stages is not None or bool(_of_stages(request))
+
+
+def _of_stages(request: MergeRequest) -> dict[str, str]:
+    return {
+        target: value
+        for target, value in request.options.items()
+        if target.rpartition(".")[0] in STAGES
+    }
