@@ -60,7 +60,8 @@ clean:  ## remove what the targets above made, but for datasets/
 	$(BIN)/python -m pip install --quiet --upgrade pip==$(PIP)
 	touch $@
 
-.venv/run: .venv/venv
+# Its commands come from the registry of formats.
+.venv/run: .venv/venv hatch_build.py mindcorpus/formats/registry.py
 	$(INSTALL) --editable '.[service,local]'
 	touch $@
 

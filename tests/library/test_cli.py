@@ -7,13 +7,12 @@ import re
 import resource
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 from command_line import run
-from documents import read
 from registered import FORMATS, SOURCES
 
 from mindcorpus import errors
@@ -260,17 +259,17 @@ def test_prepare_proves_the_split_and_says_what_it_skipped(copy: Path) -> None:
 
 def test_the_guide_s_commands_are_there(copy: Path) -> None:
     def shortcut(name: str, *arguments: str) -> str:
-        function = scripts[name].replace(":", " import ")
-        called = function.rpartition(" ")[2]
-        code = f"import sys; sys.argv[0] = {name!r}; from {function}; {called}()"
+        command = commands[name]
+        code = f"import sys, {command.module} as it; sys.argv[0] = {name!r}; it.{command.attr}()"
         ran = run(*arguments, cwd=copy, start=(sys.executable, "-c", code))
         assert ran.code == 0, ran.err
         return ran.out
 
-    scripts = tomllib.loads(read("pyproject.toml"))["project"]["scripts"]
+    commands = {each.name: each for each in distribution("mindcorpus").entry_points}
     assert "Usage: merge-datasets [OPTIONS]\n" in shortcut("merge-datasets", "--help")
     assert "Usage: prepare-openai [OPTIONS]\n" in shortcut("prepare-openai", "--help")
     assert "openai" not in shortcut("prepare-huggingface", "--force")
+    assert "mental_health_sharegpt" in shortcut("prepare-sharegpt")
     assert CHAT in shortcut("prepare-all-formats", "--force")
 
 

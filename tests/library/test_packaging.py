@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from registered import SOURCES
 
 import mindcorpus
-from mindcorpus.formats.registry import names_of
+from mindcorpus.formats.registry import FORMATS
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HEAVY = (
@@ -89,7 +89,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         "mindcorpus",
         "merge-datasets",
         "prepare-all-formats",
-        *(f"prepare-{name}" for name in names_of("all")),
+        *(f"prepare-{name}" for name in FORMATS),
     }
 
 
@@ -107,10 +107,11 @@ def test_the_wheel_alone_merges_the_sample(wheel: Path, tmp_path: Path) -> None:
 def test_the_commands_exist() -> None:
     from mindcorpus.cli import main
 
-    for target in PROJECT["project"]["scripts"].values():
-        module, _, function = target.partition(":")
-        assert module == main.__name__
-        assert callable(getattr(main, function))
+    commands = distribution("mindcorpus").entry_points
+    assert len(commands) == 3 + len(FORMATS)
+    for command in commands:
+        assert command.module == main.__name__
+        assert callable(getattr(main, command.attr))
 
 
 # Importing
