@@ -140,7 +140,7 @@ def test_merges_and_prepares_at_the_same_time(cluster: Cluster, sound: Sound) ->
     fill(cluster.data_dir, "alpha", "beta", megabytes=2)
     first = cluster.merge("alpha")
     assert cluster.end(first).state == "succeeded"
-    jobs = [cluster.prepare(), cluster.merge("beta"), cluster.prepare(caps={"alpha": 100})]
+    jobs = [cluster.prepare(), cluster.merge("beta"), cluster.prepare(seed=7)]
     ended = sound([first, *jobs])
     for job in ended.values():
         # What a prepare reads may be replaced under it: then it says so.
