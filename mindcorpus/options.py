@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,9 @@ from mindcorpus.errors import SettingsError
 
 def option_names(kind: type) -> tuple[str, ...]:
     """Give the names of a dataclass' options; a field that begins with `_` is none."""
+    # A stage may be anything that can be called.
+    if not is_dataclass(kind):
+        return ()
     return tuple(field.name for field in fields(kind) if not field.name.startswith("_"))
 
 

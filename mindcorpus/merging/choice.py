@@ -16,18 +16,17 @@ def choose_sources(request: MergeRequest) -> Catalog:
     Raises `CatalogError` and `SettingsError`.
     """
     catalog = load_catalog([Path(file) for file in request.catalogs])
-    for owner in {target.rpartition(".")[0] for target in _of_stages(request)}:
-        if owner in catalog.names:
-            raise SettingsError(
-                f"both a source and a row stage are called {owner!r}",
-                hint="Give the source another name: whose option is meant cannot be told.",
-            )
-    options = {
-        target: value
-        for target, value in request.options.items()
-        if target not in _of_stages(request)
+    of_stages = _of_stages(request)
+    if both := sorted({target.rpartition(".")[0] for target in of_stages} & {*catalog.names}):
+        raise SettingsError(
+            f"both a source and a row stage are called {both[0]!r}",
+            field="options",
+            hint="Give the source another name: whose option is meant cannot be told.",
+        )
+    of_sources = {
+        target: value for target, value in request.options.items() if target not in of_stages
     }
-    return catalog.with_options(options).choose(
+    return catalog.with_options(of_sources).choose(
         request.sources, request.exclude, commercial_only=request.commercial_only
     )
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from catalog_entry import ENTRY, LICENCE
 
-from mindcorpus.errors import CatalogError
+from mindcorpus.errors import CatalogError, SettingsError
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.choice import choose_sources
 from mindcorpus.sources.adapters import Columns
 from mindcorpus.sources.catalog import load_catalog, read_entries
 
@@ -116,3 +118,13 @@ def test_a_name_is_given_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(CatalogError, match=f"entry {name}: the name is taken") as caught:
         load_catalog([path])
     assert (caught.value.file, caught.value.field) == (str(path), "name")
+
+
+def test_an_option_of_a_name_that_a_stage_has_too_is_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(ENTRY.replace('"own"', '"exact_duplicates"'), "utf-8")
+    request = MergeRequest(catalogs=(str(path),), options={"exact_duplicates.input": "q"})
+    with pytest.raises(SettingsError, match="both a source and a row stage are called 'exact_dup"):
+        choose_sources(request)
+    without = request.model_copy(update={"options": {}})
+    assert "exact_duplicates" in choose_sources(without).names

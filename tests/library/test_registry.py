@@ -147,6 +147,8 @@ def test_a_stage_that_cannot_be_made_is_named(
     stages_registry.register(entry)
     told = "the stage 'failing' cannot be loaded: ZeroDivisionError in failing_stage"
     try:
+        with pytest.raises(SettingsError, match=r"no option 'failing\.most'"):
+            choose(("failing",), {"failing.most": "2"})
         with pytest.raises(SettingsError, match=told):
             choose(("failing",))
         assert choose(None).of_corpus
