@@ -175,8 +175,7 @@ def _pair(service: Service) -> int:
 
 def main() -> None:
     """Take all pictures."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mindcorpus-screenshots-") as work:
         folder = Path(work)
         os.environ.update(HF_HOME=str(folder / "hf"), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
@@ -203,6 +202,8 @@ def main() -> None:
                 ]
                 taken += _take(browser, service, token, pictures)
             browser.close()
+    for stale in {*FOLDER.iterdir()} - {*taken}:
+        stale.unlink()
     total = sum(file.stat().st_size for file in taken)
     sys.stdout.write(f"{len(taken)} pictures, {total / 1e6:.1f} MB, in {FOLDER}\n")
 
