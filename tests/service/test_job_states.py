@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from stores import Stores, make_stores
 
 from mindcorpus.errors import DataError, HubUnavailableError
+from mindcorpus.progress import Progress
 from workers.errors import JobFinishedError
 from workers.jobs.job import STATES, TERMINAL
 from workers.jobs.job_specs import PartSpec
@@ -266,7 +267,7 @@ class Jobs(RuleBasedStateMachine):
         pauses = st.sampled_from([0, 600])
         match data.draw(st.integers(0, 5)):
             case 0:
-                self.succeed(claim, data.draw(st.integers(0, 2)))
+                self.succeed(claim, data.draw(st.integers(0, 2)), data.draw(st.integers(0, 100)))
             case 1:
                 self.fail(claim, tolerated=data.draw(st.booleans()))
             case 2:
@@ -278,7 +279,7 @@ class Jobs(RuleBasedStateMachine):
             case _:
                 self.lost(claim)
 
-    def succeed(self, claim: Claim, more: int) -> None:
+    def succeed(self, claim: Claim, more: int, rows: int) -> None:
         model = self.held(claim)
         before = {part.id for part in model.parent.parts} if model and model.parent else set()
         orders = [
@@ -286,7 +287,9 @@ class Jobs(RuleBasedStateMachine):
             for at in range(more if before else 0)
         ]
         with self.alone(claim):
-            messages = self.stores.claims.succeed(claim, {}, parts=orders)
+            messages = self.stores.claims.succeed(
+                claim, {}, parts=orders, progress=Progress("read", "file", rows, rows * 10, 1000)
+            )
         if model is None:
             again = self.models[claim.job_id]
             repeated = again.state == "succeeded" and again.fence == claim.fence
@@ -298,6 +301,8 @@ class Jobs(RuleBasedStateMachine):
         elif model.unwanted:
             model.cancelled()
         else:
+            # What it read is told with its end, whatever was told before.
+            model.rows = rows
             model.end("succeeded")
             for part in sorted(set(self.stores.parts(model.parent.id)) - before):
                 self.add_part(model.parent, part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -45,6 +44,7 @@ class Watched:
         order = merge_spec(MergeRequest(sources=("own",)), self.stores.settings)
         self.job = self.stores.jobs.submit(order).job
         self.claim: Claim
+        self.watch: Supervisor
 
     def run(
         self, meanwhile: Callable[[], object] = lambda: False, job_id: str = ""
@@ -56,12 +56,17 @@ class Watched:
         stores = self.stores
         self.claim = stores.take(job_id or stores.parts(self.job.id)[0])
         work = stores.claims.work_of(self.claim)
-        watch = Supervisor(
+        self.watch = Supervisor(
             self.claim, work, stores.claims, stores.settings, lambda: meanwhile() is True
         )
-        outcome = watch.run()
+        outcome = self.watch.run()
         assert runners() == []
         return outcome
+
+    def succeed(self, value: Any, **more: Any) -> object:
+        """End the job as a worker does; gives what is to be published."""
+        progress = self.watch.progress
+        return self.stores.claims.succeed(self.claim, value, progress=progress, **more)
 
     def once_reading(self, act: Callable[[], object]) -> Callable[[], object]:
         """Give what does something once, when the runner reads."""
@@ -111,16 +116,16 @@ def test_a_runner_s_words_are_handed_on(watched: Make) -> None:
     verdict, found = made.run()
     assert verdict == "done"
     assert found["found"]["source"] == "own"
-    progress = made.stores.jobs.get(made.job.id).progress
+    stores = made.stores
+    assert made.succeed(found, source_size=found["size"])
+    progress = stores.jobs.get(made.job.id).progress
     assert progress.rows == 100
     assert progress.done == found["size"]
-    stores = made.stores
-    assert stores.claims.succeed(made.claim, found, source_size=found["size"])
     verdict, result = made.run(job_id=made.job.id)
     assert (verdict, result["records"]) == ("done", 100)
     assert stores.redis.hget(f"mindcorpus:job:{made.job.id}", "committed") == "1"
     assert Store(stores.settings.data_dir).corpus_exists()
-    assert stores.claims.succeed(made.claim, result) == []
+    assert made.succeed(result) == []
 
 
 def test_a_failure_is_handed_on(watched: Make, tmp_path: Path) -> None:
@@ -132,7 +137,9 @@ def test_a_failure_is_handed_on(watched: Make, tmp_path: Path) -> None:
 
 def test_progress_is_told_all_the_while(watched: Make) -> None:
     made = watched()
-    assert made.run()[0] == "done"
+    verdict, found = made.run()
+    assert verdict == "done"
+    assert made.succeed(found)
     events = [event.data for event in made.stores.jobs.events(made.job.id)]
     reports = [event for event in events if event["type"] == "progress"]
     pauses = [
@@ -286,14 +293,23 @@ def test_the_lease_is_kept_while_it_runs(watched: Make) -> None:
 def test_what_was_counted_is_told_though_redis_was_away_at_the_end(
     watched: Make, redis_server: RedisServer
 ) -> None:
-    made = watched(rows=20_000, lease_seconds=20)
-
-    def away() -> None:
-        # Longer than the runner has to read; it ends while nobody can be told.
-        redis_server.pause()
-        threading.Timer(6, redis_server.resume).start()
-
-    verdict, found = made.run(made.once_reading(away))
+    made = watched(rows=20_000, lease_seconds=60)
+    try:
+        # The runner ends while nobody can be told.
+        verdict, found = made.run(made.once_reading(redis_server.pause))
+    finally:
+        redis_server.resume()
     assert verdict == "done"
+    made.succeed(found)
     progress = made.stores.jobs.get(made.job.id).progress
     assert (progress.rows, progress.done) == (20_000, found["size"])
+
+
+def test_what_was_counted_is_told_though_the_worker_was_stopped_at_the_end(watched: Make) -> None:
+    made = watched(rows=100)
+    # Not before the runner has said its last word: what comes of it counts.
+    verdict, found = made.run(lambda: made.watch._said is not None)
+    assert verdict == "done"
+    made.succeed(found)
+    progress = made.stores.jobs.get(made.job.id).progress
+    assert (progress.rows, progress.done) == (100, found["size"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from mindcorpus.errors import MindcorpusError, StorageError
+from mindcorpus.progress import Progress
 from mindcorpus.remedies import AllowMissing, with_more
 from mindcorpus.storage.store import Store
 from workers.app import publish, publish_all
@@ -85,11 +86,13 @@ class Executor:
         """Have a job done that is held, and write down how it ended; gives that."""
         work: dict[str, Any] = {}
         value: Any = None
+        progress: Progress | None = None
         try:
             refuse_full_disk(self._settings)
             work = self._claims.work_of(claim)
             watch = Supervisor(claim, work, self._claims, self._settings, self._stopping)
             verdict, value = watch.run()
+            progress = watch.progress
         except DiskFullError as error:
             # No try of the job: it has not begun.
             note = f"waits: {error.title}"
@@ -105,7 +108,7 @@ class Executor:
         except MindcorpusError as error:
             verdict = "failed"
             value = {"error": describe(error), "passing": False, "of_source": False}
-        self._surely(lambda: self._publish(self._end(claim, work, verdict, value)))
+        self._surely(lambda: self._publish(self._end(claim, work, verdict, value, progress)))
         return verdict
 
     def _claim(self, job_id: str, queue: str) -> Claim | None:
@@ -122,13 +125,20 @@ class Executor:
             return None
         return claimed
 
-    def _end(self, claim: Claim, work: dict[str, Any], verdict: str, value: Any) -> list[Message]:
+    def _end(
+        self,
+        claim: Claim,
+        work: dict[str, Any],
+        verdict: str,
+        value: Any,
+        progress: Progress | None,
+    ) -> list[Message]:
         """Write down how a job ended; gives what is to be published then."""
         claims, settings = self._claims, self._settings
         error: MindcorpusError
         match verdict:
             case "done":
-                messages = self._done(claim, value)
+                messages = self._done(claim, value, progress)
             case "failed":
                 messages = self._failed(claim, work, value)
             case "released":
@@ -148,9 +158,11 @@ class Executor:
                 messages = []
         return messages
 
-    def _done(self, claim: Claim, result: dict[str, Any]) -> list[Message]:
+    def _done(
+        self, claim: Claim, result: dict[str, Any], progress: Progress | None
+    ) -> list[Message]:
         if claim.kind != "part":
-            return self._claims.succeed(claim, result) or []
+            return self._claims.succeed(claim, result, progress=progress) or []
         source = claim.fields["name"]
         parts = [
             PartSpec(source, {"source": source, "shards": shards, "of": claim.job_id})
@@ -160,7 +172,12 @@ class Executor:
         state = "absent" if result.get("absent") else ""
         size = result.get("size")
         messages = self._claims.succeed(
-            claim, kept, parts=parts, source_state=state, source_size=size
+            claim,
+            kept,
+            progress=progress,
+            parts=parts,
+            source_state=state,
+            source_size=size,
         )
         return messages or []
 

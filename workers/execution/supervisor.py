@@ -57,6 +57,11 @@ class Supervisor:
         self._report_at = self._moved_at = now
         self._reported: Progress | None = None
 
+    @property
+    def progress(self) -> Progress | None:
+        """The last that the runner told; it may have come too late for a beat."""
+        return self._progress
+
     def run(self) -> tuple[Verdict, Any]:
         """Run the job to its end, whichever it is; nothing of it is left running."""
         runner = subprocess.Popen(
@@ -74,12 +79,6 @@ class Supervisor:
                 runner.stdin.write(json.dumps(self._job) + "\n")
                 runner.stdin.flush()
             self._watch(runner, runner.stdin, runner.stdout)
-            # The last of it came too soon after the one before, or while Redis was away. What is
-            # counted shall be what the result says: it is told as long as the lease may hold.
-            while self._end is None and self._progress != self._reported:
-                self._beat(time.monotonic(), self._progress)
-                if self._progress != self._reported:
-                    time.sleep(_LOOK)
         finally:
             _kill_group(runner)
             with contextlib.suppress(BrokenPipeError):

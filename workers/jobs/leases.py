@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mindcorpus.errors import MindcorpusError
@@ -97,8 +97,9 @@ class ClaimStore:
 
     def beat(self, claim: Claim, progress: Progress | None = None) -> Held:
         """Renew the lease, and tell how far the job is."""
-        encoded = "" if progress is None else json.dumps(_as_dict(progress))
-        held: Held = self._scripts.run("beat", claim.job_id, claim.fence, self._lease, encoded)
+        held: Held = self._scripts.run(
+            "beat", claim.job_id, claim.fence, self._lease, _encoded(progress)
+        )
         return held
 
     def commit(self, claim: Claim) -> Literal["committed", "stale", "cancel"]:
@@ -113,11 +114,15 @@ class ClaimStore:
         claim: Claim,
         result: Mapping[str, Any],
         *,
+        progress: Progress | None = None,
         parts: Sequence[PartSpec] = (),
         source_state: str = "",
         source_size: int | None = None,
     ) -> list[Message] | None:
-        """End a job well; a part may bring further parts. None if the job is not ours any more."""
+        """End a job well; a part may bring further parts. None if the job is not ours any more.
+
+        `progress` is its last: what is counted is told with the end, in the same step.
+        """
         verdict, messages = self._scripts.run(
             "succeed",
             claim.job_id,
@@ -127,6 +132,7 @@ class ClaimStore:
             GRACE_MS,
             source_state,
             "" if source_size is None else source_size,
+            _encoded(progress),
         )
         return list(messages_of(messages)) if verdict == "done" else None
 
@@ -247,16 +253,8 @@ def _forgotten() -> JobLostError:
     )
 
 
-def _as_dict(progress: Progress) -> dict[str, Any]:
-    return {
-        "stage": progress.stage,
-        "item": progress.item,
-        "rows": progress.rows,
-        "rows_total": progress.rows_total,
-        "done": progress.done,
-        "total": progress.total,
-        "note": progress.note,
-    }
+def _encoded(progress: Progress | None) -> str:
+    return "" if progress is None else json.dumps(asdict(progress))
 
 
 def _json(error: MindcorpusError) -> str:

@@ -75,6 +75,47 @@ local function know_size(parent, name, size)
   end
 end
 
+-- How far a job is: in its own record, and what a part has read in its merge's too.
+local function tell(id, now)
+  local parent = parent_of(id)
+  local shown = parent == '' and id or parent
+  local stage = now.stage
+  local event = { type = 'progress' }
+  if parent ~= '' then
+    local name = field(id, 'name')
+    event.source = name
+    if stage == 'read' then
+      if now.total ~= cjson.null then know_size(parent, name, text(now.total)) end
+      for _, what in ipairs({ 'rows', 'done' }) do
+        local added = now[what] - number(id, what)
+        set(id, what, text(now[what]))
+        add_up(parent, name, what, added)
+      end
+    else
+      event.rows, event.done = now.rows, now.done
+      event.total = now.total
+      -- While some sources are read, others may still be fetched: the first to read sets the stage.
+      if field(parent, 'stage') == 'read' then stage = 'read' end
+    end
+    set(parent, 'item', name, 'note', now.note)
+  else
+    set(id, 'item', now.item, 'rows', text(now.rows), 'done', text(now.done), 'note', now.note)
+    for _, what in ipairs({ 'total', 'rows_total' }) do
+      if now[what] ~= cjson.null then
+        set(id, what, text(now[what]))
+      else
+        redis.call('HDEL', job_key(id), what)
+      end
+    end
+  end
+  local turned = field(shown, 'stage') ~= stage
+  if turned then
+    set(shown, 'stage', stage, 'began', text(NOW), 'base', text(number(shown, 'done')))
+  end
+  set(shown, 'updated', text(NOW))
+  if turned or NOW - number(shown, 'emitted') >= EVENT_PAUSE then emit(shown, event) end
+end
+
 -- A part that begins again takes back what it had added to its merge.
 local function forget_progress(id)
   local parent = parent_of(id)

@@ -1,7 +1,8 @@
--- ARGV: id, fence, result (JSON), new parts (JSON), grace, source state, source size or ''.
--- Gives {'stale'} or {'done'}, then what to publish.
+-- ARGV: id, fence, result (JSON), new parts (JSON), grace, source state, source size or '', the
+-- last progress (JSON) or ''. Gives {'stale'} or {'done'}, then what to publish.
 local id, fence, result, parts = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local grace, source_state, size = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local now = (ARGV[8] or '') ~= '' and cjson.decode(ARGV[8]) or nil
 local publish = {}
 if not holds(id, fence) then
   -- The same call once more: its answer was lost.
@@ -11,6 +12,7 @@ end
 local parent = parent_of(id)
 if parent == '' then
   redis.call('HDEL', job_key(id), 'committed')
+  if now then tell(id, now) end
   finish(id, 'succeeded', nil, result)
   return { 'done', publish }
 end
@@ -19,6 +21,8 @@ if unwanted(id) then
   return { 'done', publish }
 end
 local name = field(id, 'name')
+-- With the end, not before it: what is counted is what was done, whatever became of the beats.
+if now then tell(id, now) end
 finish(id, 'succeeded', nil, result)
 for _, part in ipairs(parts) do create_part(parent, part, grace, publish) end
 redis.call('SREM', P .. ':pending:' .. parent, id)
