@@ -60,8 +60,7 @@ clean:  ## remove what the targets above made, but for datasets/
 	$(BIN)/python -m pip install --quiet --upgrade pip==$(PIP)
 	touch $@
 
-# Its commands come from the registry of formats.
-.venv/run: .venv/venv hatch_build.py mindcorpus/formats/registry.py
+.venv/run: .venv/venv hatch_build.py
 	$(INSTALL) --editable '.[service,local]'
 	touch $@
 

@@ -25,29 +25,44 @@ def build(kind: type, options: Mapping[str, Any]) -> Any:
     return _validator(kind).validate_python(options)
 
 
-def with_option(
-    kind: type, owner: str, options: Mapping[str, Any], key: str, value: str
+def by_owner(options: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Sort `{"NAME.KEY": value}` by whose they are; a name may have dots, a key has none.
+
+    Raises `SettingsError` for one that does not say whose it is.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for target, value in options.items():
+        owner, dot, key = target.rpartition(".")
+        if not dot:
+            raise _no_such_option(target, "NAME is a source or a row stage")
+        found.setdefault(owner, {})[key] = value
+    return found
+
+
+def with_options(
+    kind: type, owner: str, options: Mapping[str, Any], given: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Give the options with one changed; `owner` is whose they are, for messages.
+    """Give the options with those that were given; `owner` is whose they are, for messages.
 
     Raises `SettingsError` for an unknown option, or a value it cannot have.
     """
     known = option_names(kind)
-    if key not in known:
-        raise no_such_option(f"{owner}.{key}", f"{owner} has {', '.join(known) or 'no options'}")
-    changed = {**options, key: value}
+    for key in given:
+        if key not in known:
+            has = f"{owner} has {', '.join(known) or 'no options'}"
+            raise _no_such_option(f"{owner}.{key}", has)
+    changed = {**options, **given}
     try:
         build(kind, changed)
     except ValidationError as error:
+        field, message = problem(error)
+        # What is wrong with several together is of no field.
+        wrong = [field] if field in given else list(given)
+        said = ", ".join(f"{owner}.{key}={given[key]}" for key in wrong)
         raise SettingsError(
-            f"option {owner}.{key}={value}: {problem(error)[1].lower()}", field=f"{owner}.{key}"
+            f"option {said}: {message.lower()}", field=f"{owner}.{wrong[0]}"
         ) from None
     return changed
-
-
-def no_such_option(target: str, known: str) -> SettingsError:
-    """Give the error that tells of an option that nothing has, and what is `known`."""
-    return SettingsError(f"no option {target!r}", hint=f"Write NAME.KEY=VALUE; {known}.")
 
 
 def problem(error: ValidationError) -> tuple[str, str]:
@@ -55,6 +70,10 @@ def problem(error: ValidationError) -> tuple[str, str]:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     return field, first["msg"].removeprefix("Value error, ")
+
+
+def _no_such_option(target: str, known: str) -> SettingsError:
+    return SettingsError(f"no option {target!r}", hint=f"Write NAME.KEY=VALUE; {known}.")
 
 
 @cache

@@ -32,8 +32,8 @@ _Entry = TypeVar("_Entry", bound=Entry)
 class Registry(Mapping[str, _Entry]):
     """Entries in the order in which they were registered; of one name the first stands."""
 
-    def __init__(self, what: str, field: str) -> None:
-        """Begin empty; for messages: what an entry is, and the field of requests that names it."""
+    def __init__(self, what: str, field: str | None = None) -> None:
+        """Begin empty; for messages: what an entry is, and the one field of requests for it."""
         self._what = what
         self._field = field
         self._entries: dict[str, list[_Entry]] = {}
@@ -85,19 +85,17 @@ class Registry(Mapping[str, _Entry]):
         Raises `SettingsError` as `find`, and where the module cannot be imported or lacks it.
         """
         entry = self.find(name)
-        with self._named(entry):
+        with self.named(name):
             return getattr(import_module(entry.module), attribute)
 
-    def make(self, name: str, attribute: str) -> Any:
-        """Call what `load` gives, with nothing; raises `SettingsError` also where that fails."""
-        entry, make = self.find(name), self.load(name, attribute)
-        with self._named(entry):
-            return make()
-
     @contextmanager
-    def _named(self, entry: _Entry) -> Iterator[None]:
+    def named(self, name: str) -> Iterator[None]:
+        """Tell of whatever its code raises in a `SettingsError` that names the entry."""
+        entry = self.find(name)
         try:
             yield
+        except SettingsError:  # it says itself what is wrong
+            raise
         # The code is anybody's: it may raise whatever it likes.
         except Exception as error:
             raise SettingsError(

@@ -54,7 +54,7 @@ class FormatEntry:
         return ArtifactKind(self.name, self.title, links, expected=self.in_all)
 
 
-FORMATS: Registry[FormatEntry] = Registry("format", "format")
+FORMATS: Registry[FormatEntry] = Registry("format")
 
 
 def register(entry: FormatEntry) -> None:

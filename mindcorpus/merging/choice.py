@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import MergeRequest
+from mindcorpus.options import by_owner
 from mindcorpus.sources.catalog import Catalog, load_catalog
 from mindcorpus.stages.registry import STAGES, ChosenStages, choose, names_of
 
@@ -17,15 +18,22 @@ def choose_sources(request: MergeRequest) -> Catalog:
     """
     catalog = load_catalog([Path(file) for file in request.catalogs])
     of_stages = _of_stages(request)
-    if both := sorted({target.rpartition(".")[0] for target in of_stages} & {*catalog.names}):
-        raise SettingsError(
-            f"both a source and a row stage are called {both[0]!r}",
-            field="options",
-            hint="Give the source another name: whose option is meant cannot be told.",
-        )
     of_sources = {
         target: value for target, value in request.options.items() if target not in of_stages
     }
+    for owner in by_owner(request.options):
+        if owner in catalog.names and owner in STAGES:
+            raise SettingsError(
+                f"both a source and a row stage are called {owner!r}",
+                field="options",
+                hint="Give the source another name: whose option is meant cannot be told.",
+            )
+        if owner not in catalog.names and owner not in STAGES:
+            raise SettingsError(
+                f"no source or row stage is called {owner!r}",
+                field="options",
+                hint=f"There are {', '.join((*catalog.names, *STAGES))}.",
+            )
     return catalog.with_options(of_sources).choose(
         request.sources, request.exclude, commercial_only=request.commercial_only
     )
@@ -37,10 +45,16 @@ def choose_stages(request: MergeRequest) -> ChosenStages:
     from mindcorpus.merging.parts import index_schema
 
     stages = choose(request.stages, _of_stages(request))
-    columns = set(index_schema(stages.of_records).names)
+    columns = index_schema(stages.of_records).names
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise SettingsError(
+            f"two row stages give {', '.join(twice)}, or one does what is there already",
+            field="stages",
+            hint="Leave one of them out, or give its column another name.",
+        )
     names = [name for name in names_of(request.stages) if STAGES[name].sees == "corpus"]
     for name, stage in zip(names, stages.of_corpus, strict=True):
-        if lacking := sorted(set(stage.needs) - columns):
+        if lacking := sorted({*stage.needs} - {*columns}):
             raise SettingsError(
                 f"the row stage {name!r} needs {', '.join(lacking)} of each record, and no stage "
                 "that runs gives it",

@@ -71,15 +71,17 @@ def choose(
     where a stage cannot be imported or made, and for an option it has not, or of one that does
     not run.
     """
+    from mindcorpus.options import by_owner  # late: it loads pydantic
+
     ordered = names_of(names)
-    for target in options:
-        if (name := target.rpartition(".")[0]) not in ordered:
-            raise SettingsError(
-                f"option {target!r}: the row stage {name!r} does not run",
-                field="stages",
-                hint="Name it among the stages, or leave the option out.",
-            )
-    made = {name: _made(name, options) for name in ordered}
+    given = by_owner(options)
+    if idle := [name for name in given if name not in ordered]:
+        raise SettingsError(
+            f"{idle[0]!r} has options, but this row stage does not run",
+            field="stages",
+            hint="Name it among the stages, or leave its options out.",
+        )
+    made = {name: _made(name, given.get(name, {})) for name in ordered}
     sees = {name: STAGES[name].sees for name in ordered}
     return ChosenStages(
         tuple(cast("RecordStage", made[name]) for name in ordered if sees[name] == "record"),
@@ -87,16 +89,12 @@ def choose(
     )
 
 
-def _made(name: str, options: Mapping[str, str]) -> object:
-    from mindcorpus.options import build, with_option  # late: it loads pydantic
+def _made(name: str, given: Mapping[str, str]) -> object:
+    from mindcorpus.options import build, with_options  # late: it loads pydantic
 
-    given: dict[str, str] = {}
     kind = STAGES.load(name, "STAGE")
-    for target, value in options.items():
-        owner, _, key = target.rpartition(".")
-        if owner == name:
-            given = with_option(kind, owner, given, key, value)
-    return build(kind, given) if given else STAGES.make(name, "STAGE")
+    with STAGES.named(name):
+        return build(kind, with_options(kind, name, {}, given)) if given else kind()
 
 
 register(

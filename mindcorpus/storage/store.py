@@ -31,7 +31,7 @@ from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.publishers import Publications, Publisher
 
 _PUBLISHED = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{16}(-[0-9a-f]{8})?")
-_STAGED = re.compile(r"[a-z0-9_-]+-[0-9a-f]{12}")
+_STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
 
 
 class Staging:

@@ -126,5 +126,8 @@ def test_an_option_of_a_name_that_a_stage_has_too_is_not_guessed(tmp_path: Path)
     request = MergeRequest(catalogs=(str(path),), options={"exact_duplicates.input": "q"})
     with pytest.raises(SettingsError, match="both a source and a row stage are called 'exact_dup"):
         choose_sources(request)
+    mistyped = request.model_copy(update={"options": {"exact_duplicate.input": "q"}})
+    with pytest.raises(SettingsError, match="no source or row stage is called 'exact_duplicate'"):
+        choose_sources(mistyped)
     without = request.model_copy(update={"options": {}})
     assert "exact_duplicates" in choose_sources(without).names

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ def python(*arguments: object, cwd: Path, **env: str) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built as a release is, but with the backend that is installed here."""
     folder = tmp_path_factory.mktemp("wheel")
-    python("-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    # A source distribution, and the wheel from that.
+    python("-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     (found,) = folder.glob("*.whl")
     return found
 
@@ -104,14 +105,22 @@ def test_the_wheel_alone_merges_the_sample(wheel: Path, tmp_path: Path) -> None:
     assert (tmp_path / "datasets/merged_mental_health_dataset.json").is_file()
 
 
-def test_the_commands_exist() -> None:
+def test_the_commands_exist(wheel: Path) -> None:
     from mindcorpus.cli import main
 
-    commands = distribution("mindcorpus").entry_points
-    assert len(commands) == 3 + len(FORMATS)
-    for command in commands:
-        assert command.module == main.__name__
-        assert callable(getattr(main, command.attr))
+    with zipfile.ZipFile(wheel) as files:
+        (name,) = (each for each in files.namelist() if each.endswith("/entry_points.txt"))
+        targets = re.findall(r"^[\w-]+ = ([\w.]+):(\w+)$", files.read(name).decode(), re.MULTILINE)
+    assert len(targets) == 3 + len(FORMATS)
+    for module, function in targets:
+        assert module == main.__name__
+        assert callable(getattr(main, function))
+
+
+def test_the_registry_of_formats_needs_nothing_that_is_installed(tmp_path: Path) -> None:
+    # Where a wheel is built there is the build backend, and no more.
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import mindcorpus.formats.registry"
+    assert python("-I", "-S", "-c", script, cwd=tmp_path) == ""
 
 
 # Importing

@@ -156,6 +156,50 @@ def test_a_stage_that_cannot_be_made_is_named(
         stages_registry.remove(entry)
 
 
+_SPAN = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class STAGE:
+    least: int = 1
+    most: int = 10
+    path: str = ""
+
+    def __post_init__(self):
+        if self.least > self.most:
+            raise ValueError("least is more than most")
+        if self.path:
+            open(self.path)
+"""
+
+
+@pytest.fixture
+def span(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stage whose options depend on each other, and that reads a file which one names."""
+    (tmp_path / "span_stage.py").write_text(_SPAN)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = StageEntry("span", "", "", "record", on=False, module="span_stage")
+    stages_registry.register(entry)
+    yield
+    stages_registry.remove(entry)
+    sys.modules.pop("span_stage", None)
+
+
+@pytest.mark.parametrize("names", [("least", "most"), ("most", "least")])
+def test_the_options_of_a_stage_are_checked_together(span: None, names: tuple[str, ...]) -> None:
+    values = {"least": "20", "most": "30"}
+    (made,) = choose(("span",), {f"span.{name}": values[name] for name in names}).of_records
+    assert (made.least, made.most) == (20, 30)  # type: ignore[attr-defined]
+    with pytest.raises(SettingsError, match=r"option span\.least=20: least is more than most"):
+        choose(("span",), {"span.least": "20"})
+
+
+def test_a_stage_that_fails_for_its_options_is_named(span: None) -> None:
+    told = "the stage 'span' cannot be loaded: FileNotFoundError in span_stage"
+    with pytest.raises(SettingsError, match=told):
+        choose(("span",), {"span.path": "/no/such/file"})
+
+
 @pytest.mark.parametrize(
     ("name", "artifact", "told"),
     [

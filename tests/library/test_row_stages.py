@@ -19,11 +19,15 @@ from mindcorpus.corpus.lineage import (
     written_changes,
 )
 from mindcorpus.corpus.verdicts import Reason, Verdicts
+from mindcorpus.errors import SettingsError
+from mindcorpus.job_requests import MergeRequest
+from mindcorpus.merging.choice import choose_stages
 from mindcorpus.merging.parts import Part, PartJob, build_part
 from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
 from mindcorpus.sources.adapters import Columns
 from mindcorpus.sources.readers import Shard
 from mindcorpus.stages.base import Record, RecordStage, Verdict
+from mindcorpus.stages.registry import StageEntry, register, remove
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,34 @@ class Says:
 
     def facts(self) -> pa.Schema:
         return self.columns
+
+
+_CLASH = """
+from dataclasses import dataclass
+import pyarrow as pa
+
+@dataclass(frozen=True)
+class STAGE:
+    def apply(self, record):
+        raise AssertionError
+
+    def facts(self):
+        return pa.schema([("key", pa.int32())])
+"""
+
+
+def test_a_column_that_is_there_already_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clashing_stage.py").write_text(_CLASH)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = StageEntry("clashing", "", "", "record", on=False, module="clashing_stage")
+    register(entry)
+    try:
+        with pytest.raises(SettingsError, match="two row stages give key, or one does what is"):
+            choose_stages(MergeRequest(stages=("clashing",)))
+    finally:
+        remove(entry)
 
 
 def part_of(folder: Path, *stages: RecordStage) -> Part:

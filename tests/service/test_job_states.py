@@ -37,6 +37,11 @@ HELD = ("running", "cancelling")
 ATTEMPTS, TRIES = 2, 3
 
 
+def progress_of(rows: int) -> Progress:
+    """Give what a job tells that has read so many rows, of ten bytes each."""
+    return Progress("read", "file", rows, rows * 10, 1000)
+
+
 @dataclass(eq=False)
 class Model:
     """A job or a part as it should be."""
@@ -269,7 +274,8 @@ class Jobs(RuleBasedStateMachine):
             case 0:
                 self.succeed(claim, data.draw(st.integers(0, 2)), data.draw(st.integers(0, 100)))
             case 1:
-                self.fail(claim, tolerated=data.draw(st.booleans()))
+                tolerated = data.draw(st.booleans())
+                self.fail(claim, data.draw(st.integers(0, 100)), tolerated=tolerated)
             case 2:
                 self.postpone(claim, data.draw(pauses))
             case 3:
@@ -288,7 +294,7 @@ class Jobs(RuleBasedStateMachine):
         ]
         with self.alone(claim):
             messages = self.stores.claims.succeed(
-                claim, {}, parts=orders, progress=Progress("read", "file", rows, rows * 10, 1000)
+                claim, {}, parts=orders, progress=progress_of(rows)
             )
         if model is None:
             again = self.models[claim.job_id]
@@ -309,14 +315,17 @@ class Jobs(RuleBasedStateMachine):
             model.parent.pending.discard(model.id)
             model.parent.gather()
 
-    def fail(self, claim: Claim, *, tolerated: bool) -> None:
+    def fail(self, claim: Claim, rows: int, *, tolerated: bool) -> None:
         tolerated = tolerated and claim.kind == "part"
         with self.alone(claim) as model:
-            self.stores.claims.fail(claim, DataError("no"), tolerated=tolerated)
+            self.stores.claims.fail(
+                claim, DataError("no"), tolerated=tolerated, progress=progress_of(rows)
+            )
         if model and model.unwanted:
             model.cancelled()
         elif model:
             model.committed = False
+            model.rows = rows
             model.fail(tolerated=tolerated)
 
     def stopped(self, claim: Claim) -> None:

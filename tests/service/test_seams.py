@@ -131,7 +131,7 @@ def test_the_command_line_knows_them(workers: str, catalog: Path, tmp_path: Path
     assert "the row stage 'toy_one_loud' needs bangs of each record" in ran.err.replace("\n", " ")
     idle = ("--stage", "exact_duplicates", "--option", "toy_bangs.most=2", "--force")
     ran = run("merge", *own, *data, *idle, cwd=tmp_path, PYTHONPATH=PATHS)
-    assert (ran.code, "'toy_bangs' does not run" in ran.err) == (3, True), ran.err
+    assert (ran.code, "'toy_bangs' has options" in ran.err) == (3, True), ran.err
     # Without them the corpus is another one: of the stages only the project's own are there.
     plain = run("merge", *own, *data, "--force", cwd=tmp_path)
     assert "Merged 5 records from 6 rows" in plain.out, plain.err
@@ -188,30 +188,6 @@ def test_the_api_the_workers_and_the_pages_know_them(service: Cluster) -> None:
         overview = browser.get("/").text
         for words in ("Toy lines", "too-loud", "as-loud", "mental_health_toy.jsonl"):
             assert words in overview
-        form = browser.get("/jobs/new/merge").text
-        for words in ("Exclamation marks", "marks what is loud", "too-loud", "bell-added"):
-            assert words in form
-        asked = {
-            "material": "sources",
-            "sources": "own",
-            "stages": ["toy_bangs", "exact_duplicates"],
-            "options": "toy_bangs.most=2",
-            "missing": "stop",
-            "force": "on",
-        }
-        # What one stage needs another has to give: the form says so where they are chosen.
-        alone = {**asked, "stages": ["toy_one_loud"], "options": ""}
-        wrong = browser.post("/jobs/new/merge", data=alone, headers=same(service))
-        assert wrong.status_code == 422
-        assert 'id="field-stages" aria-invalid="true"' in wrong.text
-        assert "needs bangs of each record" in wrong.text
-        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
-        assert job["request"]["stages"] == ["exact_duplicates", "toy_bangs"]
-        assert job["result"]["records"] == 5, "all but the second calm one"
-        asked |= {"stages": ["exact_duplicates", "toy_bangs", "toy_one_loud"], "options": ""}
-        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
-        assert job["request"]["stages"] is None, "those that are on, however they are said"
-        expect_corpus(service.data_dir)
         form = browser.get("/jobs/new/prepare").text
         assert "Toy lines" in form
         assert "A record a line, as it is." in form
@@ -231,6 +207,50 @@ def test_the_api_the_workers_and_the_pages_know_them(service: Cluster) -> None:
         document = browser.get("/openapi.json").text
         assert '"toy"' in document
     expect_format(service.data_dir)
+
+
+def test_the_form_of_a_merge_chooses_stages_and_sets_their_options(service: Cluster) -> None:
+    with httpx2.Client(base_url=service.url, timeout=30) as browser:
+        browser.post("/sign-in", data={"token": service.token}, headers=same(service))
+        form = browser.get("/jobs/new/merge").text
+        for words in ("Exclamation marks", "marks what is loud", "too-loud", "bell-added"):
+            assert words in form
+        asked: dict[str, Any] = {
+            "material": "sources",
+            "sources": "own",
+            "stages-shown": "1",
+            "stages": ["toy_bangs", "exact_duplicates"],
+            "options": "toy_bangs.most=2",
+            "missing": "stop",
+            "force": "on",
+        }
+        # What one stage needs another has to give: the form says so where they are chosen.
+        alone = {**asked, "stages": ["toy_one_loud"], "options": ""}
+        wrong = browser.post("/jobs/new/merge", data=alone, headers=same(service))
+        assert wrong.status_code == 422
+        assert 'id="field-stages" aria-invalid="true"' in wrong.text
+        assert "needs bangs of each record" in wrong.text
+        for option, words in (
+            ("toy_bang.most=2", "No source or row stage is called &#39;toy_bang&#39;."),
+            ("toy_bangs.most=many", "toy_bangs.most=many: input should be a valid integer"),
+        ):
+            mistyped = {**asked, "options": option}
+            wrong = browser.post("/jobs/new/merge", data=mistyped, headers=same(service))
+            assert (wrong.status_code, words in wrong.text) == (422, True), wrong.text
+            assert 'aria-describedby="wrong-options' in wrong.text
+        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
+        assert job["request"]["stages"] == ["exact_duplicates", "toy_bangs"]
+        assert job["result"]["records"] == 5, "all but the second calm one"
+        # A page from before there was a choice runs what is on; one with nothing ticked, nothing.
+        before = {name: asked[name] for name in ("material", "sources", "missing", "force")}
+        for sent, stages, records in ((before, None, 3), ({**before, "stages-shown": "1"}, [], 6)):
+            answer = browser.post("/jobs/new/merge", data=sent, headers=same(service))
+            job = ended(service, answer)
+            assert (job["request"]["stages"], job["result"]["records"]) == (stages, records)
+        asked |= {"stages": ["exact_duplicates", "toy_bangs", "toy_one_loud"], "options": ""}
+        job = ended(service, browser.post("/jobs/new/merge", data=asked, headers=same(service)))
+        assert job["request"]["stages"] is None, "those that are on, however they are said"
+        expect_corpus(service.data_dir)
 
 
 def same(service: Cluster) -> dict[str, str]:

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeBody, MergeRequest
+from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.stages.registry import STAGES
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
@@ -22,11 +23,10 @@ from web.pages.health import expect_redis
 from web.services import services
 from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 
-# mindcorpus.sources.catalog is imported late: it loads pyarrow.
-
 # By the error's field, source or words, in this order.
 _MERGE_FIELDS = {
     "stages": "stages",
+    "options": "options",
     "NAME.KEY": "options",
     "option": "options",
     "source is called": "revisions",
@@ -68,7 +68,8 @@ def make_merge() -> Any:
         "revisions": pairs(given, "revisions", errors),
         "options": pairs(given, "options", errors),
         "upgrade": ("*",) if "upgrade" in given else (),
-        "stages": tuple(given.getlist("stages")),
+        # A page from before there was a choice says nothing of it; that is not «none».
+        "stages": tuple(given.getlist("stages")) if "stages-shown" in given else None,
     }
     body = checked(MergeBody, values, errors)
     if Store(services().settings.data_dir).corpus_exists() and not values["force"]:
@@ -197,8 +198,6 @@ def _submit(order: JobSpec, body: dict[str, Any]) -> Any:
 
 
 def _catalogue() -> list[Any]:
-    from mindcorpus.sources.catalog import load_catalog
-
     return list(load_catalog(services().settings.catalogs))
 
 

@@ -140,17 +140,19 @@ class Executor:
             case "done":
                 messages = self._done(claim, value, progress)
             case "failed":
-                messages = self._failed(claim, work, value)
+                messages = self._failed(claim, work, value, progress)
             case "released":
                 messages = claims.release(claim)
             case "lost":
                 messages = claims.lost(claim.job_id, claim.fence)
             case "deadline":
                 error = _deadline(settings.deadline_seconds)
-                messages = claims.fail(claim, error, tolerated=_tolerated(claim, work))
+                tolerated = _tolerated(claim, work)
+                messages = claims.fail(claim, error, progress=progress, tolerated=tolerated)
             case "stalled":
                 error = _stalled(settings.no_progress_seconds)
-                messages = claims.fail(claim, error, tolerated=_tolerated(claim, work))
+                tolerated = _tolerated(claim, work)
+                messages = claims.fail(claim, error, progress=progress, tolerated=tolerated)
             case "stopped":
                 claims.stopped(claim)
                 messages = []
@@ -181,7 +183,13 @@ class Executor:
         )
         return messages or []
 
-    def _failed(self, claim: Claim, work: dict[str, Any], value: dict[str, Any]) -> list[Message]:
+    def _failed(
+        self,
+        claim: Claim,
+        work: dict[str, Any],
+        value: dict[str, Any],
+        progress: Progress | None,
+    ) -> list[Message]:
         error = revived(value["error"])
         if value["passing"]:
             seconds = pause(int(claim.fields.get("tries", 0)), self._settings.retry_seconds)
@@ -190,7 +198,7 @@ class Executor:
         tolerated = value["of_source"] and _tolerated(claim, work)
         if value["of_source"] and claim.kind == "part" and not tolerated:
             error.remedy = with_more(error.remedy, AllowMissing())
-        return self._claims.fail(claim, error, tolerated=tolerated)
+        return self._claims.fail(claim, error, progress=progress, tolerated=tolerated)
 
     def _publish(self, messages: Sequence[Message]) -> None:
         publish_all(self._app, messages)

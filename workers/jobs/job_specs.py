@@ -49,12 +49,13 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
-    if names_stages(request):
-        choose_stages(request)
+    if request.stages is not None:
         # Those that are on by themselves are the same work, named or not.
         named = stage_names(request.stages)
         stages = None if named == stage_names(None) else named
         request = request.model_copy(update={"stages": stages})
+    if names_stages(request):
+        choose_stages(request)
     values = request.model_dump(mode="json")
     return JobSpec(
         kind="merge",

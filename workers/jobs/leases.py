@@ -137,11 +137,21 @@ class ClaimStore:
         return list(messages_of(messages)) if verdict == "done" else None
 
     def fail(
-        self, claim: Claim, error: MindcorpusError, *, tolerated: bool = False
+        self,
+        claim: Claim,
+        error: MindcorpusError,
+        *,
+        progress: Progress | None = None,
+        tolerated: bool = False,
     ) -> list[Message]:
         """End a job badly; a merge may go on without a part's source if that is tolerated."""
         _, messages = self._scripts.run(
-            "fail", claim.job_id, claim.fence, _json(error), "1" if tolerated else ""
+            "fail",
+            claim.job_id,
+            claim.fence,
+            _json(error),
+            "1" if tolerated else "",
+            _encoded(progress),
         )
         return list(messages_of(messages))
 

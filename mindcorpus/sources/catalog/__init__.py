@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from mindcorpus.errors import CatalogError, SettingsError
-from mindcorpus.options import build, no_such_option, problem, with_option
+from mindcorpus.options import build, by_owner, problem, with_options
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.sources.adapters import Adapter, Columns, LastMark, Messages
 from mindcorpus.sources.thread_adapter import Threads
@@ -189,14 +189,10 @@ class Catalog:
         Raises `SettingsError` for an unknown source or option, or a value of the wrong type.
         """
         changed = dict(self._sources)
-        for target, value in options.items():
-            name, dot, key = target.rpartition(".")
-            if not dot:
-                raise no_such_option(target, "NAME is a source or a row stage")
-            source = changed[self[name].name]
-            adapter = ADAPTERS[source.adapter]
-            options = with_option(adapter, name, source.options, key, value)
-            changed[name] = source.model_copy(update={"options": options})
+        for name, given in by_owner(options).items():
+            source = self[name]
+            new = with_options(ADAPTERS[source.adapter], name, source.options, given)
+            changed[name] = source.model_copy(update={"options": new})
         return Catalog(changed.values())
 
 

@@ -1,5 +1,5 @@
--- ARGV: id, fence, error (JSON), '1' if a merge may go on without this part's source.
--- Gives {'stale'} or {'done'}, then what to publish.
+-- ARGV: id, fence, error (JSON), '1' if a merge may go on without this part's source, the last
+-- progress (JSON) or ''. Gives {'stale'} or {'done'}, then what to publish.
 local id, fence, error = ARGV[1], ARGV[2], ARGV[3]
 local publish = {}
 if not holds(id, fence) then
@@ -10,6 +10,7 @@ if unwanted(id) then
   cancelled(id)
 else
   redis.call('HDEL', job_key(id), 'committed')
+  if (ARGV[5] or '') ~= '' then tell(id, cjson.decode(ARGV[5])) end
   fail(id, error, ARGV[4] == '1', publish)
 end
 return { 'done', publish }
