@@ -1,4 +1,4 @@
-"""The jobs in Redis as clients meet them: submit, look, cancel. What workers do: `claims.py`.
+"""The jobs in Redis as clients meet them: submit, look, cancel. What workers do: `leases.py`.
 
 Redis is the truth about a job; the message in Celery's queue is a hint that carries its id.
 """
