@@ -31,7 +31,10 @@ class ServiceSettings(Settings):
         6, ge=1, description="How often a job is tried where the failure may pass, as a full disk."
     )
     retry_seconds: float = Field(
-        5.0, gt=0, description="Longest pause before the second try; each further one doubles it."
+        5.0,
+        gt=0,
+        description="Longest pause before the second try, and before the third attempt; each "
+        "further one doubles it.",
     )
     deadline_seconds: float = Field(
         18_000.0, gt=0, le=20_000, description="A job, or a part of one, that takes longer fails."

@@ -6,14 +6,16 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from cluster import LEASE, Cluster
+from invariants import assert_sound
 from sources import LOCAL, fill
 
 if TYPE_CHECKING:
-    from invariants import Sound
+    from invariants import Sound, Watcher
 
 
 @pytest.mark.parametrize("stage", ["read", "deduplicate", "write"])
@@ -77,6 +79,26 @@ def test_the_only_worker_is_killed_and_started_again(cluster: Cluster, sound: So
     assert not cluster.store.get(job.id).over
     cluster.heal(1)
     assert sound([job])[job.id].state == "succeeded"
+
+
+def test_what_kills_for_seconds_fails_no_job(
+    build: Callable[..., tuple[Cluster, Watcher]],
+) -> None:
+    cluster, watcher = build(workers=2, retry_seconds="8")
+    rows = fill(cluster.data_dir, "alpha")
+    job = cluster.merge("alpha")
+    killed: set[int] = set()
+
+    cluster.until("a runner", cluster.runners, job=job)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        for runner in cluster.runners():
+            killed.add(runner.pid)
+            runner.kill()
+        time.sleep(0.02)
+    assert len(killed) == 2, "the third attempt waits until what kills has passed"
+    ended = assert_sound(cluster, watcher, [job])[job.id]
+    assert (ended.state, ended.result and ended.result["records"]) == ("succeeded", rows)
 
 
 def test_a_poison_job_fails_when_its_attempts_are_used_up(cluster: Cluster, sound: Sound) -> None:

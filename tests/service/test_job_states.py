@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from redis_server import RedisServer
 
 HELD = ("running", "cancelling")
-ATTEMPTS, TRIES = 2, 3
+ATTEMPTS, TRIES = 3, 3
 
 
 def progress_of(rows: int) -> Progress:
@@ -114,7 +114,8 @@ class Model:
         elif self.attempt >= ATTEMPTS:
             self.fail()
         else:
-            self.requeue()
+            # The first time it goes on at once.
+            self.requeue(resting=self.attempt > 1)
 
 
 class Jobs(RuleBasedStateMachine):
@@ -387,7 +388,11 @@ class Jobs(RuleBasedStateMachine):
                 model.lose()
             elif model.state == "queued" and model.unwanted:
                 model.cancelled()
-        queued = {model.id for model in self.models.values() if model.state == "queued"}
+        queued = {
+            model.id
+            for model in self.models.values()
+            if model.state == "queued" and not model.resting
+        }
         waiting = {model.id for model in self.jobs() if model.step == "parts"}
         assert queued - waiting <= {job_id for job_id, _ in messages}
 

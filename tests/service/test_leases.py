@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from stores import make_stores
 
 from mindcorpus.errors import DataError, HubUnavailableError
 from mindcorpus.progress import Progress
@@ -230,7 +232,7 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     """The answer to the first was lost; the second changes nothing more."""
     job = stores.submit("a", "b")
     one, two = stores.parts(job.id)
-    claims = (one, "token", "here", 7, 15_000, 3, 60_000, "{}", "")
+    claims = (one, "token", "here", 7, 15_000, 3, 60_000, "{}", "", 5000)
     first, second = stores.twice("claim", *claims)
     assert first == second
     assert stores.number(one, "attempt") == 1
@@ -248,7 +250,7 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     assert stores.number(one, "tries") == 1
     stores.let_pass(2)
     claim = stores.take(one)
-    stores.twice("lost", one, claim.fence, 3, "{}")
+    stores.twice("lost", one, claim.fence, 3, "{}", 5000)
     assert stores.jobs.queue_stats().lease_losses == 1
     claim = stores.take(one)
     bundle = parts_of([PartSpec("a", {"source": "a", "shards": [0], "of": one})])
@@ -272,13 +274,41 @@ def test_a_lost_job_is_queued_again_and_fails_after_its_last_attempt(stores: Sto
         claim = stores.take(job.id)
         assert stores.jobs.get(job.id).attempt == attempt
         messages = stores.claims.lost(job.id, claim.fence)
-        assert messages == ([] if attempt == 3 else [(job.id, "prepare")])
+        # At once the first time; what takes it again may last, so it waits.
+        assert messages == ([(job.id, "prepare")] if attempt == 1 else [])
+        if attempt == 2:
+            assert not_taken(stores, job.id) == "early"
+            assert stores.claims.sweep() == ([], [])
+            stores.let_pass(stores.settings.retry_seconds)
+            assert stores.claims.sweep() == ([(job.id, "prepare")], [])
     failed = stores.jobs.get(job.id)
     assert failed.state == "failed"
     assert failed.error is not None
     assert failed.error.code == "worker-lost"
     assert "died 3 times" in failed.error.title
     assert stores.states(job.id) == ["queued", "running"] * 3 + ["failed"]
+
+
+@pytest.mark.parametrize(("attempt", "least", "most"), [(2, 2.5, 5), (3, 5, 10), (9, 30, 60)])
+def test_each_further_loss_waits_longer_and_at_random(
+    attempt: int, least: float, most: float, redis_url: str, stores: Stores
+) -> None:
+    stores = make_stores(redis_url, max_attempts=20, retry_seconds=5)
+    waits = []
+    for _ in range(8):
+        job = stores.submit()
+        for number in range(1, attempt + 1):
+            stores.claims.lost(job.id, stores.take(job.id).fence)
+            if number < attempt:
+                stores.let_pass(61)
+        found = stores.jobs.get(job.id)
+        assert found.progress.note == "waits to be tried again: its worker was lost"
+        assert found.not_before is not None
+        lost_at, again_at = map(datetime.fromisoformat, (found.updated, found.not_before))
+        waits.append((again_at - lost_at).total_seconds())
+    assert least <= min(waits)
+    assert max(waits) <= most
+    assert len(set(waits)) > 1, "those that were lost together come back apart"
 
 
 def test_a_pause_before_another_try_is_kept(stores: Stores) -> None:
@@ -571,6 +601,7 @@ def test_a_part_that_is_lost_too_often_ends_its_merge(stores: Stores) -> None:
     one, _ = stores.parts(job.id)
     for _ in range(stores.settings.max_attempts):
         stores.claims.lost(one, stores.take(one).fence)
+        stores.let_pass(stores.settings.retry_seconds)
     error = stores.jobs.get(job.id).error
     assert error is not None
     assert error.code == "worker-lost"

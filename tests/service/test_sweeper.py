@@ -54,6 +54,7 @@ def test_a_job_that_loses_every_worker_fails(stores: Stores) -> None:
         stores.take(job.id)
         stores.let_pass(60)
         stores.claims.sweep()
+        stores.let_pass(60)
     failed = stores.jobs.get(job.id)
     assert failed.state == "failed"
     assert failed.error is not None

@@ -57,6 +57,7 @@ class ClaimStore:
         self._settings = settings
         self._scripts = Scripts(redis)
         self._lease = int(settings.lease_seconds * 1000)
+        self._pause = int(settings.retry_seconds * 1000)
         self._lost_error = json.dumps(lost_too_often(settings.max_attempts))
 
     def holder(self, job_id: str) -> NotClaimed | None:
@@ -87,6 +88,7 @@ class ClaimStore:
             int(self._settings.deadline_seconds * 1000),
             self._lost_error,
             queue,
+            self._pause,
         )
         del messages  # the sweeper publishes what a claim found lost
         if verdict != "claimed":
@@ -181,14 +183,19 @@ class ClaimStore:
     def lost(self, job_id: str, fence: str) -> list[Message]:
         """Tell that the process which held a job has died: it is queued anew, or fails."""
         _, messages = self._scripts.run(
-            "lost", job_id, fence, self._settings.max_attempts, self._lost_error
+            "lost", job_id, fence, self._settings.max_attempts, self._lost_error, self._pause
         )
         return list(messages_of(messages))
 
     def sweep(self) -> tuple[list[Message], list[str]]:
         """Look after jobs that nobody looks after; give what to publish, and which were lost."""
         messages, lost = self._scripts.run(
-            "sweep", _SWEPT_AT_ONCE, self._settings.max_attempts, self._lost_error, _REMEMBERED
+            "sweep",
+            _SWEPT_AT_ONCE,
+            self._settings.max_attempts,
+            self._lost_error,
+            _REMEMBERED,
+            self._pause,
         )
         return list(messages_of(messages)), list(lost)
 

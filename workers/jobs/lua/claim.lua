@@ -1,5 +1,5 @@
 -- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
--- or ''. Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, what to publish,
+-- or '', pause before a lost job's third attempt. Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, what to publish,
 -- and the job's id.
 --
 -- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
@@ -27,7 +27,7 @@ if HELD[state] then
     local holder = redis.call('HMGET', job_key(id), 'host', 'pid', 'fence')
     return { 'busy', holder[1], holder[2], holder[3], publish, id }
   end
-  lose(id, most, ARGV[8], publish)
+  lose(id, most, ARGV[8], tonumber(ARGV[10]), publish)
   -- What is queued now is ours to take, and nobody need publish it.
   publish = field(id, 'state') == 'queued' and {} or publish
   state = field(id, 'state')

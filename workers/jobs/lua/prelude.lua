@@ -9,6 +9,7 @@ local EXACT = string.format('%.3f', clock[1] * 1000 + clock[2] / 1000)
 local TERMINAL = { succeeded = true, failed = true, cancelled = true }
 local HELD = { running = true, cancelling = true }
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
+local MAX_LOST_PAUSE = 60000 -- before a job goes on whose process was lost more than once
 local EVENTS = 1000         -- that a stream keeps
 local MAX_GRACE = 300000    -- between two publications of a job that stays queued
 local PARTS_KEPT = 86400    -- seconds that the records of a finished merge's parts stay
@@ -246,8 +247,9 @@ local function unwanted(id)
   return parent ~= '' and TERMINAL[field(parent, 'state') or 'failed']
 end
 
--- The process that held a job is gone.
-local function lose(id, max_attempts, error, publish)
+-- The process that held a job is gone. Once is bad luck: it goes on at once. What takes it again may
+-- last for seconds, so each further attempt waits, up to twice as long as the one before.
+local function lose(id, max_attempts, error, pause, publish)
   redis.call('INCR', P .. ':lost')
   if unwanted(id) then return cancelled(id) end
   if number(id, 'attempt') >= max_attempts then
@@ -255,8 +257,17 @@ local function lose(id, max_attempts, error, publish)
     return fail(id, error, tolerated, publish)
   end
   forget_progress(id)
-  enqueue(id, NOW, number(id, 'first_grace'))
-  table.insert(publish, { id, field(id, 'queue') })
+  local again = number(id, 'attempt') - 1
+  if again <= 0 then
+    enqueue(id, NOW, number(id, 'first_grace'))
+    table.insert(publish, { id, field(id, 'queue') })
+    return
+  end
+  -- At random between the half and the whole: jobs that were lost together come back apart.
+  local share = 0.5 + (tonumber(id:sub(-4), 16) or 0) / 0x20000
+  local wait = math.floor(math.min(pause * 2 ^ (again - 1), MAX_LOST_PAUSE) * share)
+  set(id, 'note', 'waits to be tried again: its worker was lost')
+  enqueue(id, NOW + wait, number(id, 'first_grace'))
 end
 
 local function holds(id, fence)

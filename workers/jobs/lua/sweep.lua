@@ -1,4 +1,5 @@
--- ARGV: most jobs to look at, most attempts, error of a job lost too often, jobs to remember.
+-- ARGV: most jobs to look at, most attempts, error of a job lost too often, jobs to remember, pause
+-- before a lost job's third attempt.
 -- Gives {what to publish, jobs that were lost}.
 local publish, lost = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW), 'LIMIT', 0,
@@ -8,7 +9,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW
     redis.call('ZREM', P .. ':active', id)
   elseif HELD[state] then
     table.insert(lost, id)
-    lose(id, tonumber(ARGV[2]), ARGV[3], publish)
+    lose(id, tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5]), publish)
   elseif unwanted(id) then
     cancelled(id)
   elseif field(id, 'step') == 'parts' then
