@@ -66,6 +66,11 @@ class JobCollector(Collector):
             "Leases that ran out under a job, or a part of one.",
             value=stats.lease_losses,
         )
+        yield GaugeMetricFamily(
+            "mindcorpus_unreadable_jobs",
+            "Records of jobs that were set aside, as they cannot be read.",
+            value=stats.unreadable,
+        )
         ended = CounterMetricFamily(
             "mindcorpus_jobs_ended", "Jobs that ended, by how.", labels=["kind", "state"]
         )

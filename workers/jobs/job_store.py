@@ -6,9 +6,12 @@ Redis is the truth about a job; the message in Celery's queue is a hint that car
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from redis.exceptions import ResponseError
 
 from mindcorpus.errors import SettingsError
 from workers.errors import (
@@ -25,6 +28,8 @@ from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_sta
 from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -243,23 +248,31 @@ class JobStore:
             for job_id in ids:
                 pipe.hgetall(job_key(job_id))
                 pipe.hgetall(f"{PREFIX}:sources:{job_id}")
-            (seconds, micros), *answers = pipe.execute()
+            answers = pipe.execute(raise_on_error=False)
+            (seconds, micros), *hashes = map(_answer, answers)
         now = seconds * 1000 + micros / 1000
-        records = list(zip(answers[::2], answers[1::2], strict=True))
+        records = list(zip(hashes[::2], hashes[1::2], strict=True))
         positions = self._positions([fields for fields, _ in records])
         jobs = []
         for job_id, (fields, sources), position in zip(ids, records, positions, strict=True):
-            if not fields or fields["kind"] == "part":
+            if not fields or fields.get("kind") == "part":
                 if missing_ok:
                     continue
                 raise _not_found(job_id)
-            jobs.append(read_job(fields, sources, position, now))
+            try:
+                jobs.append(read_job(fields, sources, position, now))
+            except (LookupError, ValueError):
+                log.warning("job %s: its record cannot be read", job_id)
+                if not missing_ok:
+                    raise _not_found(job_id) from None
         return jobs
 
     def _positions(self, records: Sequence[Mapping[str, str]]) -> Iterator[int | None]:
         """Give each queued job's place in its queue, from 1; a merge has its first part's."""
         queued = [
-            fields["id"] for fields in records if fields.get("state") == "queued" and "id" in fields
+            fields["id"]
+            for fields in records
+            if fields.get("state") == "queued" and {"id", "queue"} <= fields.keys()
         ]
         if not queued:
             yield from (None for _ in records)
@@ -290,6 +303,15 @@ def _reused() -> KeyReusedError:
         "this Idempotency-Key was used before, with another request",
         hint="Send a new key with a new request.",
     )
+
+
+def _answer(answer: Any) -> Any:
+    """Give an answer of Redis; nothing for what is no hash: one bad key keeps no other unread."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return {}
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def stream_key(job_id: str) -> str:

@@ -33,6 +33,8 @@ class QueueStats:
     """Seconds that the first job of all queues has waited."""
     workers: tuple[WorkerSeen, ...]
     lease_losses: int
+    unreadable: int
+    """Records that were set aside, as nobody can read them."""
     ended: dict[tuple[str, str], int]
     """How many jobs of a kind ever ended in a state."""
     durations: dict[str, tuple[int, float]]
@@ -51,12 +53,13 @@ def read_queue_stats(redis: Client) -> QueueStats:
         pipe.time()
         pipe.zrange(f"{PREFIX}:workers", 0, -1, withscores=True)
         pipe.get(f"{PREFIX}:lost")
+        pipe.scard(f"{PREFIX}:unreadable")
         pipe.hgetall(f"{PREFIX}:durations")
         pipe.info("memory")
         answers: list[Any] = pipe.execute()
     states = dict(zip(STATES, answers, strict=False))
     counts = answers[len(STATES) : len(STATES) + 2 * len(QUEUES)]
-    (seconds, micros), workers, lost, durations, memory = answers[-5:]
+    (seconds, micros), workers, lost, unreadable, durations, memory = answers[-6:]
     now = seconds + micros / 1e6
     oldest = [float(first[0][1]) / 1000 for first in counts[1::2] if first]
     return QueueStats(
@@ -65,6 +68,7 @@ def read_queue_stats(redis: Client) -> QueueStats:
         oldest_queued=max(0.0, now - min(oldest)) if oldest else None,
         workers=tuple(_seen(name, now - float(at) / 1000) for name, at in workers),
         lease_losses=int(lost or 0),
+        unreadable=int(unreadable),
         ended={
             (kind, state): int(durations.get(f"{kind}|{state}|count", 0))
             for kind in KINDS

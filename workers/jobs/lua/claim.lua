@@ -1,6 +1,6 @@
 -- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
--- or '', pause before a lost job's third attempt. Gives {'claimed', fence} or {why not, host, pid, fence} of the holder, what to publish,
--- and the job's id.
+-- or '', pause before a lost job's third attempt. Gives {'claimed', fence} or {why not, host, pid,
+-- fence} of the holder, what to publish, and the job's id.
 --
 -- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
 -- jobs do not.
@@ -11,8 +11,19 @@ if mine then
   id = mine -- the same call once more: its answer was lost
 elseif ARGV[9] ~= '' then
   local queue = P .. ':queue:' .. ARGV[9]
-  id = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', 0, 1)[1] or id
+  repeat
+    local first = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', 0, 1)[1]
+    id = first or id
+    local known = readable(id) and field(id, 'state')
+    local fits = known and not TERMINAL[known]
+    if not readable(id) then
+      set_aside(id)
+    elseif first and not fits then
+      redis.call('ZREM', queue, id)
+    end
+  until fits or not first
 end
+if not readable(id) then return { 'over', '', '', '', {}, id } end
 local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local publish = {}
 local state = field(id, 'state')

@@ -8,6 +8,7 @@ local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local EXACT = string.format('%.3f', clock[1] * 1000 + clock[2] / 1000)
 local TERMINAL = { succeeded = true, failed = true, cancelled = true }
 local HELD = { running = true, cancelling = true }
+local PARTS_PAUSE = 20000   -- between two looks at what a merge waits for
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
 local MAX_LOST_PAUSE = 60000 -- before a job goes on whose process was lost more than once
 local EVENTS = 1000         -- that a stream keeps
@@ -41,6 +42,22 @@ local function emit(id, event)
   event.attempt = tonumber(raw[9] or '') or 0
   redis.call('XADD', P .. ':events:' .. id, 'MAXLEN', '~', EVENTS, '*', 'data', cjson.encode(event))
   set(id, 'emitted', text(NOW))
+end
+
+-- Whether a record can be read, or there is none: what is under its key may be anything.
+local function readable(id)
+  local fine, state = pcall(field, id, 'state')
+  return fine and (state or redis.call('EXISTS', job_key(id)) == 0)
+end
+
+-- What cannot be read stops nobody: it leaves every index, and is counted.
+local function set_aside(id)
+  redis.call('SADD', P .. ':unreadable', id)
+  for _, index in ipairs({ 'active', 'jobs', 'jobs:queued', 'jobs:waiting', 'jobs:running',
+    'jobs:cancelling', 'jobs:succeeded', 'jobs:failed', 'jobs:cancelled', 'live:merge',
+    'live:prepare', 'queue:finalise', 'queue:prepare', 'queue:part' }) do
+    redis.call('ZREM', P .. ':' .. index, id)
+  end
 end
 
 -- Parts are inner life of their merge: only jobs that a client asked for are listed and have events.
@@ -205,10 +222,16 @@ end
 -- The last part to end queues what is left of its merge. Gives what is to be published.
 local function gather(parent, publish)
   local state = field(parent, 'state')
-  if redis.call('SCARD', P .. ':pending:' .. parent) > 0 or field(parent, 'step') ~= 'parts' then
-    return
-  end
+  local pending = P .. ':pending:' .. parent
+  if redis.call('SCARD', pending) > 0 or field(parent, 'step') ~= 'parts' then return end
   if not state or TERMINAL[state] then return end
+  -- The set may have been lost: what the parts say themselves is the truth.
+  for _, part in ipairs(redis.call('SMEMBERS', P .. ':parts:' .. parent)) do
+    local known = readable(part) and field(part, 'state')
+    local wanted = known and not TERMINAL[known] and field(part, 'cancel') ~= '1'
+    if wanted then redis.call('SADD', pending, part) end
+  end
+  if redis.call('SCARD', pending) > 0 then return end
   set(parent, 'step', 'finalise', 'queue', 'finalise')
   enqueue(parent, NOW, number(parent, 'first_grace'))
   table.insert(publish, { parent, 'finalise' })
@@ -247,8 +270,8 @@ local function unwanted(id)
   return parent ~= '' and TERMINAL[field(parent, 'state') or 'failed']
 end
 
--- The process that held a job is gone. Once is bad luck: it goes on at once. What takes it again may
--- last for seconds, so each further attempt waits, up to twice as long as the one before.
+-- The process that held a job is gone. Once is bad luck: it goes on at once. What takes it again
+-- may last for seconds, so each further attempt waits, up to twice as long as the one before.
 local function lose(id, max_attempts, error, pause, publish)
   redis.call('INCR', P .. ':lost')
   if unwanted(id) then return cancelled(id) end

@@ -51,7 +51,7 @@ redis.call('SADD', P .. ':holders:' .. id, ARGV[9])
 if #parts > 0 then
   set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
   move(id, 'queued')
-  look_at(id, NOW + MAX_GRACE)
+  look_at(id, NOW + PARTS_PAUSE)
   for _, part in ipairs(parts) do
     source_set(id, part.source, 'state', 'queued')
     create_part(id, part, grace, publish)

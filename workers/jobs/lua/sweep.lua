@@ -2,8 +2,8 @@
 -- before a lost job's third attempt.
 -- Gives {what to publish, jobs that were lost}.
 local publish, lost = {}, {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW), 'LIMIT', 0,
-  tonumber(ARGV[1]))) do
+
+local function look(id)
   local state = field(id, 'state')
   if not state or TERMINAL[state] then
     redis.call('ZREM', P .. ':active', id)
@@ -13,13 +13,14 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW
   elseif unwanted(id) then
     cancelled(id)
   elseif field(id, 'step') == 'parts' then
-    -- Parts whose records are gone, or ended while nobody counted, must not be waited for.
+    -- Parts whose records are gone, cannot be read, or ended while nobody counted, must not be
+    -- waited for.
     for _, part in ipairs(redis.call('SMEMBERS', P .. ':pending:' .. id)) do
-      if TERMINAL[field(part, 'state') or 'failed'] then
-        redis.call('SREM', P .. ':pending:' .. id, part)
-      end
+      if not readable(part) then set_aside(part) end
+      local known = readable(part) and field(part, 'state') or 'failed'
+      if TERMINAL[known] then redis.call('SREM', P .. ':pending:' .. id, part) end
     end
-    look_at(id, NOW + MAX_GRACE)
+    look_at(id, NOW + PARTS_PAUSE)
     gather(id, publish)
   else
     -- Its message is lost, or waits behind others: each time it is published again later.
@@ -30,10 +31,16 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW
   end
 end
 
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW), 'LIMIT', 0,
+  tonumber(ARGV[1]))) do
+  -- Each by itself: one that is malformed ends no other's look.
+  if not readable(id) or not pcall(look, id) then set_aside(id) end
+end
+
 local over = redis.call('ZCARD', P .. ':jobs') - tonumber(ARGV[4])
 if over > 0 then
   for _, id in ipairs(redis.call('ZRANGE', P .. ':jobs', 0, math.min(over, 50) - 1)) do
-    local state = field(id, 'state')
+    local state = readable(id) and field(id, 'state')
     if not state or TERMINAL[state] then
       redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id))
       redis.call('ZREM', P .. ':jobs', id)
