@@ -11,6 +11,7 @@ from workers.jobs.job import Job
 from workers.jobs.job_specs import JobSpec, PartSpec
 from workers.jobs.job_store import JobStore
 from workers.jobs.leases import Claim, ClaimStore, NotClaimed
+from workers.jobs.messages import QUEUES
 from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import Client, connect
 from workers.settings import ServiceSettings
@@ -90,8 +91,15 @@ class Stores:
                 value: Any = self.redis.hget(key, name)
                 if value is not None:
                     self.redis.hset(key, name, int(value) - away)
-        for job_id, when in self.active().items():
-            self.redis.zadd(f"{PREFIX}:active", {job_id: when - away})
+            # To the microsecond: who came first.
+            line: Any = self.redis.hget(key, "line")
+            if line is not None:
+                self.redis.hset(key, "line", f"{float(line) - away:.3f}")
+        for index in ("active", *(f"queue:{queue}" for queue in QUEUES)):
+            found: Any = self.redis.zrange(f"{PREFIX}:{index}", 0, -1, withscores=True)
+            for job_id, when in found:
+                self.redis.zadd(f"{PREFIX}:{index}", {job_id: when - away})
+        self.redis.delete(*(f"{PREFIX}:woken:{queue}" for queue in QUEUES))
 
     def active(self) -> dict[str, float]:
         """Give the jobs that somebody must look at, and when, in milliseconds."""

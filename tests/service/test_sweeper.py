@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from stores import make_stores
 
+from mindcorpus.errors import HubUnavailableError
 from mindcorpus.storage.store import Store
 from workers.app import make_app
-from workers.jobs.messages import GRACE_MS
 from workers.jobs.scripts import PREFIX, job_key
 from workers.sweeper import start_sweeper
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 def test_what_is_looked_after_is_left_alone(stores: Stores) -> None:
     stores.submit("a")
+    stores.redis.lpush(f"{PREFIX}:part", "its message")
     claim = stores.take(stores.submit().id)
     assert stores.claims.sweep() == ([], [])
     assert stores.claims.beat(claim) == "held"
@@ -62,20 +63,26 @@ def test_a_job_that_loses_every_worker_fails(stores: Stores) -> None:
     assert stores.active() == {}
 
 
-def test_a_lost_message_is_published_again_later_each_time(stores: Stores) -> None:
+def test_a_queue_that_has_no_message_left_wakes_workers_however_long_it_waited(
+    stores: Stores,
+) -> None:
     job = stores.submit()
-    pauses = []
-    for _ in range(8):
-        waited = 0
-        while True:
-            stores.let_pass(2)
-            waited += 2
-            if stores.claims.sweep() == ([(job.id, "prepare")], []):
-                break
-        pauses.append(waited)
-    grace = GRACE_MS // 1000
-    # Some of the time that passes is the test's own.
-    assert pauses == [pytest.approx(min(grace * 2**n, 300), rel=0.1, abs=2) for n in range(8)]
+    for waited in (0, 75, 3600, 86_400):
+        stores.let_pass(waited)
+        assert stores.claims.sweep() == ([(job.id, "prepare")], [])
+        # Other sweepers come in the same second.
+        assert stores.claims.sweep() == ([], [])
+    stores.redis.lpush(f"{PREFIX}:prepare", "a message that waits")
+    stores.let_pass(3600)
+    assert stores.claims.sweep() == ([], []), "one message wakes as well as two"
+
+
+def test_what_is_not_due_wakes_nobody(stores: Stores) -> None:
+    job = stores.submit()
+    assert stores.claims.postpone(stores.take(job.id), HubUnavailableError("away"), 100)
+    assert stores.claims.sweep() == ([], [])
+    stores.let_pass(101)
+    assert stores.claims.sweep() == ([(job.id, "prepare")], [])
 
 
 def test_the_last_step_of_a_merge_is_queued_even_if_nobody_counted(stores: Stores) -> None:
@@ -106,12 +113,25 @@ def test_parts_of_a_merge_that_is_over_are_ended(stores: Stores) -> None:
     assert stores.active() == {}
 
 
-def test_a_sweep_takes_fifty_at_once_and_the_next_the_rest(stores: Stores) -> None:
+def test_a_wake_up_reaches_twenty_workers_and_the_next_those_after_them(stores: Stores) -> None:
+    jobs = [stores.submit().id for _ in range(30)]
+    messages, _ = stores.claims.sweep()
+    assert [job_id for job_id, _ in messages] == jobs[:20]
+    for job_id in jobs[:20]:
+        stores.take(job_id)
+    stores.let_pass(1)
+    messages, _ = stores.claims.sweep()
+    assert [job_id for job_id, _ in messages] == jobs[20:]
+
+
+def test_a_sweep_looks_at_fifty_at_once_and_the_next_at_the_rest(stores: Stores) -> None:
     jobs = {stores.submit().id for _ in range(60)}
-    stores.let_pass(11)
-    first, second, third = (stores.claims.sweep()[0] for _ in range(3))
+    for job_id in jobs:
+        stores.take(job_id)
+    stores.let_pass(stores.settings.lease_seconds + 1)
+    first, second, third = (stores.claims.sweep()[1] for _ in range(3))
     assert (len(first), len(second), third) == (50, 10, [])
-    assert {job_id for job_id, _ in (*first, *second)} == jobs
+    assert {*first, *second} == jobs
 
 
 # The thread

@@ -23,7 +23,7 @@ from workers.errors import (
 )
 from workers.jobs.job import Job, JobPage, Kind, State, read_job
 from workers.jobs.job_specs import JobSpec, PartSpec, content_key
-from workers.jobs.messages import GRACE_MS, Message, messages_of, new_id, parts_of
+from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
 from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import Client, unavailable_errors
@@ -92,7 +92,6 @@ class JobStore:
             key or "",
             body,
             self._settings.queue_limit,
-            GRACE_MS,
             parts_of(order.parts),
             holder,
         )

@@ -11,7 +11,7 @@ from mindcorpus.errors import MindcorpusError
 from mindcorpus.progress import Progress
 from workers.errors import JobLostError, describe, lost_too_often
 from workers.jobs.job_specs import PartSpec
-from workers.jobs.messages import GRACE_MS, Message, messages_of, parts_of
+from workers.jobs.messages import Message, messages_of, parts_of
 from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
@@ -131,7 +131,6 @@ class ClaimStore:
             claim.fence,
             json.dumps(result),
             parts_of(parts),
-            GRACE_MS,
             source_state,
             "" if source_size is None else source_size,
             _encoded(progress),

@@ -12,8 +12,6 @@ from workers.jobs.job_specs import PartSpec
 
 #: In the order in which workers empty them: a merge that only needs its last step comes first.
 QUEUES = ("finalise", "prepare", "part")
-#: A job that nobody took is published again after so long, then after twice that, and so on.
-GRACE_MS = 10_000
 
 Message = tuple[str, str]
 """A job's id and the queue it is to be published in."""

@@ -59,7 +59,7 @@ leave_queue(id)
 forget_progress(id)
 set(id, 'fence', text(fence), 'token', token, 'host', host, 'pid', pid,
   'lease_until', text(NOW + lease), 'deadline_at', text(NOW + deadline),
-  'attempt', number(id, 'attempt') + 1, 'grace', text(number(id, 'first_grace')))
+  'attempt', number(id, 'attempt') + 1)
 redis.call('HSETNX', job_key(id), 'started', text(NOW))
 look_at(id, NOW + lease)
 move(id, 'running')

@@ -13,7 +13,7 @@ forget_progress(id)
 set(id, 'tries', number(id, 'tries') + 1, 'attempt', number(id, 'attempt') - 1, 'last_error', error)
 local note = 'waits to be tried again: ' .. cjson.decode(error).title
 set(id, 'note', note)
-enqueue(id, NOW + pause, number(id, 'first_grace'))
+enqueue(id, NOW + pause)
 local parent = parent_of(id)
 if parent ~= '' then
   set(parent, 'note', note)

@@ -12,7 +12,9 @@ local PARTS_PAUSE = 20000   -- between two looks at what a merge waits for
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
 local MAX_LOST_PAUSE = 60000 -- before a job goes on whose process was lost more than once
 local EVENTS = 1000         -- that a stream keeps
-local MAX_GRACE = 300000    -- between two publications of a job that stays queued
+local QUEUED_PAUSE = 300000 -- between two looks at whether a job that is queued is still wanted
+local WAKE_PAUSE = 1000     -- between two wake-ups of a queue's workers, whoever sweeps
+local WOKEN = 20            -- workers that one wake-up reaches
 local PARTS_KEPT = 86400    -- seconds that the records of a finished merge's parts stay
 
 local function text(number)
@@ -150,9 +152,9 @@ local function let_go(id)
   redis.call('HDEL', job_key(id), 'token', 'host', 'pid', 'lease_until')
 end
 
-local function enqueue(id, when, grace)
+local function enqueue(id, when)
   let_go(id)
-  set(id, 'not_before', text(when), 'grace', text(grace))
+  set(id, 'not_before', text(when))
   move(id, 'queued')
   local parent = parent_of(id)
   if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
@@ -160,8 +162,9 @@ local function enqueue(id, when, grace)
   redis.call('HSETNX', job_key(id), 'line', EXACT)
   local line = when > NOW and text(when) or field(id, 'line')
   redis.call('ZADD', P .. ':queue:' .. field(id, 'queue'), line, id)
-  -- Whoever calls publishes it now if it is due; the sweeper does if that fails.
-  look_at(id, when > NOW and when or NOW + grace)
+  -- Whoever calls publishes it now if it is due; the sweeper wakes workers of a queue that has
+  -- something due.
+  look_at(id, math.max(when, NOW) + QUEUED_PAUSE)
 end
 
 local function leave_queue(id)
@@ -233,7 +236,7 @@ local function gather(parent, publish)
   end
   if redis.call('SCARD', pending) > 0 then return end
   set(parent, 'step', 'finalise', 'queue', 'finalise')
-  enqueue(parent, NOW, number(parent, 'first_grace'))
+  enqueue(parent, NOW)
   table.insert(publish, { parent, 'finalise' })
 end
 
@@ -282,7 +285,7 @@ local function lose(id, max_attempts, error, pause, publish)
   forget_progress(id)
   local again = number(id, 'attempt') - 1
   if again <= 0 then
-    enqueue(id, NOW, number(id, 'first_grace'))
+    enqueue(id, NOW)
     table.insert(publish, { id, field(id, 'queue') })
     return
   end
@@ -290,25 +293,25 @@ local function lose(id, max_attempts, error, pause, publish)
   local share = 0.5 + (tonumber(id:sub(-4), 16) or 0) / 0x20000
   local wait = math.floor(math.min(pause * 2 ^ (again - 1), MAX_LOST_PAUSE) * share)
   set(id, 'note', 'waits to be tried again: its worker was lost')
-  enqueue(id, NOW + wait, number(id, 'first_grace'))
+  enqueue(id, NOW + wait)
 end
 
 local function holds(id, fence)
   return HELD[field(id, 'state') or ''] and field(id, 'fence') == fence
 end
 
-local function create(id, values, grace)
+local function create(id, values)
   for name, value in pairs(values) do set(id, name, value) end
-  set(id, 'id', id, 'created', text(NOW), 'first_grace', text(grace), 'attempt', 0, 'tries', 0)
+  set(id, 'id', id, 'created', text(NOW), 'attempt', 0, 'tries', 0)
 end
 
-local function create_part(parent, part, grace, publish)
+local function create_part(parent, part, publish)
   create(part.id, { kind = 'part', parent = parent, name = part.source, queue = 'part',
-    payload = part.payload, content_key = '' }, grace)
+    payload = part.payload, content_key = '' })
   redis.call('SADD', P .. ':parts:' .. parent, part.id)
   redis.call('SADD', P .. ':pending:' .. parent, part.id)
   source_add(parent, part.source, 'parts', 1)
   redis.call('HINCRBY', job_key(parent), 'parts', 1)
-  enqueue(part.id, NOW, grace)
+  enqueue(part.id, NOW)
   table.insert(publish, { part.id, 'part' })
 end

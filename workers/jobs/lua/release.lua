@@ -13,6 +13,6 @@ redis.call('HDEL', job_key(id), 'committed')
 set(id, 'attempt', number(id, 'attempt') - 1, 'note', ARGV[4])
 local parent = parent_of(id)
 if parent ~= '' and ARGV[4] ~= '' then set(parent, 'note', ARGV[4]) end
-enqueue(id, NOW + pause, number(id, 'first_grace'))
+enqueue(id, NOW + pause)
 if pause == 0 then table.insert(publish, { id, field(id, 'queue') }) end
 return { 'done', publish }

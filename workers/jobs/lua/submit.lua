@@ -1,7 +1,7 @@
 -- ARGV: id, record (JSON), content key, idempotency key or '', digest of the body, most that may
--- wait, grace, parts (JSON), who asks. Gives {outcome, id, what to publish}.
+-- wait, parts (JSON), who asks. Gives {outcome, id, what to publish}.
 local id, record, content_key, key, body = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local most, grace, parts = tonumber(ARGV[6]), tonumber(ARGV[7]), cjson.decode(ARGV[8])
+local most, parts = tonumber(ARGV[6]), cjson.decode(ARGV[7])
 local keys_kept = 86400
 local remembered = P .. ':idempotency:' .. key
 
@@ -34,31 +34,31 @@ if flying then
   local state = field(flying, 'state')
   if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
     remember(flying)
-    redis.call('SADD', P .. ':holders:' .. flying, ARGV[9])
+    redis.call('SADD', P .. ':holders:' .. flying, ARGV[8])
     return { 'joined', flying, {} }
   end
 end
 if redis.call('ZCARD', P .. ':jobs:queued') >= most then return { 'full', '', {} } end
 
 local publish = {}
-create(id, record, grace)
+create(id, record)
 set(id, 'content_key', content_key, 'parent', '')
 set(id, 'place', text(clock[1] * 1000000 + clock[2]))
 redis.call('ZADD', P .. ':jobs', field(id, 'place'), id)
 redis.call('SET', P .. ':flight:' .. content_key, id)
 redis.call('ZADD', P .. ':live:' .. field(id, 'kind'), field(id, 'place'), id)
-redis.call('SADD', P .. ':holders:' .. id, ARGV[9])
+redis.call('SADD', P .. ':holders:' .. id, ARGV[8])
 if #parts > 0 then
   set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
   move(id, 'queued')
   look_at(id, NOW + PARTS_PAUSE)
   for _, part in ipairs(parts) do
     source_set(id, part.source, 'state', 'queued')
-    create_part(id, part, grace, publish)
+    create_part(id, part, publish)
   end
 else
   set(id, 'step', 'run')
-  enqueue(id, NOW, grace)
+  enqueue(id, NOW)
   table.insert(publish, { id, field(id, 'queue') })
 end
 remember(id)

@@ -1,8 +1,8 @@
--- ARGV: id, fence, result (JSON), new parts (JSON), grace, source state, source size or '', the
+-- ARGV: id, fence, result (JSON), new parts (JSON), source state, source size or '', the
 -- last progress (JSON) or ''. Gives {'stale'} or {'done'}, then what to publish.
 local id, fence, result, parts = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-local grace, source_state, size = tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local now = (ARGV[8] or '') ~= '' and cjson.decode(ARGV[8]) or nil
+local source_state, size = ARGV[5], ARGV[6]
+local now = (ARGV[7] or '') ~= '' and cjson.decode(ARGV[7]) or nil
 local publish = {}
 if not holds(id, fence) then
   -- The same call once more: its answer was lost.
@@ -24,7 +24,7 @@ local name = field(id, 'name')
 -- With the end, not before it: what is counted is what was done, whatever became of the beats.
 if now then tell(id, now) end
 finish(id, 'succeeded', nil, result)
-for _, part in ipairs(parts) do create_part(parent, part, grace, publish) end
+for _, part in ipairs(parts) do create_part(parent, part, publish) end
 redis.call('SREM', P .. ':pending:' .. parent, id)
 source_add(parent, name, 'parts_done', 1)
 redis.call('HINCRBY', job_key(parent), 'parts_done', 1)

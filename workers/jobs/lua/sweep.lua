@@ -23,11 +23,7 @@ local function look(id)
     look_at(id, NOW + PARTS_PAUSE)
     gather(id, publish)
   else
-    -- Its message is lost, or waits behind others: each time it is published again later.
-    local grace = math.min(math.max(number(id, 'grace'), 1) * 2, MAX_GRACE)
-    set(id, 'grace', text(grace))
-    look_at(id, NOW + grace)
-    table.insert(publish, { id, field(id, 'queue') })
+    look_at(id, NOW + QUEUED_PAUSE)
   end
 end
 
@@ -35,6 +31,26 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW
   tonumber(ARGV[1]))) do
   -- Each by itself: one that is malformed ends no other's look.
   if not readable(id) or not pcall(look, id) then set_aside(id) end
+end
+
+-- Messages only wake: a queue that has jobs which are due, and no message left, gets one for each
+-- of the first, whatever became of their own. So no more messages lie there than jobs.
+for _, queue in ipairs({ 'finalise', 'prepare', 'part' }) do
+  local due = redis.call('ZRANGEBYSCORE', P .. ':queue:' .. queue, '-inf', EXACT, 'LIMIT', 0, WOKEN)
+  if #due > 0 and redis.call('LLEN', P .. ':' .. queue) == 0
+    and redis.call('SET', P .. ':woken:' .. queue, '1', 'NX', 'PX', WAKE_PAUSE) then
+    local told = {}
+    for _, message in ipairs(publish) do told[message[1]] = true end
+    for _, id in ipairs(due) do
+      if not readable(id) then
+        set_aside(id)
+      elseif not field(id, 'state') then
+        redis.call('ZREM', P .. ':queue:' .. queue, id)
+      elseif not told[id] then
+        table.insert(publish, { id, queue })
+      end
+    end
+  end
 end
 
 local over = redis.call('ZCARD', P .. ':jobs') - tonumber(ARGV[4])
