@@ -26,7 +26,7 @@ def test_jobs_that_wait_pile_up_no_messages_and_need_none(cluster: Cluster, soun
     end = time.monotonic() + _NOBODY
     with cluster.redis.client() as client:
         while time.monotonic() < end:
-            waiting = sum(client.llen(f"mindcorpus:{queue}") for queue in QUEUES)  # type: ignore[misc]
+            waiting = sum(client.llen(f"mindcorpus:{queue}") for queue in QUEUES)
             assert waiting <= parts
             time.sleep(0.2)
         client.delete(*(f"mindcorpus:{queue}" for queue in QUEUES))
