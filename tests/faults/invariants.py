@@ -116,6 +116,8 @@ def assert_own_result(job: Job) -> None:
     assert {file["kind"] for file in made["artifacts"]} == set(formats)
     if "openai" in formats:
         assert rows["mental_health_openai.jsonl"] == formats["openai"]["rows"]
+    prepared = max(each["rows"] for each in formats.values())
+    assert job.progress.rows == job.progress.rows_total == prepared, "it counted other rows"
     for name, cap in request["caps"].items():
         # With a cap on the one source there is, that many rows and no more.
         assert all(made["rows"] <= cap for made in formats.values()), f"more than {cap} of {name}"

@@ -11,7 +11,7 @@ from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
-from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.storage.publishers import Publisher
 from workers.execution.failures import revived
 from workers.settings import ServiceSettings
@@ -86,6 +86,9 @@ def _prepare(
 ) -> dict[str, Any]:
     publisher = Publisher(job["id"], job["fence"])
     results = prepare(request_of(PrepareRequest, job), settings, report, cancel, publisher)
+    # What is counted at the end is what was made, also by a try that published and then died.
+    rows = max(result.rows for result in results.values())
+    report(Progress("publish", rows=rows, rows_total=rows))
     return {
         "formats": {
             name: {
