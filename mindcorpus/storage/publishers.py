@@ -31,17 +31,17 @@ class Publisher:
 class Publications:
     """Notes on who published what in one folder of artifacts.
 
-    All but `is_ours` is for who holds the folder's lock.
+    All but `is_ours` is for who holds the folder's lock; `begin` and `outcome` are for publishers.
     """
 
     def __init__(self, artifacts: Path, publisher: Publisher | None) -> None:
         self._artifacts = artifacts
-        self._publisher = publisher
+        self.publisher = publisher
 
     def is_ours(self, kind: str, folder: str) -> bool:
         """Whether it was our publisher that published this folder, and nobody since."""
         last = self._last(kind)
-        ours = self._publisher is not None and last.get("job") == self._publisher.job
+        ours = self.publisher is not None and last.get("job") == self.publisher.job
         return ours and last.get("folder") == folder
 
     def begin(self, kind: str, path: Path) -> None:
@@ -54,8 +54,8 @@ class Publications:
 
     def publish(self, kind: str, path: Path, folder: str) -> None:
         """Note that our publisher, if there is one, publishes this folder; raises as `begin`."""
-        if self._publisher is not None:
-            self._note(kind, path, self._publisher.job, folder)
+        if self.publisher is not None:
+            self._note(kind, path, self.publisher.job, folder)
 
     def _last(self, kind: str) -> dict[str, Any]:
         try:
@@ -66,9 +66,8 @@ class Publications:
 
     def _note(self, kind: str, path: Path, job: str | None, folder: str | None) -> None:
         """Note by which job a folder is published, and this try among those of its job."""
-        if self._publisher is None:
-            return
-        ours, fence = self._publisher.job, self._publisher.fence
+        assert self.publisher is not None
+        ours, fence = self.publisher.job, self.publisher.fence
         fences: dict[str, int] = self._last(kind).get("fences", {})
         # Of its own tries alone: which of two jobs was claimed first says nothing.
         if fences.pop(ours, 0) > fence:
@@ -86,12 +85,9 @@ class Publications:
 
     def outcome(self, kind: str) -> dict[str, Any] | None:
         """Give the manifest of what our publisher published, where somebody replaced it."""
-        if self._publisher is None:
-            return None
+        assert self.publisher is not None
         try:
-            found: dict[str, Any] = json.loads(
-                self._outcome(kind, self._publisher.job).read_bytes()
-            )
+            found: dict[str, Any] = json.loads(self._outcome(kind, self.publisher.job).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
         return found

@@ -51,7 +51,6 @@ class Store:
     def __init__(self, data_dir: str | Path, publisher: Publisher | None = None) -> None:
         self.data_dir = Path(data_dir)
         self._artifacts = self.data_dir / "artifacts"
-        self._publisher = publisher
         self._publications = Publications(self._artifacts, publisher)
         self._staging = self.data_dir / "staging"
 
@@ -156,7 +155,7 @@ class Store:
 
         Also where somebody replaced it since: a job that lost its process is told what *it* made.
         """
-        if self._publisher is None:
+        if self._publications.publisher is None:
             return None
         with self.locked():
             if self.is_own(kind):
@@ -168,7 +167,7 @@ class Store:
 
         Raises `ArtifactError` for one that is itself an earlier try.
         """
-        if self._publisher is None:
+        if self._publications.publisher is None:
             return
         with self.locked():
             for kind in kinds:

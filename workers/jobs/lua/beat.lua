@@ -6,7 +6,7 @@ look_at(id, NOW + lease)
 -- Of what is not wanted any more nothing is told: a merge that is over has had its last event.
 if unwanted(id) then return 'cancel' end
 
-if ARGV[4] ~= '' then tell(id, cjson.decode(ARGV[4])) end
+tell(id, ARGV[4])
 
 if number(id, 'deadline_at') <= NOW then return 'deadline' end
 return 'held'

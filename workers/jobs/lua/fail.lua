@@ -10,7 +10,7 @@ if unwanted(id) then
   cancelled(id)
 else
   redis.call('HDEL', job_key(id), 'committed')
-  if (ARGV[5] or '') ~= '' then tell(id, cjson.decode(ARGV[5])) end
+  tell(id, ARGV[5])
   fail(id, error, ARGV[4] == '1', publish)
 end
 return { 'done', publish }

@@ -8,6 +8,7 @@ local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local EXACT = string.format('%.3f', clock[1] * 1000 + clock[2] / 1000)
 local TERMINAL = { succeeded = true, failed = true, cancelled = true }
 local HELD = { running = true, cancelling = true }
+local QUEUES = { 'finalise', 'prepare', 'part' }
 local PARTS_PAUSE = 20000   -- between two looks at what a merge waits for
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
 local MAX_LOST_PAUSE = 60000 -- before a job goes on whose process was lost more than once
@@ -54,12 +55,14 @@ end
 
 -- What cannot be read stops nobody: it leaves every index, and is counted.
 local function set_aside(id)
+  -- First: where Redis takes no writes, which may pass, this ends the script before any loss.
   redis.call('SADD', P .. ':unreadable', id)
   for _, index in ipairs({ 'active', 'jobs', 'jobs:queued', 'jobs:waiting', 'jobs:running',
     'jobs:cancelling', 'jobs:succeeded', 'jobs:failed', 'jobs:cancelled', 'live:merge',
-    'live:prepare', 'queue:finalise', 'queue:prepare', 'queue:part' }) do
+    'live:prepare' }) do
     redis.call('ZREM', P .. ':' .. index, id)
   end
+  for _, queue in ipairs(QUEUES) do redis.call('ZREM', P .. ':queue:' .. queue, id) end
 end
 
 -- Parts are inner life of their merge: only jobs that a client asked for are listed and have events.
@@ -96,7 +99,9 @@ local function know_size(parent, name, size)
 end
 
 -- How far a job is: in its own record, and what a part has read in its merge's too.
-local function tell(id, now)
+local function tell(id, progress)
+  if (progress or '') == '' then return end
+  local now = cjson.decode(progress)
   local parent = parent_of(id)
   local shown = parent == '' and id or parent
   local stage = now.stage

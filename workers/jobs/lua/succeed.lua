@@ -2,7 +2,6 @@
 -- last progress (JSON) or ''. Gives {'stale'} or {'done'}, then what to publish.
 local id, fence, result, parts = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local source_state, size = ARGV[5], ARGV[6]
-local now = (ARGV[7] or '') ~= '' and cjson.decode(ARGV[7]) or nil
 local publish = {}
 if not holds(id, fence) then
   -- The same call once more: its answer was lost.
@@ -12,7 +11,7 @@ end
 local parent = parent_of(id)
 if parent == '' then
   redis.call('HDEL', job_key(id), 'committed')
-  if now then tell(id, now) end
+  tell(id, ARGV[7])
   finish(id, 'succeeded', nil, result)
   return { 'done', publish }
 end
@@ -22,7 +21,7 @@ if unwanted(id) then
 end
 local name = field(id, 'name')
 -- With the end, not before it: what is counted is what was done, whatever became of the beats.
-if now then tell(id, now) end
+tell(id, ARGV[7])
 finish(id, 'succeeded', nil, result)
 for _, part in ipairs(parts) do create_part(parent, part, publish) end
 redis.call('SREM', P .. ':pending:' .. parent, id)

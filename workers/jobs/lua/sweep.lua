@@ -35,7 +35,7 @@ end
 
 -- Messages only wake: a queue that has jobs which are due, and no message left, gets one for each
 -- of the first, whatever became of their own. So no more messages lie there than jobs.
-for _, queue in ipairs({ 'finalise', 'prepare', 'part' }) do
+for _, queue in ipairs(QUEUES) do
   local due = redis.call('ZRANGEBYSCORE', P .. ':queue:' .. queue, '-inf', EXACT, 'LIMIT', 0, WOKEN)
   if #due > 0 and redis.call('LLEN', P .. ':' .. queue) == 0
     and redis.call('SET', P .. ':woken:' .. queue, '1', 'NX', 'PX', WAKE_PAUSE) then
