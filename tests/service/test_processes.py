@@ -135,7 +135,10 @@ with Supervisor([[program]], pathlib.Path({str(tmp_path)!r}), print):
 def test_a_long_log_is_set_aside(tmp_path: Path) -> None:
     program = shell("one", DEAF, grace=0)
     log = tmp_path / "one.log"
+    set_aside = tmp_path / "one.log.1"
     log.write_bytes(b"x" * 5_000_001)
     with supervised(tmp_path, [program]):
-        until(lambda: log.exists() and log.read_text() == "up\n")
-    assert (tmp_path / "one.log.1").stat().st_size == 5_000_001
+        # Between its rename and the program's start there is no log at all.
+        until(lambda: set_aside.exists() and log.exists())
+        until(lambda: log.read_text() == "up\n")
+    assert set_aside.stat().st_size == 5_000_001
