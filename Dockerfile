@@ -27,7 +27,8 @@ LABEL org.opencontainers.image.title="mindcorpus" \
 RUN groupadd --gid 10001 mindcorpus \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp \
        --shell /usr/sbin/nologin mindcorpus \
-    && install --directory --owner 10001 --group 10001 /data /cache
+    && install --directory --owner 10001 --group 10001 /data /cache \
+    && install --directory --owner 10001 --group 10001 --mode 700 /state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /src/workers /app/workers
 COPY --from=build /src/web /app/web
@@ -37,6 +38,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/cache \
     MINDCORPUS_DATA_DIR=/data \
+    MINDCORPUS_STATE_DIR=/state \
     MINDCORPUS_HOST=0.0.0.0 \
     MINDCORPUS_PORT=8000
 USER 10001:10001

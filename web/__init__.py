@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def create_app(settings: WebSettings | None = None) -> APIFlask:
     """Make the app; without settings they are read from `MINDCORPUS_…` variables.
 
-    Nothing is connected to yet. Raises `SettingsError`.
+    Nothing is connected to yet. Raises `SettingsError` and `StorageError`.
     """
     # Late, so that the commands of `python -m web` do not load all of it.
     from web.factory import build

@@ -10,6 +10,7 @@ from typing import cast
 import click
 
 from mindcorpus.errors import MindcorpusError
+from web.access.state_folder import prepare_state
 from web.access.tokens import SCOPES, Scope, TokenFile
 from web.settings import WebSettings
 
@@ -69,7 +70,10 @@ def up(context: click.Context) -> None:
 
 
 def _tokens() -> TokenFile:
-    return TokenFile(WebSettings.load().tokens_path)
+    settings = WebSettings.load()
+    if (said := prepare_state(settings)) is not None:
+        click.echo(said, err=True)
+    return TokenFile(settings.tokens_path)
 
 
 @contextmanager

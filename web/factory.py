@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import IntegerConverter
@@ -11,6 +12,7 @@ from werkzeug.routing import IntegerConverter
 from mindcorpus import __version__
 from web import logs, metrics, problems, services
 from web.access import auth, headers, limits, session
+from web.access.state_folder import prepare_state
 from web.access.tokens import TokenFile
 from web.api import api, openapi
 from web.health import REGISTRY, operations
@@ -38,7 +40,12 @@ class _Digits(IntegerConverter):
 
 
 def build(settings: WebSettings) -> APIFlask:
-    """Make an app with these settings; raises `SettingsError` if there is no Redis to use."""
+    """Make an app with these settings, and its state folder.
+
+    Raises `SettingsError` if there is no Redis to use, and `StorageError`.
+    """
+    if (said := prepare_state(settings)) is not None:
+        structlog.get_logger("web").warning(said)
     app = APIFlask("web", title="mindcorpus", version=__version__, docs_path=None)
     app.json = _Json(app)
     app.url_map.converters["int"] = _Digits

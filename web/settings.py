@@ -19,8 +19,13 @@ class WebSettings(ServiceSettings):
         min_length=16,
         description="A ready token that may read and write, beside those of the tokens file.",
     )
+    state_dir: Path | None = Field(
+        None,
+        description="Folder of tokens, keys and the audit log; by default `data_dir` with `-state` "
+        "behind it. The web server's alone: workers must not have it.",
+    )
     tokens_file: Path | None = Field(
-        None, description="File of the tokens; by default `.service/tokens.json` in `data_dir`."
+        None, description="File of the tokens; by default `tokens.json` in `state_dir`."
     )
     post_limit: str = Field(
         "60/minute",
@@ -42,6 +47,12 @@ class WebSettings(ServiceSettings):
         return None if value == "" else value
 
     @property
+    def state_path(self) -> Path:
+        """Where the state folder is, or will be."""
+        # Not `with_name`: the data folder may be called `.`, or be a link.
+        return self.state_dir or Path(f"{self.data_dir.absolute()}-state")
+
+    @property
     def tokens_path(self) -> Path:
         """Where the tokens file is, or will be."""
-        return self.tokens_file or self.data_dir / ".service" / "tokens.json"
+        return self.tokens_file or self.state_path / "tokens.json"

@@ -55,7 +55,7 @@ class Stack:
         self.pids: dict[str, int] = {}
         self._queues = queues
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._redis_files = set_up(folder)
+        self._redis_files = set_up(folder, folder)
         given = {
             "redis_url": self._redis_files.url.get_secret_value(),
             "data_dir": str(self.data_dir.absolute()),

@@ -110,7 +110,7 @@ def dashboard(
         service.wait_until_ready()
         _make(service, "merge", sample=True)
         _make(service, "prepare")
-        tokens = TokenFile(service.data_dir / ".service" / "tokens.json")
+        tokens = TokenFile(service.tokens_file)
         yield service, tokens.new("reader", ("read",))
 
 
@@ -163,7 +163,7 @@ def stage(_stage: tuple[Service, RedisServer]) -> Service:
     service, redis = _stage
     redis.start()
     redis.flush()
-    for made in set(service.data_dir.glob("*")) - {service.data_dir / ".service"}:
+    for made in service.data_dir.glob("*"):
         shutil.rmtree(made) if made.is_dir() and not made.is_symlink() else made.unlink()
     if service.processes[-1].process.poll() is not None:
         service.start_web()

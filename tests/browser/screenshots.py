@@ -180,7 +180,7 @@ def main() -> None:
         folder = Path(work)
         os.environ.update(HF_HOME=str(folder / "hf"), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
         with _hub(folder), _service(folder) as service, sync_playwright() as playwright:
-            token = TokenFile(service.data_dir / ".service" / "tokens.json").new("ada")
+            token = TokenFile(service.tokens_file).new("ada")
             merge = _make(service, "merge", sample=True)
             _make(service, "prepare")
             pictures = [

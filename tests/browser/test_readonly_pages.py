@@ -61,7 +61,7 @@ def test_it_may_look_at_the_job_that_others_run_and_fold_texts(
 ) -> None:
     from test_live_pages import prepare
 
-    tokens = TokenFile(stage.data_dir / ".service" / "tokens.json")
+    tokens = TokenFile(stage.tokens_file)
     token = tokens.new("looker", ("read",))
     try:
         job = prepare(stage)

@@ -72,7 +72,7 @@ def test_who_is_signed_in_is_not_asked_again(visit: Visit, stage: Service) -> No
 def test_the_session_ends_the_moment_its_token_is_revoked_also_on_a_page_that_lies_open(
     visit: Visit, stage: Service
 ) -> None:
-    tokens = TokenFile(stage.data_dir / ".service" / "tokens.json")
+    tokens = TokenFile(stage.tokens_file)
     name = f"guest-{time.time_ns()}"
     guest = visit(stage)
     page = guest.sign_in(tokens.new(name, ("read",)), then="/jobs")

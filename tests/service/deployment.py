@@ -127,6 +127,8 @@ def weaknesses(compose: Compose) -> Iterator[str]:
                 yield f"{name}: {weakness}"
     for weakness in _of_redis(services["redis"], compose):
         yield f"redis: {weakness}"
+    if "state:/state" not in services["web"].get("volumes", []):
+        yield "web: loses tokens, keys and the audit log with its container"
     for weakness in _of_worker(services["worker"], services["web"]):
         yield f"worker: {weakness}"
 
@@ -226,5 +228,7 @@ def _of_worker(worker: Mapping[str, Any], web: Mapping[str, Any]) -> Iterator[st
     def mounted(service: Mapping[str, Any]) -> set[tuple[str, ...]]:
         return {tuple(volume.split(":")[:2]) for volume in service.get("volumes", [])}
 
-    if mounted(worker) != mounted(web):
+    if any(name == "state" or folder == "/state" for name, folder in mounted(worker)):
+        yield "mounts the web server's keys"
+    if mounted(worker) != mounted(web) - {("state", "/state")}:
         yield "does not share the web server's volumes"

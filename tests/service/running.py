@@ -89,11 +89,26 @@ class Service:
         }
         self.processes: list[Running] = []
 
+    @property
+    def tokens_file(self) -> Path:
+        """The tokens, in the state folder beside the data folder."""
+        return self.folder / "data-state" / "tokens.json"
+
     def start_web(self) -> Running:
         """Start gunicorn; returns when it answers."""
-        web = self._start("web", "gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()")
-        self._wait(web, "/healthz")
+        web = self.begin_web()
+        self.wait_for_web()
         return web
+
+    def begin_web(self) -> Running:
+        """Start gunicorn; returns at once."""
+        return self._start(
+            "web", "gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()"
+        )
+
+    def wait_for_web(self) -> None:
+        """Wait until the web server that was started last answers."""
+        self._wait(next(p for p in reversed(self.processes) if p.name == "web"), "/healthz")
 
     def start_worker(self, *, slots: int = 1) -> Running:
         """Start a worker; returns at once: `wait_until_ready` waits for it."""

@@ -114,6 +114,7 @@ def quiet(quiet_service: tuple[Service, RedisServer]) -> Service:
     redis.start()
     redis.flush()
     shutil.rmtree(running.data_dir, ignore_errors=True)
+    running.tokens_file.unlink(missing_ok=True)
     return running
 
 
@@ -127,7 +128,7 @@ def asking(quiet: Service) -> Iterator[httpx2.Client]:
 @pytest.fixture
 def other(quiet: Service) -> Iterator[httpx2.Client]:
     """A client of that service with another token."""
-    token = TokenFile(quiet.data_dir / ".service" / "tokens.json").new("other")
+    token = TokenFile(quiet.tokens_file).new("other")
     with quiet.client(token) as made:
         yield made
 

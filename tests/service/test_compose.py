@@ -162,6 +162,8 @@ def _outward(compose: Compose) -> None:
         (_drop("worker", "init"), "worker: leaves dead processes"),
         (_drop("worker", "stop_grace_period"), "worker: is killed before"),
         (_set("worker", "volumes", ["own:/data"]), "worker: does not share"),
+        (_set("worker", "volumes", ["state:/s"]), "worker: mounts the web server's keys"),
+        (_set("web", "volumes", ["data:/data"]), "web: loses tokens, keys"),
     ],
 )
 def test_each_weakness_would_be_found(change: Callable[[Compose], None], found: str) -> None:

@@ -55,7 +55,7 @@ class Host:
     def __post_init__(self) -> None:
         self.image = read_dockerfile()
         self.services = interpolate(read_compose(), {"REDIS_PASSWORD": PASSWORD})["services"]
-        for name in ("data", "cache", "redis", "tmp"):
+        for name in ("data", "cache", "redis", "state", "tmp"):
             (self.folder / name).mkdir()
         # As the image has it: the two packages, read-only, and nothing else of the project.
         for name in ("workers", "web"):
@@ -64,7 +64,7 @@ class Host:
 
     def here(self, text: str) -> str:
         """Turn what holds in a container into what holds here."""
-        for name in ("data", "cache"):
+        for name in ("data", "cache", "state"):
             if text == f"/{name}":
                 return str(self.folder / name)
         text = text.replace("@redis:6379", f"@127.0.0.1:{self.redis_port}")

@@ -59,9 +59,10 @@ def test_once_makes_corpus_and_formats_shows_them_and_leaves_nothing(tmp_path: P
         ):
             assert said in once.said
         assert once.said.count(once.token) == 1
-        kept = [*(data / ".service").rglob("*.json"), *(data / ".service/logs").iterdir()]
+        state = tmp_path / "datasets-state"
+        kept = [*state.rglob("*.json"), *(data / ".service/logs").iterdir()]
         assert not any(once.token.encode() in file.read_bytes() for file in kept)
-        password = (data / ".service/redis/password").read_text()
+        password = (state / "redis-password").read_text()
         assert password not in once.said
         assert not any(password.encode() in file.read_bytes() for file in kept)
 

@@ -94,7 +94,7 @@ def mode(file: Path) -> int:
 
 @pytest.mark.usefixtures("server")
 def test_it_is_durable_and_never_throws_anything_out(tmp_path: Path) -> None:
-    with running(set_up(tmp_path), tmp_path) as client:
+    with running(set_up(tmp_path, tmp_path), tmp_path) as client:
         info = client.info()
     assert info["aof_enabled"] == 1
     assert info["maxmemory_policy"] == "noeviction"
@@ -103,7 +103,7 @@ def test_it_is_durable_and_never_throws_anything_out(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_only_who_knows_the_password_gets_in(tmp_path: Path) -> None:
-    local = set_up(tmp_path)
+    local = set_up(tmp_path, tmp_path)
     with running(local, tmp_path) as client:
         port = client.connection_pool.connection_kwargs["port"]
         with redis.Redis(port=port, retry=NEVER) as stranger, pytest.raises(AuthenticationError):
@@ -119,30 +119,31 @@ def test_only_who_knows_the_password_gets_in(tmp_path: Path) -> None:
     ["FLUSHALL", "CONFIG GET requirepass", "KEYS *", "SHUTDOWN", "ACL LIST", "REPLICAOF a 1"],
 )
 def test_nothing_that_loses_or_leaks_everything_is_allowed(command: str, tmp_path: Path) -> None:
-    with running(set_up(tmp_path), tmp_path) as client, pytest.raises(NoPermissionError):
+    with running(set_up(tmp_path, tmp_path), tmp_path) as client, pytest.raises(NoPermissionError):
         client.execute_command(*command.split())  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.usefixtures("server")
 def test_what_was_accepted_survives_kill_9_and_a_new_start(tmp_path: Path) -> None:
-    with running(set_up(tmp_path), tmp_path) as client:
+    with running(set_up(tmp_path, tmp_path), tmp_path) as client:
         client.xadd("events", {"data": "1"})
         os.kill(client.info()["process_id"], signal.SIGKILL)
         time.sleep(0.2)
         answers(client)
         assert client.xlen("events") == 1
         client.xadd("events", {"data": "2"})
-    with running(set_up(tmp_path), tmp_path) as client:
+    with running(set_up(tmp_path, tmp_path), tmp_path) as client:
         assert client.xlen("events") == 2
 
 
 @pytest.mark.usefixtures("server")
 def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
-    local = set_up(tmp_path)
+    local = set_up(tmp_path, tmp_path)
     folder = tmp_path / "redis"
     assert mode(folder) == 0o700
     assert {mode(file) for file in folder.iterdir()} == {0o600}
-    password = (folder / "password").read_text()
+    password = (tmp_path / "redis-password").read_text()
+    assert mode(tmp_path / "redis-password") == 0o600
     assert len(password) >= 32
     assert password not in (folder / "redis.conf").read_text()
     assert password not in repr(local)
@@ -150,10 +151,10 @@ def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_the_password_is_kept(tmp_path: Path) -> None:
-    assert set_up(tmp_path).folder == set_up(tmp_path).folder
-    before = (tmp_path / "redis" / "password").read_text()
-    set_up(tmp_path)
-    assert (tmp_path / "redis" / "password").read_text() == before
+    assert set_up(tmp_path, tmp_path).folder == set_up(tmp_path, tmp_path).folder
+    before = (tmp_path / "redis-password").read_text()
+    set_up(tmp_path, tmp_path)
+    assert (tmp_path / "redis-password").read_text() == before
 
 
 def test_a_server_of_the_machine_comes_before_the_bundled_one(path: Path) -> None:
@@ -172,7 +173,7 @@ def test_one_that_is_too_old_is_passed_over(says: str, path: Path) -> None:
 @pytest.mark.usefixtures("path", "no_extra")
 def test_without_any_it_says_what_can_be_done(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no Redis") as caught:
-        set_up(tmp_path)
+        set_up(tmp_path, tmp_path)
     assert "MINDCORPUS_REDIS_URL" in caught.value.hint
     assert "mindcorpus[local]" in caught.value.hint
 
@@ -194,9 +195,9 @@ def test_who_reads_whose_files(server: Make, written: Make, *, reads: bool) -> N
 
 
 def test_data_goes_on_with_the_server_that_reads_it(path: Path, tmp_path: Path) -> None:
-    assert set_up(tmp_path).server.bundled
+    assert set_up(tmp_path, tmp_path).server.bundled
     fake(path, "redis-server", "Redis server v=7.0.15 sha=0")
-    assert set_up(tmp_path).server.bundled
+    assert set_up(tmp_path, tmp_path).server.bundled
 
 
 @pytest.mark.usefixtures("no_extra")
@@ -205,7 +206,7 @@ def test_data_that_no_server_reads_is_not_touched(path: Path, tmp_path: Path) ->
     (tmp_path / "redis" / "written-by").write_text("valkey 9.1.2\n")
     fake(path, "redis-server", "Redis server v=7.0.15 sha=0")
     with pytest.raises(SettingsError, match=r"written by valkey 9\.1\.2") as caught:
-        set_up(tmp_path)
+        set_up(tmp_path, tmp_path)
     assert "Install valkey 9.1.2 or newer" in caught.value.hint
     assert not (tmp_path / "redis" / "redis.conf").exists()
 

@@ -39,7 +39,7 @@ def test_a_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_never_ge
     assert cookie is not None
     assert (cookie.http_only, cookie.same_site, cookie.secure) == (True, "Strict", False)
     assert client.get("/jobs").status_code == 200
-    key = web_settings.data_dir / ".service" / "session.key"
+    key = web_settings.state_path / "session.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
@@ -156,7 +156,7 @@ def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(
     assert thief.get("/jobs").status_code == 303
     assert thief.get(JOBS).status_code == 401
     assert other.get("/jobs").status_code == 200
-    (kept,) = (web_settings.data_dir / ".service" / "signed-out").iterdir()
+    (kept,) = (web_settings.state_path / "signed-out").iterdir()
     os.utime(kept, (1, 1))  # of a session that has ended long ago
     other.post("/sign-out", headers=OWN)
     assert not kept.exists()

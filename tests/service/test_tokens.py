@@ -165,13 +165,13 @@ def test_tokens_made_at_the_same_time_are_all_kept(tokens: TokenFile) -> None:
 
 
 def test_commands_make_list_and_revoke(tmp_path: Path) -> None:
-    runner = CliRunner(env={"MINDCORPUS_DATA_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
     made = runner.invoke(
         main, ["token", "new", "--name", "ci", "--scope", "read", "--scope", "write"]
     )
     assert made.exit_code == 0
     text = made.stdout.strip()
-    tokens = TokenFile(tmp_path / ".service" / "tokens.json")
+    tokens = TokenFile(tmp_path / "tokens.json")
     assert tokens.verify(text) is not None
     listed = runner.invoke(main, ["token", "list"])
     assert listed.stdout.startswith("ci\tread,write\t20")
@@ -181,13 +181,13 @@ def test_commands_make_list_and_revoke(tmp_path: Path) -> None:
 
 
 def test_a_token_may_only_read_unless_more_is_said(tmp_path: Path) -> None:
-    runner = CliRunner(env={"MINDCORPUS_TOKENS_FILE": str(tmp_path / "tokens.json")})
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
     assert runner.invoke(main, ["token", "new", "--name", "eyes"]).exit_code == 0
     assert TokenFile(tmp_path / "tokens.json").list()[0].scopes == ("read",)
 
 
 def test_commands_tell_errors_in_two_lines(tmp_path: Path) -> None:
-    runner = CliRunner(env={"MINDCORPUS_TOKENS_FILE": str(tmp_path / "tokens.json")})
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
     refused = runner.invoke(main, ["token", "revoke", "nobody"])
     assert refused.exit_code == 3
     assert refused.stderr.splitlines() == [

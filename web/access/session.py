@@ -9,7 +9,6 @@ worth nothing, in any process, whether or not Redis is there.
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import secrets
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from mindcorpus.errors import StorageError, storage_errors
+from web.access.private_files import KeyFile
 from web.access.tokens import Token
 from web.services import services
 from web.settings import WebSettings
@@ -26,7 +25,6 @@ from web.settings import WebSettings
 COOKIE = "mindcorpus_session"
 #: Set while this browser session shows all texts unfolded.
 REVEAL = "mindcorpus_reveal"
-_KEY_BYTES = 32
 _COOKIE = re.compile(r"([^~]+)~([0-9]{1,12})~([0-9a-f]{32})~([0-9a-f]{64})")
 _SAFE_SITES = ("same-origin", "none")
 
@@ -43,7 +41,7 @@ def current_session() -> Token | None:
         return None
     name, issued, number, digest = parts.groups()
     settings = services().settings
-    token, key = services().tokens.named(name), _read_key(settings)
+    token, key = services().tokens.named(name), _key(settings).read()
     age = time.time() - int(issued)
     if token is None or key is None or not -60 <= age < settings.session_hours * 3600:
         return None
@@ -57,7 +55,7 @@ def begin_session(response: Response, token: Token) -> None:
     said = f"{int(time.time())}~{secrets.token_hex(16)}"
     response.set_cookie(
         COOKIE,
-        f"{token.name}~{said}~{_digest(_make_key(settings), token, said)}",
+        f"{token.name}~{said}~{_digest(_key(settings).make(), token, said)}",
         max_age=int(settings.session_hours * 3600),
         secure=is_secure(),
         httponly=True,
@@ -92,7 +90,7 @@ def _remember_ended(settings: WebSettings, number: str) -> None:
 
 
 def _ended(settings: WebSettings) -> Path:
-    return settings.data_dir / ".service" / "signed-out"
+    return settings.state_path / "signed-out"
 
 
 def is_secure() -> bool:
@@ -126,38 +124,5 @@ def _digest(key: bytes, token: Token, said: str) -> str:
     return hmac.new(key, f"{token.name}~{said}~{token.sha256}".encode(), "sha256").hexdigest()
 
 
-def _key_path(settings: WebSettings) -> Path:
-    return settings.data_dir / ".service" / "session.key"
-
-
-def _read_key(settings: WebSettings) -> bytes | None:
-    """Give the key, the same in all processes; None if there is none that can be read."""
-    try:
-        key = _key_path(settings).read_bytes()
-    except OSError:
-        return None
-    return key if len(key) == _KEY_BYTES else None
-
-
-def _make_key(settings: WebSettings) -> bytes:
-    """Give the key, making it if there is none: the first process to write it decides."""
-    path = _key_path(settings)
-    if (known := _read_key(settings)) is not None:
-        return known
-    draft = path.with_name(f".session.key.{secrets.token_hex(4)}")
-    with storage_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                path.hardlink_to(draft)
-        finally:
-            draft.unlink(missing_ok=True)
-        key = path.read_bytes()
-    if len(key) != _KEY_BYTES:
-        raise StorageError("the session key is damaged", file=str(path), hint="Delete it.")
-    return key
+def _key(settings: WebSettings) -> KeyFile:
+    return KeyFile(settings.state_path / "session.key")

@@ -20,7 +20,8 @@ from typing import Literal, get_args
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mindcorpus.errors import SettingsError, storage_errors
+from mindcorpus.errors import SettingsError
+from web.access.private_files import state_errors, write_private
 
 Scope = Literal["read", "write"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -75,7 +76,7 @@ class TokenFile:
     def list(self) -> tuple[Token, ...]:
         """Give the tokens of the file; raises `SettingsError` if it cannot be understood."""
         try:
-            with storage_errors(self.path):
+            with state_errors(self.path):
                 return tuple(_parse(self.path, self.path.read_bytes()).tokens)
         except FileNotFoundError:
             return ()
@@ -139,7 +140,7 @@ class TokenFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with storage_errors(self.path):
+        with state_errors(self.path):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             lock = os.open(self.path.with_name(f"{self.path.name}.lock"), flags, 0o600)
@@ -151,17 +152,8 @@ class TokenFile:
 
     def _write(self, tokens: tuple[Token, ...]) -> None:
         content = _Document(tokens=list(tokens)).model_dump_json(indent=2).encode()
-        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        with storage_errors(self.path):
-            try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self.path)
-            finally:
-                draft.unlink(missing_ok=True)
+        with state_errors(self.path):
+            write_private(self.path, content)
 
 
 def _token(name: str, text: str, scopes: tuple[Scope, ...]) -> Token:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mindcorpus.errors import SettingsError, storage_errors
+from web.access.private_files import write_private
 from web.local.redis_server import Make, RedisServer, choose_server
 
 HOST = "127.0.0.1"
@@ -58,10 +58,11 @@ class LocalRedis:
         return str(self.server.binary), _CONFIG
 
 
-def set_up(service: Path) -> LocalRedis:
+def set_up(service: Path, state: Path) -> LocalRedis:
     """Choose a server and write its configuration into the folder of the service.
 
-    Raises `SettingsError` if there is no server, or none that reads what is there.
+    Its password is kept in the state folder, which must be there. Raises `SettingsError` if there
+    is no server, or none that reads what is there.
     """
     folder = service / "redis"
     with storage_errors(folder):
@@ -69,10 +70,12 @@ def set_up(service: Path) -> LocalRedis:
         mark = folder / "written-by"
         written = Make.parse(mark.read_text()) if mark.exists() else None
         server = choose_server(written)
-        password = _password(folder / "password")
+        # Where it was before, workers and backups had it.
+        (folder / "password").unlink(missing_ok=True)
+        password = _password(state / "redis-password")
         port = _free_port()
-        _write_private(folder / _CONFIG, _config(port, password))
-        _write_private(mark, f"{server.make}\n")
+        _write(folder / _CONFIG, _config(port, password))
+        _write(mark, f"{server.make}\n")
     return LocalRedis(server, folder, SecretStr(f"redis://:{password}@{HOST}:{port}/0"))
 
 
@@ -84,20 +87,12 @@ def _config(port: int, password: str) -> str:
 def _password(file: Path) -> str:
     """Give the kept password; make one first where there is none."""
     if not file.exists():
-        _write_private(file, secrets.token_urlsafe(32))
+        _write(file, secrets.token_urlsafe(32))
     return file.read_text()
 
 
-def _write_private(file: Path, text: str) -> None:
-    """Write a file that its owner alone may read, all of it or nothing."""
-    draft = file.with_name(f".{file.name}.new")
-    draft.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(draft, flags, 0o600), "w") as new:
-        new.write(text)
-        new.flush()
-        os.fsync(new.fileno())
-    draft.replace(file)
+def _write(file: Path, text: str) -> None:
+    write_private(file, text.encode())
 
 
 def _free_port() -> int:

@@ -24,6 +24,7 @@ from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, MindcorpusError, SettingsError, storage_errors
 from mindcorpus.progress import Cancellation
+from web.access.state_folder import prepare_state
 from web.access.tokens import TokenFile
 from web.local.first_jobs import Sources, make_first
 from web.local.local_redis import LocalRedis, set_up
@@ -63,7 +64,10 @@ def up(sources: Sources, *, once: bool) -> int:
     with ExitStack() as stack:
         service, lock = stack.enter_context(service_folder(settings.data_dir))
         settings = settings.model_copy(update={"port": _free_port(settings)})
-        redis = set_up(service) if settings.redis_url is None else None
+        if (said := prepare_state(settings)) is not None:
+            terminal.say(said)
+        state = settings.state_path
+        redis = set_up(service, state) if settings.redis_url is None else None
         logs = service / "logs"
         with storage_errors(logs):
             logs.mkdir(mode=0o700, exist_ok=True)
