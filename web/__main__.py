@@ -71,7 +71,7 @@ def up(context: click.Context) -> None:
 
 def _tokens() -> TokenFile:
     settings = WebSettings.load()
-    if (said := prepare_state(settings)) is not None:
+    for said in prepare_state(settings):
         click.echo(said, err=True)
     return TokenFile(settings.tokens_path)
 

@@ -44,7 +44,7 @@ def build(settings: WebSettings) -> APIFlask:
 
     Raises `SettingsError` if there is no Redis to use, and `StorageError`.
     """
-    if (said := prepare_state(settings)) is not None:
+    for said in prepare_state(settings):
         structlog.get_logger("web").warning(said)
     app = APIFlask("web", title="mindcorpus", version=__version__, docs_path=None)
     app.json = _Json(app)

@@ -56,7 +56,7 @@ class Host:
         self.image = read_dockerfile()
         self.services = interpolate(read_compose(), {"REDIS_PASSWORD": PASSWORD})["services"]
         for name in ("data", "cache", "redis", "state", "tmp"):
-            (self.folder / name).mkdir()
+            (self.folder / name).mkdir(mode=0o700)
         # As the image has it: the two packages, read-only, and nothing else of the project.
         for name in ("workers", "web"):
             skipped = shutil.ignore_patterns("__pycache__")

@@ -17,6 +17,7 @@ import pytest
 from running import Service
 
 from mindcorpus.errors import SettingsError
+from web.access.private_files import KeyFile
 from web.access.state_folder import prepare_state
 from web.access.tokens import TokenFile
 from web.settings import WebSettings
@@ -115,10 +116,10 @@ def plain(tmp_path: Path) -> WebSettings:
 
 
 def test_what_turns_up_in_the_data_folder_later_opens_nothing(plain: WebSettings) -> None:
-    assert prepare_state(plain) is None
+    assert prepare_state(plain) == ()
     planted = plain.data_dir / ".service" / "tokens.json"
     text = TokenFile(planted).new("planted", ("write",))
-    assert prepare_state(plain) is None
+    assert prepare_state(plain) == ()
     assert TokenFile(plain.tokens_path).verify(text) is None
     assert planted.exists()
 
@@ -130,18 +131,19 @@ def test_moving_that_was_cut_off_goes_on(plain: WebSettings) -> None:
     plain.state_path.mkdir(mode=0o700)
     shutil.copy(old, plain.tokens_path)
     assert prepare_state(plain) == (
-        f"The tokens were moved from {old.parent} to {plain.state_path}."
+        f"The tokens were moved from {old.parent} to {plain.state_path}.",
     )
     assert not old.exists()
     assert TokenFile(plain.tokens_path).verify(text) is not None
-    assert prepare_state(plain) is None
+    assert prepare_state(plain) == ()
 
 
 def test_two_files_of_tokens_are_both_kept(plain: WebSettings) -> None:
     old = plain.data_dir / ".service" / "tokens.json"
     TokenFile(old).new("old")
     used = TokenFile(plain.tokens_path).new("used")
-    assert prepare_state(plain) is None
+    (said,) = prepare_state(plain)
+    assert said.startswith("There are two tokens files")
     assert TokenFile(plain.tokens_path).verify(used) is not None
     assert [token.name for token in TokenFile(old).list()] == ["old"]
 
@@ -150,8 +152,26 @@ def test_a_tokens_file_of_ones_own_stays_where_it_is(plain: WebSettings) -> None
     own = plain.data_dir / ".service" / "tokens.json"
     text = TokenFile(own).new("laptop")
     settings = plain.model_copy(update={"tokens_file": own})
-    assert prepare_state(settings) is None
+    assert prepare_state(settings) == ()
     assert TokenFile(settings.tokens_path).verify(text) is not None
+
+
+def test_a_folder_that_others_may_look_into_is_told(plain: WebSettings) -> None:
+    plain.state_path.mkdir()
+    plain.state_path.chmod(0o750)
+    (said,) = prepare_state(plain)
+    assert said.endswith(f"chmod -R go= {plain.state_path}")
+    assert prepare_state(plain) == (said,)
+
+
+def test_a_key_that_others_could_read_is_made_anew(tmp_path: Path) -> None:
+    key = KeyFile(tmp_path / "key")
+    first = key.make()
+    assert key.read() == key.make() == first
+    key.path.chmod(0o640)
+    assert key.read() is None
+    assert key.make() != first
+    assert stat.S_IMODE(key.path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("inside", [".", "state", "a/b"])

@@ -8,10 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-
-import structlog
 
 from mindcorpus.errors import SettingsError
 from web.access.private_files import open_to_others, state_errors, sync_folder, write_private
@@ -22,29 +21,27 @@ from web.settings import WebSettings
 _TAKEN_OVER = "taken-over"
 
 
-def prepare_state(settings: WebSettings) -> str | None:
-    """Make the state folder; gives a sentence if tokens were moved there from the data folder.
+def prepare_state(settings: WebSettings) -> tuple[str, ...]:
+    """Make the state folder; gives what is to be said about it, such as that tokens were moved.
 
     Raises `SettingsError` if it lies within the data folder, and `StorageError`.
     """
     folder = settings.state_path
     _refuse_the_data_folder(settings)
+    said: list[str] = []
     with state_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if open_to_others(folder.stat()):
-            structlog.get_logger("web").warning(
-                "others may look into the state folder", run=f"chmod -R go= {folder}"
-            )
+            said.append(f"Others may look into the state folder: chmod -R go= {folder}")
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if (folder / _TAKEN_OVER).exists():
-                return None
-            said = _take_over(settings)
-            write_private(folder / _TAKEN_OVER, b"")
+            if not (folder / _TAKEN_OVER).exists():
+                said += _take_over(settings)
+                write_private(folder / _TAKEN_OVER, b"")
         finally:
             os.close(lock)
-    return said
+    return tuple(said)
 
 
 def _refuse_the_data_folder(settings: WebSettings) -> None:
@@ -58,20 +55,16 @@ def _refuse_the_data_folder(settings: WebSettings) -> None:
         )
 
 
-def _take_over(settings: WebSettings) -> str | None:
+def _take_over(settings: WebSettings) -> Iterator[str]:
     old = settings.data_dir / ".service"
-    moved = settings.tokens_file is None and _move_tokens(old / "tokens.json", settings.tokens_path)
+    if settings.tokens_file is None and (old / "tokens.json").exists():
+        yield _move_tokens(old / "tokens.json", settings.tokens_path)
     # Not moved: whoever had the data folder has the key, so sessions of it must end.
     (old / "session.key").unlink(missing_ok=True)
     shutil.rmtree(old / "signed-out", ignore_errors=True)
-    if not moved:
-        return None
-    return f"The tokens were moved from {old} to {settings.state_path}."
 
 
-def _move_tokens(old: Path, new: Path) -> bool:
-    if not old.exists():
-        return False
+def _move_tokens(old: Path, new: Path) -> str:
     lock_path = old.with_name(f"{old.name}.lock")
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -81,16 +74,11 @@ def _move_tokens(old: Path, new: Path) -> bool:
         # Copied, not renamed: the two folders may be volumes of their own.
         write_private(new, content, replace=False)
         if new.read_bytes() != content:
-            structlog.get_logger("web").warning(
-                "there are two tokens files; the one in the data folder opens nothing",
-                used=str(new),
-                unused=str(old),
-            )
-            return False
+            return f"There are two tokens files: {new} is used, {old} opens nothing."
         old.unlink()
         with suppress(FileNotFoundError):
             lock_path.unlink()
         sync_folder(old.parent)
     finally:
         os.close(lock)
-    return True
+    return f"The tokens were moved from {old.parent} to {new.parent}."

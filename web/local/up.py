@@ -64,7 +64,7 @@ def up(sources: Sources, *, once: bool) -> int:
     with ExitStack() as stack:
         service, lock = stack.enter_context(service_folder(settings.data_dir))
         settings = settings.model_copy(update={"port": _free_port(settings)})
-        if (said := prepare_state(settings)) is not None:
+        for said in prepare_state(settings):
             terminal.say(said)
         state = settings.state_path
         redis = set_up(service, state) if settings.redis_url is None else None
