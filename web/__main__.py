@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import click
 
 from mindcorpus.errors import MindcorpusError
+from web.access.scopes import SCOPES
 from web.access.state_folder import prepare_state
-from web.access.tokens import SCOPES, Scope, TokenFile
+from web.access.tokens import TokenFile
 from web.settings import WebSettings
 
 
@@ -31,13 +31,15 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(SCOPES),
-    help="What it may do; write includes read. May be repeated. Default: read.",
+    default=("read",),
+    metavar="SCOPE[:CORPUS]",
+    help=f"What it may do: {', '.join(SCOPES)}, of all corpora or of one; write includes read. "
+    "May be repeated. Default: read.",
 )
 def new_token(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token and print it, this once."""
     with _reported_errors():
-        text = _tokens().new(name, cast("tuple[Scope, ...]", scopes or ("read",)))
+        text = _tokens().new(name, scopes)
     click.echo(text)
 
 

@@ -8,7 +8,6 @@ import pytest
 from pydantic import BaseModel
 
 from web.access.auth import current_token, require
-from web.access.tokens import Scope
 from web.services import Services
 
 if TYPE_CHECKING:
@@ -39,10 +38,15 @@ def client(app: APIFlask) -> FlaskClient:
     def checked(json_data: Body) -> dict[str, int]:
         return {"number": json_data.number}
 
+    @app.post("/api/erased")
+    @require("erase")
+    def erased() -> dict[str, str]:
+        return {}
+
     return app.test_client()
 
 
-def bearer(app: APIFlask, name: str, *scopes: Scope) -> dict[str, str]:
+def bearer(app: APIFlask, name: str, *scopes: str) -> dict[str, str]:
     made: Services = app.extensions["mindcorpus"]
     return {"Authorization": f"Bearer {made.tokens.new(name, scopes)}"}
 
@@ -54,6 +58,50 @@ def test_a_token_opens_what_its_scope_is_for(app: APIFlask, client: FlaskClient)
     assert client.get("/api/forgotten", headers=writer).get_json() == {"token": WRITER}
     assert client.post("/api/forgotten", headers=writer).status_code == 200
     assert client.post("/api/checked", headers=writer, json={"number": 1}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("grants", "reads", "writes", "erases"),
+    [
+        (("read",), 200, 403, 403),
+        (("write",), 200, 200, 403),
+        (("read:default",), 200, 403, 403),
+        (("write:default",), 200, 200, 403),
+        (("read:other", "write:other"), 403, 403, 403),
+        (("erase",), 403, 403, 200),
+        (("erase:default", "read"), 200, 403, 200),
+        (("erase:other", "read"), 200, 403, 403),
+        (("review", "sources", "admin"), 403, 403, 403),
+    ],
+)
+def test_a_scope_is_of_all_corpora_or_of_one(
+    app: APIFlask,
+    client: FlaskClient,
+    grants: tuple[str, ...],
+    reads: int,
+    writes: int,
+    erases: int,
+) -> None:
+    token = bearer(app, "somebody", *grants)
+    assert client.get("/api/ai/data/jobs", headers=token).status_code == reads
+    assert client.post("/api/checked", headers=token, json={"number": 1}).status_code == writes
+    answer = client.post("/api/erased", headers=token)
+    assert answer.status_code == erases
+    if erases == 403:
+        assert "scope erase" in answer.get_json()["hint"]
+
+
+@pytest.mark.parametrize("grants", [("read:other",), ("admin",)])
+def test_pages_are_for_who_may_read_the_default_corpus(
+    app: APIFlask, grants: tuple[str, ...]
+) -> None:
+    own = {"Origin": "http://localhost"}
+    text = bearer(app, "somebody", *grants)["Authorization"].removeprefix("Bearer ")
+    client = app.test_client()
+    assert client.post("/sign-in", data={"token": text}, headers=own).status_code == 303
+    for path in ("/", "/jobs", "/records", "/records/0", "/records/export"):
+        assert client.get(path).status_code == 403, path
+    assert client.post("/sign-out", headers=own).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/api/forgotten", "/api/checked"])

@@ -15,6 +15,7 @@ from documents import blocks, read, table
 from running import Service
 
 from mindcorpus.job_requests import MergeBody
+from web.access.scopes import MEANINGS
 from web.api.schemas import PrepareBody
 from web.problems import KINDS
 from workers.jobs.job import Job
@@ -36,6 +37,10 @@ def test_every_route_is_listed_with_its_scope(app: APIFlask) -> None:
             methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             found += [[each, path, "read" if each == "GET" else "write"] for each in methods]
     assert sorted(listed) == sorted(found)
+
+
+def test_every_scope_is_explained() -> None:
+    assert table(PAGE, "Tokens and scopes") == [[*pair] for pair in MEANINGS.items()]
 
 
 @pytest.mark.parametrize(("heading", "body"), [("Merge", MergeBody), ("Prepare", PrepareBody)])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from web import create_app
-from web.access.tokens import Scope, TokenFile
+from web.access.scopes import Scope
+from web.access.tokens import TokenFile
 from web.settings import WebSettings
 
 if TYPE_CHECKING:

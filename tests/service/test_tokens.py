@@ -186,6 +186,30 @@ def test_a_token_may_only_read_unless_more_is_said(tmp_path: Path) -> None:
     assert TokenFile(tmp_path / "tokens.json").list()[0].scopes == ("read",)
 
 
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("reed", "there is no scope 'reed'"),
+        ("", "there is no scope ''"),
+        ("read:", "'' is no name of a corpus"),
+        ("read:Default", "'Default' is no name of a corpus"),
+        ("read:a:b", "'a:b' is no name of a corpus"),
+        ("read,write", "there is no scope 'read,write'"),
+    ],
+)
+def test_what_is_no_scope_is_told_and_makes_no_token(tmp_path: Path, scope: str, said: str) -> None:
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
+    refused = runner.invoke(main, ["token", "new", "--name", "ci", "--scope", scope])
+    assert refused.exit_code == 3
+    assert said in refused.stderr
+    assert runner.invoke(main, ["token", "list"]).stdout == ""
+
+
+def test_scopes_of_named_corpora_are_kept_in_order(tokens: TokenFile) -> None:
+    tokens.new("ci", ("admin", "write:b", "read", "write:a", "read"))
+    assert tokens.list()[0].scopes == ("read", "write:a", "write:b", "admin")
+
+
 def test_commands_tell_errors_in_two_lines(tmp_path: Path) -> None:
     runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
     refused = runner.invoke(main, ["token", "revoke", "nobody"])

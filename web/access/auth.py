@@ -2,7 +2,8 @@
 
 Nothing below `/api/` is reached without a token: `guard` stands before every request, also where
 a view forgot `require`, and before a body or a query is looked at. `require` says on a view which
-scope it needs, and writes that into the OpenAPI document.
+scope it needs, of the default corpus, and writes that into the OpenAPI document. A view that is
+asked for another corpus asks `may` for itself.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from apiflask import APIBlueprint, APIFlask, HTTPTokenAuth
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 
+from mindcorpus.corpus_name import DEFAULT_CORPUS
 from web.access import session
-from web.access.tokens import Scope, Token
+from web.access.scopes import MEANINGS, SCOPES, Scope, allows
+from web.access.tokens import Token
 from web.problems import problem
 from web.services import services
 
@@ -37,13 +40,22 @@ class _TokenOrSession(HTTPTokenAuth):
 
 
 auth = _TokenOrSession(
-    scheme="Bearer", realm=_REALM, description="A token of `python -m web token new`."
+    scheme="Bearer",
+    realm=_REALM,
+    description="A token of `python -m web token new`. Each scope is of all corpora or of one: "
+    + " ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items()),
 )
 
 
 def require(scope: Scope) -> Callable[[_View], _View]:
     """Protect a view; goes below the route's decorator and above `input` and `output`."""
-    return _DECORATORS.auth_required(auth, [scope])
+
+    def decorate(view: _View) -> _View:
+        protected = _DECORATORS.auth_required(auth, [scope])(view)
+        protected.needs_scope = scope  # type: ignore[attr-defined]  # for the guard
+        return protected
+
+    return decorate
 
 
 def current_token() -> Token | None:
@@ -59,11 +71,17 @@ def install(app: APIFlask) -> None:
 def _guard() -> Response | None:
     if not request.path.startswith(PROTECTED):
         return None
-    scope: Scope = "read" if request.method in _READING else "write"
-    refused = cast("Response | None", auth.login_required(role=scope)(_pass)())
-    if refused is None and scope == "write" and not _bears_token() and not session.same_origin():
+    reads = request.method in _READING
+    g.needs_scope = _needed() or ("read" if reads else "write")
+    refused = cast("Response | None", auth.login_required(role=g.needs_scope)(_pass)())
+    if refused is None and not reads and not _bears_token() and not session.same_origin():
         return cross_site()
     return refused
+
+
+def _needed() -> Scope | None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return cast("Scope | None", getattr(view, "needs_scope", None))
 
 
 def _bears_token() -> bool:
@@ -88,13 +106,13 @@ def _verify(text: str) -> Token | None:
     return services().tokens.verify(text)
 
 
-def may(token: Token, scope: Scope) -> bool:
-    """Tell whether a token has a scope; who may write may read."""
-    return scope in _scopes(token)
+def may(token: Token, scope: Scope, corpus: str = DEFAULT_CORPUS) -> bool:
+    """Tell whether a token has a scope for a corpus; who may write may read."""
+    return allows(token.scopes, scope, corpus)
 
 
 def _scopes(token: Token) -> list[str]:
-    return ["read", "write"] if "write" in token.scopes else list(token.scopes)
+    return [scope for scope in SCOPES if may(token, scope)]
 
 
 def _refuse(status: int) -> Response:
@@ -104,7 +122,7 @@ def _refuse(status: int) -> Response:
             403,
             code="forbidden",
             title="this token may not do that",
-            hint="POST and DELETE need a token with the scope write.",
+            hint=f"It needs the scope {g.needs_scope}.",
             headers={"WWW-Authenticate": f'{challenge}, error="insufficient_scope"'},
         )
     if "Authorization" in request.headers:

@@ -11,20 +11,18 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mindcorpus.errors import SettingsError
 from web.access.private_files import state_errors, write_private
+from web.access.scopes import READ_WRITE, Grant, in_order
 
-Scope = Literal["read", "write"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 #: The name under which the token of the settings acts; no token of the file can have it.
 READY = "MINDCORPUS_TOKEN"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -40,7 +38,7 @@ class Token(BaseModel):
 
     name: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    scopes: tuple[Scope, ...]
+    scopes: tuple[Grant, ...]
     created: datetime
 
 
@@ -55,7 +53,7 @@ class TokenFile:
 
     def __init__(self, path: Path, ready: str | None = None) -> None:
         self.path = path
-        self._ready = _token(READY, ready, SCOPES) if ready else None
+        self._ready = _token(READY, ready, READ_WRITE) if ready else None
         self._known: tuple[_Signature | None, tuple[Token, ...]] = (None, ())
 
     def verify(self, text: str) -> Token | None:
@@ -81,10 +79,10 @@ class TokenFile:
         except FileNotFoundError:
             return ()
 
-    def new(self, name: str, scopes: tuple[Scope, ...] = SCOPES) -> str:
+    def new(self, name: str, scopes: Iterable[str] = READ_WRITE) -> str:
         """Make a token and give its text, which is kept nowhere.
 
-        Raises `SettingsError` for a name that is taken, or is none.
+        Raises `SettingsError` for a name that is taken, or is none, and for what is no scope.
         """
         if not _NAME.fullmatch(name):
             raise SettingsError(
@@ -92,6 +90,8 @@ class TokenFile:
                 field="name",
                 hint="Such as: laptop, ci.nightly.",
             )
+        text = f"mc_{secrets.token_urlsafe(32)}"
+        made = _token(name, text, scopes)
         with self._locked():
             tokens = self.list()
             if any(token.name == name for token in tokens):
@@ -100,8 +100,7 @@ class TokenFile:
                     field="name",
                     hint="Choose another name, or revoke that token first.",
                 )
-            text = f"mc_{secrets.token_urlsafe(32)}"
-            self._write((*tokens, _token(name, text, scopes)))
+            self._write((*tokens, made))
         return text
 
     def revoke(self, name: str) -> None:
@@ -156,10 +155,9 @@ class TokenFile:
             write_private(self.path, content)
 
 
-def _token(name: str, text: str, scopes: tuple[Scope, ...]) -> Token:
+def _token(name: str, text: str, scopes: Iterable[str]) -> Token:
     created = datetime.now(UTC).replace(microsecond=0)
-    ordered = tuple(scope for scope in SCOPES if scope in scopes)
-    return Token(name=name, sha256=_hash(text), scopes=ordered, created=created)
+    return Token(name=name, sha256=_hash(text), scopes=in_order(scopes), created=created)
 
 
 def _hash(text: str) -> str:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from web.access.auth import require
-from web.access.tokens import Scope
+from web.access.scopes import Scope
 from web.api.blueprint import api
 from web.api.inputs import read_body, read_query
 

@@ -74,8 +74,11 @@ def add_headers(response: Response) -> Response:
 def _admit() -> Any:
     if request.method not in ("GET", "HEAD") and not same_origin():
         return cross_site()
-    if request.endpoint in _OPEN or current_token() is not None:
+    token = current_token()
+    if request.endpoint in _OPEN or (token is not None and may(token, "read")):
         return None
+    if token is not None:
+        return None if request.endpoint == "pages.sign_out" else _may_not_look()
     if request.method == "GET":
         if _came_by_a_link_from_elsewhere():
             return _come_anew()
@@ -85,6 +88,15 @@ def _admit() -> Any:
     form = current_app.create_url_adapter(request)
     back = request.path if form and form.test(request.path, "GET") else None
     return redirect(url_for("pages.sign_in", next=back, unsent=1 if back else None), 303)
+
+
+def _may_not_look() -> Response:
+    return problem(
+        403,
+        code="forbidden",
+        title="your token may not look at this corpus",
+        hint="Sign out, and in again with a token that has the scope read.",
+    )
 
 
 def _came_by_a_link_from_elsewhere() -> bool:
