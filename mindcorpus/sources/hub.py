@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import DatasetInfo, RepoFile
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.errors import SettingsError
@@ -16,12 +19,14 @@ from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.remedies import FollowCatalog
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.downloads import Digests, Wanted, fill
 from mindcorpus.sources.files import Fetched, FetchedFile, digests, discard, fetch_local, verify
 from mindcorpus.sources.hub_errors import Asked, missing_file
 from mindcorpus.sources.hub_request import HubRequest, endpoint, offline, shown
 from mindcorpus.sources.hub_retries import Exchange
 from mindcorpus.sources.hub_splits import CARDS, files_of_split
 from mindcorpus.sources.lock import LockedFile, LockedSource
+from mindcorpus.sources.partial import hold, partial_path
 from mindcorpus.sources.urls import fetch_url
 
 __all__ = ["Fetched", "FetchedFile", "fetch", "fetch_local", "verify"]
@@ -157,26 +162,62 @@ class _Commit:
     def download(self, fact: RepoFile, done: int, total: int | None) -> FetchedFile:
         """Download a file and check it against what the hub says of it."""
         request = self.request
+        cache = request.settings.cache_dir or Path(HF_HUB_CACHE)
+        etag = fact.lfs.sha256 if fact.lfs else fact.blob_id
+        blob = cache / repo_folder_name(repo_id=self.repository, repo_type="dataset")
+        blob = blob / "blobs" / etag
+
+        def is_right(found: Digests) -> bool:
+            size, sha256, git = found
+            return size == fact.size and etag == (sha256 if fact.lfs else git)
 
         def work(exchange: Exchange) -> FetchedFile:
-            path = hf_hub_download(
+            address = hf_hub_url(
                 self.repository,
                 fact.path,
                 repo_type="dataset",
                 revision=self.commit,
-                cache_dir=request.settings.cache_dir,
                 endpoint=endpoint(),
-                tqdm_class=silent_tqdm,
             )
-            size, sha256, blob = digests(Path(path))
-            right = sha256 == fact.lfs.sha256 if fact.lfs else blob == fact.blob_id
-            if size != fact.size or not right:
-                discard(Path(path))
+            wanted = Wanted(address, build_hf_headers(), fact.size, pinned=True)
+            found = None
+            partial = partial_path(
+                request.settings.cache_dir, f"{self.repository}/{fact.path}", etag
+            )
+            with hold(partial, exchange) as held:
+                if blob.exists():  # another process was quicker
+                    held.discard()
+                else:
+                    found = fill(held, wanted, exchange, is_right)
+                    if not is_right(found):
+                        held.discard()
+                        raise exchange.failed("wrong bytes came", garbled=True)
+                    held.move_to(blob)
+            # Asks what the hub calls the file, finds that in the cache, and links it there.
+            path = Path(
+                hf_hub_download(
+                    self.repository,
+                    fact.path,
+                    repo_type="dataset",
+                    revision=self.commit,
+                    cache_dir=request.settings.cache_dir,
+                    endpoint=endpoint(),
+                    tqdm_class=silent_tqdm,
+                )
+            )
+            if found is None or path.resolve() != blob.resolve():
+                found = digests(path)
+            if not is_right(found):
+                discard(path)
                 raise exchange.failed("wrong bytes came", garbled=True)
-            return FetchedFile(fact.path, Path(path), size, sha256)
+            return FetchedFile(fact.path, path, found[0], found[1])
+
+        highest = 0
 
         def report(received: int, note: str = "") -> None:
-            request.report_bytes(done + min(received, fact.size), total, note)
+            nonlocal highest
+            highest = max(highest, min(received, fact.size))
+            request.report_bytes(done + highest, total, note)
 
         report(0)
         return request.ask(work, self.asked(fact.path), report)

@@ -64,7 +64,7 @@ class Exchange:
     cancel: Cancellation
     failures: int = 0
     received: int = 0
-    """Bytes of bodies so far, for progress."""
+    """Bytes of the file so far, for progress."""
     note: str = ""
     """What is waited for, for progress."""
 
@@ -142,13 +142,13 @@ def _apart(
             outcome.set_exception(error)
 
     threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
-    noted = ""
+    told: tuple[int, str] | None = None
     while not wait([outcome], timeout=_LOOK).done:
         exchange.cancel.check()
-        note = exchange.note
-        if not note or note != noted:  # one report for each pause
-            report(exchange.received, note)
-        noted = note
+        now = (exchange.received, exchange.note)
+        if not exchange.note or now != told:  # who waits says so once
+            report(*now)
+        told = now
     return outcome.result()
 
 
@@ -199,13 +199,7 @@ class _Body(httpx2.SyncByteStream):
                 exchange.received += len(chunk)
                 yield chunk
         except httpx2.TransportError as error:
-            broken = exchange.failed(_reason(error))
-            if exchange.spent:
-                raise broken from None
-            exchange.cancel.wait(exchange.put_off(broken))
-            exchange.note = ""
-            # The one kind of failure at which the hub's client goes on from where it stopped.
-            raise httpx2.RemoteProtocolError(broken.reason) from None
+            raise exchange.failed(_reason(error)) from None
 
     def close(self) -> None:
         self._stream.close()

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import cached_assets_path
-from huggingface_hub.file_download import http_get
-from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.errors import CatalogError, storage_errors
 from mindcorpus.sources.catalog import SUFFIXES, Source
-from mindcorpus.sources.files import Fetched, FetchedFile, digests
+from mindcorpus.sources.downloads import Digests, Wanted, fill
+from mindcorpus.sources.files import Fetched, FetchedFile
 from mindcorpus.sources.hub_errors import Asked
 from mindcorpus.sources.hub_request import HubRequest, shown
 from mindcorpus.sources.hub_retries import Exchange
-from mindcorpus.sources.lock import LockedSource
+from mindcorpus.sources.lock import LockedFile, LockedSource
+from mindcorpus.sources.partial import hold, partial_path
 
 
 def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fetched:
@@ -42,23 +41,27 @@ def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fet
     if known is not None and local.is_file():
         file = FetchedFile(path, local, local.stat().st_size, expected=known.sha256)
     else:
-        file = request.as_locked(_download(request, url, path, local), known)
+        file = request.as_locked(_download(request, url, path, local, known), known)
     request.report_bytes(file.size, file.size)
     return Fetched(source.name, shown(url), None, (file,))
 
 
-def _download(request: HubRequest, url: str, path: str, local: Path) -> FetchedFile:
-    def work(_: Exchange) -> FetchedFile:
-        draft = local.with_name(f".{uuid.uuid4().hex}")
-        try:
-            with draft.open("x+b") as stream:
-                # No headers, so no token: the address is not the hub's.
-                http_get(url, stream, tqdm_class=silent_tqdm)
-            size, sha256, _blob = digests(draft)
-            draft.replace(local)
-        finally:
-            draft.unlink(missing_ok=True)
-        return FetchedFile(path, local, size, sha256)
+def _download(
+    request: HubRequest, url: str, path: str, local: Path, known: LockedFile | None
+) -> FetchedFile:
+    def work(exchange: Exchange) -> FetchedFile:
+        # No headers, so no token: the address is not the hub's.
+        wanted = Wanted(url)
+        with hold(partial_path(request.settings.cache_dir, url, "url"), exchange) as held:
+            found = fill(held, wanted, exchange, is_right)
+            if is_right(found):
+                held.move_to(local)
+            else:
+                held.discard()
+        return FetchedFile(path, local, found[0], found[1])
+
+    def is_right(found: Digests) -> bool:
+        return known is None or (found[0], found[1]) == (known.size, known.sha256)
 
     asked = Asked(request.source.name, shown(url), file=path)
 
