@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
 from kombu.entity import Queue
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 
 from workers.jobs.messages import QUEUES, Message
 from workers.jobs.scripts import PREFIX
+from workers.redis_address import RedisAddress
 from workers.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,8 @@ def make_app(settings: ServiceSettings) -> Celery:
 
     The settings are those that were measured to lose nothing (docs/decisions.md, "Celery").
     """
-    app = Celery("mindcorpus", broker=settings.redis(), set_as_current=False)
+    address = RedisAddress.parse(settings.redis())
+    app = Celery("mindcorpus", broker=address.broker, set_as_current=False)
     outer = settings.deadline_seconds
     app.conf.update(
         accept_content=["json"],
@@ -49,7 +52,9 @@ def make_app(settings: ServiceSettings) -> Celery:
             "socket_connect_timeout": 1,
             "global_keyprefix": f"{PREFIX}:",
             "queue_order_strategy": "priority",
+            **_sentinel(address),
         },
+        broker_use_ssl=address.tls_options,
         broker_connection_timeout=2,
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
@@ -66,6 +71,12 @@ def make_app(settings: ServiceSettings) -> Celery:
         enable_utc=True,
     )
     return app
+
+
+def _sentinel(address: RedisAddress) -> dict[str, Any]:
+    if address.master is None:
+        return {}
+    return {"master_name": address.master, "sentinel_kwargs": address.sentinel_options}
 
 
 def publish(app: Celery, job_id: str, queue: str, others: Sequence[str] = ()) -> None:

@@ -3,6 +3,7 @@
 MindcorpusError
 └── ServiceJobError
     ├── RedisUnavailableError  redis-unavailable        Redis is down, hung, or full
+    ├── NotReplicatedError     not-replicated           one failure of Redis may lose the job
     ├── KeyReusedError         idempotency-key-reused   the key stands for another request
     ├── QueueFullError         queue-full               too many jobs wait
     ├── DiskFullError          disk-full                too little space to begin
@@ -32,6 +33,12 @@ class RedisUnavailableError(ServiceJobError):
     """Redis is down, does not answer in time, or takes no writes."""
 
     code = "redis-unavailable"
+
+
+class NotReplicatedError(ServiceJobError):
+    """A job was written to Redis, but to no replica: a failover would lose it."""
+
+    code = "not-replicated"
 
 
 class KeyReusedError(ServiceJobError):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRETS = (
-    (re.compile(r"(://)[^/@\s'\"]*@"), r"\1***@"),
+    (re.compile(r"(://)[^/\s'\"]*@"), r"\1***@"),
+    (re.compile(r"(\bsentinel_password=)[^&\s'\"]+"), r"\1***"),
     (re.compile(r"\bmc_[A-Za-z0-9_-]{20,}"), "mc_***"),
 )
 #: They log each request with its URL, which may be signed.
@@ -97,10 +98,11 @@ def _describe_error(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: _masked(value) for key, value in event.items()}
+    return {key: masked(value) for key, value in event.items()}
 
 
-def _masked(value: object) -> object:
+def masked(value: object) -> object:
+    """Give a value of a log without what looks like a password or a token."""
     if isinstance(value, str):
         for pattern, instead in _SECRETS:
             value = pattern.sub(instead, value)

@@ -14,7 +14,9 @@ class ServiceSettings(Settings):
     """Where jobs are kept, how long a silent worker is believed, and what a job may use up."""
 
     redis_url: SecretStr | None = Field(
-        None, description="Redis of the jobs, as redis://:PASSWORD@HOST:PORT/0."
+        None,
+        description="Redis of the jobs, as redis://:PASSWORD@HOST:PORT/0, rediss:// for TLS, or "
+        "sentinel://:PASSWORD@HOST:PORT,HOST:PORT/0?master=NAME.",
     )
     lease_seconds: float = Field(
         15.0,

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import httpx2
 import psutil
@@ -39,17 +39,31 @@ RUNNER = "workers.execution.runner"
 T = TypeVar("T")
 
 
+class Keeper(Protocol):
+    """What keeps the jobs: a Redis, or several that are one to their clients."""
+
+    @property
+    def url(self) -> str: ...
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def client(self) -> redis.Redis: ...
+
+
 class Cluster:
     """Redis, workers and, if asked for, a web server, over one data folder.
 
     `settings` are `MINDCORPUS_…` without the prefix; `code` is the folder whose `workers` run.
     """
 
-    def __init__(self, folder: Path, *, code: Path = ROOT, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, code: Path = ROOT, redis: Keeper | None = None, **settings: str
+    ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.redis = RedisServer(folder / "redis")
+        self.redis: Keeper = redis or RedisServer(folder / "redis")
         self.redis.start()
         catalog = self.data_dir / "catalog.toml"
         catalog.write_text(CATALOG)

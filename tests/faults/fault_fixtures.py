@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -109,9 +109,9 @@ def build(needs_redis: None, tmp_path: Path) -> Iterator[Callable[..., tuple[Clu
 
     made: list[tuple[Cluster, Watcher]] = []
 
-    def start(workers: int = 1, **options: str) -> tuple[Cluster, Watcher]:
+    def start(workers: int = 1, **options: Any) -> tuple[Cluster, Watcher]:
         folder = tmp_path / f"cluster{len(made)}"
-        cluster = Cluster(folder, **options)  # type: ignore[arg-type]
+        cluster = Cluster(folder, **options)
         made.append((cluster, Watcher(cluster.data_dir, folder / "reader.log")))
         cluster.heal(workers)
         return made[-1]

@@ -115,7 +115,8 @@ def test_killed_with_its_workers_and_all_started_again(served: Cluster, sound: S
     kill_web(served)
     for worker in served.workers:
         worker.kill()
-    served.redis.restart()
+    served.redis.kill()
+    served.redis.start()
     served.start_web()
     served.heal(2)
     assert sound([job])[job_id].state == "succeeded"

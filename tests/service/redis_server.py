@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -22,23 +24,52 @@ def find_binary() -> str | None:
     return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
-class RedisServer:
-    """A server over the data of one folder; its port stays the same over all restarts."""
+@dataclass(frozen=True)
+class Certificates:
+    """Files for TLS: a server's certificate with its key, and who vouches for it."""
 
-    def __init__(self, folder: Path, port: int = 0, password: str = "only-for-tests") -> None:
-        binary = find_binary()
+    certificate: Path
+    authority: Path
+
+
+class RedisServer:
+    """A server over the data of one folder; its port stays the same over all restarts.
+
+    `more` are further lines of its configuration, `within` is the command that starts it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        password: str = "only-for-tests",
+        *,
+        binary: str | None = None,
+        host: str = "127.0.0.1",
+        certificates: Certificates | None = None,
+        more: Sequence[str] = (),
+        within: Sequence[str] = (),
+    ) -> None:
+        binary = binary or find_binary()
         if binary is None:
             raise FileNotFoundError("redis-server")
         self._binary = binary
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._more = more
+        self._within = within
+        self._certificates = certificates
+        self.host = host
         self.port = port
         self.password = password
 
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        place = f":{self.password}@{self.host}:{self.port}/0"
+        if self._certificates is None:
+            return f"redis://{place}"
+        return f"rediss://{place}?ssl_ca_certs={self._certificates.authority}"
 
     @property
     def pid(self) -> int:
@@ -99,26 +130,40 @@ class RedisServer:
     def _launch(self) -> subprocess.Popen[bytes]:
         config = self._folder / "redis.conf"
         config.touch(mode=0o600)
-        config.write_text(
-            f"""
-            bind 127.0.0.1
-            port {self.port}
-            requirepass {self.password}
-            dir {self._folder}
-            appendonly yes
-            appendfsync everysec
-            maxmemory-policy noeviction
-            save ""
-            """
-        )
+        config.write_text("\n".join([*self._lines(), *self._more, ""]))
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [self._binary, str(config)],
+                [*self._within, self._binary, str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the tests
             )
+
+    def _lines(self) -> list[str]:
+        return [
+            f"bind {self.host}",
+            f"requirepass {self.password}",
+            f"dir {self._folder}",
+            "appendonly yes",
+            "appendfsync everysec",
+            "maxmemory-policy noeviction",
+            'save ""',
+            *self._ports(),
+        ]
+
+    def _ports(self) -> list[str]:
+        if self._certificates is None:
+            return [f"port {self.port}"]
+        return [
+            "port 0",
+            f"tls-port {self.port}",
+            f"tls-cert-file {self._certificates.certificate}",
+            f"tls-key-file {self._certificates.certificate}",
+            f"tls-ca-cert-file {self._certificates.authority}",
+            "tls-auth-clients no",
+            "tls-replication yes",
+        ]
 
     def _answers(self) -> bool:
         until = time.monotonic() + _PATIENCE

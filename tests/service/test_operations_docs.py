@@ -67,6 +67,7 @@ def test_every_code_a_job_may_fail_with_is_explained() -> None:
     refusals: set[type[errors.MindcorpusError]] = {
         workers.errors.DiskFullError,
         workers.errors.KeyReusedError,
+        workers.errors.NotReplicatedError,
         workers.errors.QueueFullError,
         workers.errors.JobNotFoundError,
         workers.errors.JobFinishedError,

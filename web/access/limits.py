@@ -11,15 +11,12 @@ from typing import Any, cast
 
 from flask import Flask, Response, abort, request
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from web.access.auth import current_token
 from web.problems import problem
 from web.settings import WebSettings
+from workers.redis_client import connect
 
-# Twice, at worst: for the count, and at once again for a look whether Redis is back.
-_SECONDS = 0.5
 #: These change cookies of the browser that asks, and nothing here.
 _OF_A_BROWSER = ("pages.sign_out", "pages.reveal")
 
@@ -28,18 +25,14 @@ def install(app: Flask, settings: WebSettings) -> None:
     """Limit requests to an app; what guards tokens must be installed before."""
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_kb * 1024
     app.before_request(_refuse_long_bodies)
-    options = {
-        "socket_timeout": _SECONDS,
-        "socket_connect_timeout": _SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-        "key_prefix": "mindcorpus:limits",
-        "max_connections": 400,
-    }
+    # Half a second, twice at worst: for the count, and at once again for whether Redis is back.
+    pool = connect(settings, quick=True).connection_pool
+    options = {"connection_pool": pool, "key_prefix": "mindcorpus:limits"}
     Limiter(
         _token_name,
         app=app,
         application_limits=[ApplicationLimit(settings.post_limit, exempt_when=_only_reads)],
-        storage_uri=settings.redis(),
+        storage_uri="redis://",  # which Redis, the pool knows
         storage_options=cast("Any", options),
         in_memory_fallback_enabled=True,
         on_breach=_refuse,

@@ -6,18 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-import redis
 from flask import current_app
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from web.health import Check, look_around
 from web.services import services
 from workers.errors import RedisUnavailableError
-from workers.redis_client import unavailable_errors
+from workers.redis_client import connect, unavailable_errors
 
 _EXTENSION = "mindcorpus-health"
-_SECONDS = 0.7  # that a page waits for a Redis that hangs
 _SHORTEST, _LONGEST = 1.0, 5.0  # seconds that a look is believed
 
 
@@ -48,14 +44,8 @@ def expect_redis() -> None:
 
 def _look() -> list[Check]:
     # First whether Redis answers at all: the clients of jobs wait longer, and try twice.
-    quick = redis.Redis.from_url(
-        services().settings.redis(),
-        socket_timeout=_SECONDS,
-        socket_connect_timeout=_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
     try:
-        with quick, unavailable_errors():
+        with connect(services().settings, quick=True) as quick, unavailable_errors():
             quick.ping()
     except RedisUnavailableError as error:
         return [Check("redis", ok=False, detail=error.title, hint=error.hint)]

@@ -19,6 +19,7 @@ from workers.errors import (
     JobNotFoundError,
     JobSharedError,
     KeyReusedError,
+    NotReplicatedError,
     QueueFullError,
 )
 from workers.jobs.job import Job, JobPage, Kind, State, read_job
@@ -26,7 +27,7 @@ from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
 from workers.jobs.scripts import PREFIX, Scripts, job_key
-from workers.redis_client import Client, unavailable_errors
+from workers.redis_client import Client, has_replicas, unavailable_errors, with_replica
 from workers.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ class JobStore:
 
         `holder` asks for it; `request_id` is for logs.
 
-        Raises `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
+        Raises `KeyReusedError`, `QueueFullError`, `RedisUnavailableError`, and behind Sentinel
+        `NotReplicatedError`: then the job may be there, and may run.
         """
         job_id = new_id()
         record = {
@@ -84,7 +86,7 @@ class JobStore:
             "request_id": request_id,
             "sources": json.dumps([part.source for part in order.parts]),
         }
-        outcome, known_id, messages = self._scripts.run(
+        (outcome, known_id, messages), kept = self._scripts.run_kept(
             "submit",
             job_id,
             json.dumps(record),
@@ -102,24 +104,35 @@ class JobStore:
                 f"{self._settings.queue_limit} jobs wait already",
                 hint="Try again when some have run, or start more workers.",
             )
+        if not kept:
+            raise _not_replicated()
         return Submitted(self.get(known_id), outcome, messages_of(messages))
 
     def repeated(self, key: str, body: str) -> Job | None:
         """Give the job that an idempotency key stands for already, or None.
 
-        Raises `KeyReusedError` where its request was another one.
+        Raises `KeyReusedError` where its request was another one, and `NotReplicatedError`.
         """
-        with unavailable_errors():
-            known = self._redis.hmget(f"{PREFIX}:idempotency:{key}", "job", "body")
+        known, kept = self._remembered(key)
         job_id, known_body = known
         if job_id is None:
             return None
         if known_body != body:
             raise _reused()
+        if not kept:
+            raise _not_replicated()
         try:
             return self.get(str(job_id))
         except JobNotFoundError:
             return None  # it was forgotten
+
+    def _remembered(self, key: str) -> tuple[Any, bool]:
+        """Give job and body of a key, and whether a failover would keep them."""
+        name = f"{PREFIX}:idempotency:{key}"
+        with unavailable_errors():
+            if has_replicas(self._redis):
+                return with_replica(self._redis, "HMGET", name, "job", "body")
+            return self._redis.hmget(name, "job", "body"), True
 
     def get(self, job_id: str) -> Job:
         """Give a job; raises `JobNotFoundError`."""
@@ -301,6 +314,14 @@ def _reused() -> KeyReusedError:
     return KeyReusedError(
         "this Idempotency-Key was used before, with another request",
         hint="Send a new key with a new request.",
+    )
+
+
+def _not_replicated() -> NotReplicatedError:
+    return NotReplicatedError(
+        "the job is written down, but no replica of Redis has it yet",
+        hint="It may run. Send the same request with the same Idempotency-Key again: that finds"
+        " this job, or makes it if it was lost, and never a second one.",
     )
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.redis_client import Client, unavailable_errors
+from workers.redis_client import Client, has_replicas, unavailable_errors, with_replica
 
 if TYPE_CHECKING:
     from redis.commands.core import Script
@@ -34,6 +34,17 @@ class Scripts:
             script = self._scripts[name] = self._redis.register_script(_text(name))
         with unavailable_errors():
             return script(keys=[PREFIX], args=list(values))
+
+    def run_kept(self, name: str, *values: str | float) -> tuple[Any, bool]:
+        """Run a script as `run` does; beside its answer, whether a failover would keep what it did.
+
+        Without Sentinel there is none, and so nothing to wait for.
+        """
+        if not has_replicas(self._redis):
+            return self.run(name, *values), True
+        with unavailable_errors():
+            # Whole, not by its digest: the server that answers may never have heard of it.
+            return with_replica(self._redis, "EVAL", _text(name), 1, PREFIX, *values)
 
 
 def job_key(job_id: str) -> str:

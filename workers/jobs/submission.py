@@ -32,7 +32,7 @@ class JobService:
     ) -> Submitted:
         """Hand an order in; `body` is what an idempotency key stands for, `holder` who asks.
 
-        Raises `DiskFullError`, `KeyReusedError`, `QueueFullError` and `RedisUnavailableError`.
+        Raises `DiskFullError`, and what `JobStore.submit` does.
         """
         refuse_full_disk(self._settings)
         known = structlog.contextvars.get_contextvars()
