@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from mindcorpus.errors import MindcorpusError
 from web.remedies import in_answers
+from workers.errors import JobForgottenError
 
 if TYPE_CHECKING:
     from apiflask import APIFlask, HTTPError
@@ -47,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
     "not-found": Kind(404, "There is nothing under this address."),
     "record-not-found": Kind(404, "The corpus has no such row."),
     "artifact-not-found": Kind(404, "There is no such file to download."),
-    "job-not-found": Kind(404, "No such job, or it is so old that it was forgotten."),
+    "job-not-found": Kind(404, "No such job, or nothing is known of it any more."),
     "method-not-allowed": Kind(405, "The address does not know this method."),
     "not-acceptable": Kind(406, "The answer cannot be had in a form that was asked for."),
     "already-exists": Kind(409, "Nothing is overwritten unasked: say `force`."),
@@ -55,6 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "job-finished": Kind(409, "The job is in a state that does not allow this."),
     "job-shared": Kind(409, "Others asked for the job too; it goes on for them."),
     "cancelled": Kind(409, "The job was cancelled."),
+    "job-forgotten": Kind(410, "The job is over, and was forgotten; `outcome` says how it ended."),
     "precondition-failed": Kind(412, "What is there is not what the request expects."),
     "body-too-large": Kind(413, "The request's body is too long."),
     "media-type": Kind(415, "The body says of itself that it is not JSON."),
@@ -159,6 +161,8 @@ def of_error(error: MindcorpusError) -> Response:
         # A client can do little about it: an operator should know.
         structlog.get_logger("web").warning("failed", code=error.code, reason=str(error))
     told = {**error.as_dict(), "remedy": error.remedy}
+    if isinstance(error, JobForgottenError):
+        told["outcome"] = error.outcome
     return problem(kind.status, detail=str(error), **told)
 
 

@@ -8,6 +8,7 @@ MindcorpusError
     ├── QueueFullError         queue-full               too many jobs wait
     ├── DiskFullError          disk-full                too little space to begin
     ├── JobNotFoundError       job-not-found            no such job
+    │   └── JobForgottenError  job-forgotten            it is over, and nobody keeps it
     ├── JobFinishedError       job-finished             too late to change it
     ├── JobSharedError         job-shared               others asked for it too
     ├── JobLostError           worker-lost              its workers died, too often
@@ -19,6 +20,7 @@ MindcorpusError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -60,9 +62,25 @@ class DiskFullError(ServiceJobError):
 
 
 class JobNotFoundError(ServiceJobError):
-    """There is no job of that id, or it is so old that it was forgotten."""
+    """There is no job of that id, or it is so old that nothing at all is known of it."""
 
     code = "job-not-found"
+
+
+class JobForgottenError(JobNotFoundError):
+    """The job is over, and was forgotten; `outcome` says how it ended, and what it made.
+
+    Of `outcome` there is what is still known: id, kind, state, finished in milliseconds, and of
+    each artifact the kind, first file and its sha256.
+    """
+
+    code = "job-forgotten"
+
+    def __init__(
+        self, title: str, *, outcome: Mapping[str, Any] | None = None, **where: Any
+    ) -> None:
+        super().__init__(title, **where)
+        self.outcome = dict(outcome or {})
 
 
 class JobFinishedError(ServiceJobError):

@@ -53,6 +53,12 @@ class ServiceSettings(Settings):
     queue_limit: int = Field(
         1000, ge=1, description="Jobs that may wait; more are refused until some have run."
     )
+    jobs_days: float = Field(
+        7.0,
+        gt=0,
+        description="Days that a job is remembered, from its end; fewer where Redis is short of "
+        "memory.",
+    )
     parts_days: float = Field(
         7.0, gt=0, description="Days that parts of sources, kept for the next merge, go unused."
     )

@@ -15,7 +15,7 @@ from mindcorpus.cli.render import (
     size_of,
     use_of,
 )
-from mindcorpus.cli.tables import harmless, table
+from mindcorpus.cli.tables import harmless, heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient
@@ -74,6 +74,8 @@ def follow(
         _refuse_other_than_success(ended, server)
     if not as_json:
         show = _show_corpus if ended["kind"] == "merge" else _show_formats
+        if ended["result"].get("shortened"):
+            show = _show_files
         show(terminal, client, server, ended["result"])
 
 
@@ -128,6 +130,20 @@ def _show_formats(
         errors = [rule.meaning for rule in map(rule_of, found) if rule.severity == "error"]
         uses.append(use_of(name, errors, f"{command_of(server)} download {each['path']}"))
     terminal.show(*ending_parts(formats, uses))
+
+
+def _show_files(
+    terminal: Terminal, _client: ServiceClient, server: str, made: Mapping[str, Any]
+) -> None:
+    """Show what a service still tells of a job that has been over for an hour."""
+    rows = [
+        (each["path"], each["bytes"], each["rows"], each["sha256"]) for each in made["artifacts"]
+    ]
+    terminal.show(
+        heading("It is over for more than an hour: of what it made, this is still told"),
+        table(("Path", "Bytes", "Records", "sha256"), rows),
+        harmless(f"`{command_of(server)} stats` tells of the corpus there is now."),
+    )
 
 
 def _findings(counts: Mapping[str, int]) -> RenderableType:

@@ -23,6 +23,7 @@ from workers.app import make_app
 from workers.jobs.job import Job
 from workers.jobs.job_specs import merge_spec, prepare_spec
 from workers.jobs.job_store import JobStore
+from workers.jobs.leases import ClaimStore
 from workers.jobs.submission import JobService
 from workers.redis_client import connect
 from workers.settings import ServiceSettings
@@ -246,6 +247,10 @@ class Cluster:
     def client(self) -> redis.Redis:
         """Give a client of Redis for what no part of the service would do."""
         return self.redis.client()
+
+    def claims(self) -> ClaimStore:
+        """Give the worker's side of the jobs, to sweep without waiting."""
+        return ClaimStore(self._redis, self.settings)
 
     def http(self) -> httpx2.Client:
         """Give a client of the API; its addresses are below `/api/ai/data`."""

@@ -99,6 +99,7 @@ class Stores:
             found: Any = self.redis.zrange(f"{PREFIX}:{index}", 0, -1, withscores=True)
             for job_id, when in found:
                 self.redis.zadd(f"{PREFIX}:{index}", {job_id: when - away})
+        self.redis.hincrby(f"{PREFIX}:lived", "ms", away)
         self.redis.delete(*(f"{PREFIX}:woken:{queue}" for queue in QUEUES))
 
     def active(self) -> dict[str, float]:

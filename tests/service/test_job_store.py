@@ -14,13 +14,13 @@ from stores import make_stores
 from mindcorpus.errors import DataError, SettingsError
 from workers.errors import (
     JobFinishedError,
+    JobForgottenError,
     JobNotFoundError,
     JobSharedError,
     KeyReusedError,
     QueueFullError,
     RedisUnavailableError,
 )
-from workers.jobs.job import TERMINAL
 from workers.jobs.job_specs import PartSpec, content_key
 from workers.jobs.job_store import stream_key
 from workers.jobs.messages import new_id, parts_of
@@ -113,10 +113,14 @@ def test_a_key_stands_for_one_body(stores: Stores) -> None:
     assert len(ids(stores, limit=5)) == 1
 
 
-def test_a_key_whose_job_was_forgotten_is_free(stores: Stores) -> None:
+def test_a_key_whose_job_was_forgotten_makes_no_second_one(stores: Stores) -> None:
     job = stores.jobs.submit(stores.order(), key="monday", body="x").job
     stores.redis.delete(job_key(job.id))
-    assert stores.jobs.submit(stores.order(), key="monday", body="y").outcome == "created"
+    for ask in (stores.jobs.submit, lambda _order, **given: stores.jobs.repeated(**given)):
+        with pytest.raises(JobForgottenError):
+            ask(stores.order(), key="monday", body="x")
+        with pytest.raises(KeyReusedError):
+            ask(stores.order(), key="monday", body="y")
 
 
 def test_the_same_work_in_flight_is_joined_and_its_key_remembered(stores: Stores) -> None:
@@ -359,32 +363,3 @@ def test_what_was_not_read_when_a_merge_ended_is_cancelled(stores: Stores) -> No
     stores.take(stores.parts(job.id)[0])
     states = {each.state for each in stores.jobs.cancel(job.id).progress.sources}
     assert states == {"cancelled"}
-
-
-# Forgetting
-
-
-def test_beyond_a_thousand_the_oldest_that_are_over_are_forgotten(stores: Stores) -> None:
-    waiting = stores.submit()
-    over = [stores.submit("a").id, *(stores.submit().id for _ in range(99))]
-    stores.jobs.cancel(over[0])
-    for job_id in over[1:]:
-        stores.claims.succeed(stores.take(job_id), {})
-    for _ in range(1000 - 61):
-        stores.jobs.cancel(stores.submit().id)
-    for _ in range(3):
-        stores.claims.sweep()
-    # The one that waits is the oldest of all, and stays beside the thousand.
-    assert stores.redis.zcard(f"{PREFIX}:jobs") == 1001
-    left = {str(each) for each in stores.redis.zrange(f"{PREFIX}:jobs", 0, -1)}
-    assert waiting.id in left
-    assert [job_id in left for job_id in over] == [False] * 39 + [True] * 61
-    forgotten = over[0]
-    with pytest.raises(JobNotFoundError):
-        stores.jobs.get(forgotten)
-    named: Any = stores.redis.keys(f"{PREFIX}:*:{forgotten}")
-    assert {key: 0 < int(str(stores.redis.ttl(key))) <= 86400 for key in named} == dict.fromkeys(
-        (f"{PREFIX}:parts:{forgotten}",), True
-    )
-    assert sum(stores.jobs.queue_stats().states.values()) == 1001
-    assert {job.state for job in stores.jobs.list(limit=2000).jobs} - TERMINAL == {"queued"}

@@ -217,7 +217,7 @@ def test_failure_keeps_its_error(stores: Stores) -> None:
 def test_the_same_end_told_twice_is_one_end(stores: Stores) -> None:
     job, other = stores.submit(), stores.submit()
     claim = stores.take(job.id)
-    first, second = stores.twice("succeed", job.id, claim.fence, "{}", "[]", "", "")
+    first, second = stores.twice("succeed", job.id, claim.fence, "{}", "[]", "", "", "", "{}")
     assert (first[0], second[0]) == ("done", "done")
     claim = stores.take(other.id)
     error = json.dumps(describe(BROKEN))
@@ -254,7 +254,7 @@ def test_any_script_may_be_sent_twice(stores: Stores) -> None:
     assert stores.jobs.queue_stats().lease_losses == 1
     claim = stores.take(one)
     bundle = parts_of([PartSpec("a", {"source": "a", "shards": [0], "of": one})])
-    first, second = stores.twice("succeed", one, claim.fence, "{}", bundle, "", 90)
+    first, second = stores.twice("succeed", one, claim.fence, "{}", bundle, "", 90, "", "{}")
     assert [len(answer[1]) for answer in (first, second)] == [1, 0]
     progress = stores.jobs.get(job.id).progress
     assert (progress.parts, progress.parts_done, progress.total) == (3, 1, 90)

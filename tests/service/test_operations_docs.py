@@ -70,6 +70,7 @@ def test_every_code_a_job_may_fail_with_is_explained() -> None:
         workers.errors.NotReplicatedError,
         workers.errors.QueueFullError,
         workers.errors.JobNotFoundError,
+        workers.errors.JobForgottenError,
         workers.errors.JobFinishedError,
         workers.errors.JobSharedError,
     }

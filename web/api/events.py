@@ -40,7 +40,7 @@ _STREAM = {
     "Follow a job's events",
     None,
     answers={200: _STREAM, 204: {"description": "It is over, and you know all of it."}},
-    problems=(404,),
+    problems=(404, 410),
     headers=[LAST_EVENT_ID],
 )
 def follow_job(job_id: str) -> Response:

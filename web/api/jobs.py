@@ -39,7 +39,7 @@ def list_jobs(query: JobsQuery) -> Response:
     "Show a job",
     Job,
     answers={200: {"headers": POLLED}, 304: UNCHANGED},
-    problems=(404,),
+    problems=(404, 410),
 )
 def show_job(job_id: str) -> Response:
     """Show a job as it stands; ask again after `Retry-After` seconds, or follow its events."""
@@ -56,7 +56,7 @@ def show_job(job_id: str) -> Response:
         200: {"description": "It waited, or was cancelled before, and is cancelled."},
         202: json_of(Job, "It runs, and was asked to stop."),
     },
-    problems=(404, 409),
+    problems=(404, 409, 410),
 )
 def cancel_job(job_id: str) -> Response:
     """Stop a job: at once where it waits, within seconds where it runs.
@@ -78,7 +78,7 @@ def cancel_job(job_id: str) -> Response:
         200: {"description": "This key made the job before.", "headers": LOCATION},
         202: json_of(Job, "A new job with the same request.", LOCATION),
     },
-    problems=(404, 409, 507),
+    problems=(404, 409, 410, 507),
     headers=[IDEMPOTENCY_KEY],
 )
 def retry_job(job_id: str) -> Response:

@@ -65,7 +65,7 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
         200: {"description": "It exists and may not be replaced, or this key made the job before."},
         202: json_of(Job, "The job that makes it, new or already in flight.", LOCATION),
     },
-    problems=(507,),
+    problems=(410, 507),
     body=MergeBody,
     headers=[IDEMPOTENCY_KEY],
 )

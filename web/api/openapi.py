@@ -36,6 +36,11 @@ _PROBLEM = {
         "file": _OPTIONAL,
         "row": {"type": ["integer", "null"]},
         "field": _OPTIONAL,
+        "outcome": {
+            "type": "object",
+            "description": "Of a job that was forgotten, as far as it is known: `id`, `kind`, "
+            "`state`, `finished` in milliseconds, and of each artifact it made the first file.",
+        },
         "errors": {
             "type": "array",
             "description": "Of a request that is not valid: what is wrong with which field.",

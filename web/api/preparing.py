@@ -62,7 +62,7 @@ def _formats(store: Store) -> dict[str, Any]:
         200: {"description": "All are there and may not be replaced, or this key made the job."},
         202: json_of(Job, "The job that makes them, new or already in flight.", LOCATION),
     },
-    problems=(409, 507),
+    problems=(409, 410, 507),
     body=PrepareBody,
     headers=[IDEMPOTENCY_KEY],
 )

@@ -32,7 +32,7 @@ _ADVICE = {
     "not-found": "Look at the address, or begin at the overview.",
     "method-not-allowed": "It is for the buttons of other pages; begin at the overview.",
     "body-too-large": "Fill in less: what a form sends takes a few hundred bytes.",
-    "job-not-found": "Look at the list of jobs; the oldest are forgotten when there are many.",
+    "job-not-found": "Look at the list of jobs; they are forgotten some days after their end.",
     "record-not-found": "Look at the records from the first on.",
     "redis-unavailable": "Start redis-server, or look at MINDCORPUS_REDIS_URL. Nothing that was "
     "accepted is lost; jobs go on when it is back, and the corpus can be looked at meanwhile.",

@@ -215,6 +215,8 @@ def _progress(fields: Mapping[str, str], sources: Mapping[str, str], now: float)
 
 
 def _sources(fields: Mapping[str, str], names: Sequence[str]) -> list[SourceProgress]:
+    if not fields:
+        return []  # the job has been over for an hour
     # In the order of the merge: Redis keeps none once a value is long, as an error is.
     by_name: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in fields.items():

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from mindcorpus.errors import SettingsError
 from workers.errors import (
     JobFinishedError,
+    JobForgottenError,
     JobNotFoundError,
     JobSharedError,
     KeyReusedError,
@@ -73,8 +74,9 @@ class JobStore:
 
         `holder` asks for it; `request_id` is for logs.
 
-        Raises `KeyReusedError`, `QueueFullError`, `RedisUnavailableError`, and behind Sentinel
-        `NotReplicatedError`: then the job may be there, and may run.
+        Raises `KeyReusedError`, `JobForgottenError` where the key's job was forgotten,
+        `QueueFullError`, `RedisUnavailableError`, and behind Sentinel `NotReplicatedError`: then
+        the job may be there, and may run.
         """
         job_id = new_id()
         record = {
@@ -99,6 +101,8 @@ class JobStore:
         )
         if outcome == "reused":
             raise _reused()
+        if outcome == "forgotten":
+            raise self._gone(known_id, surely=True)
         if outcome == "full":
             raise QueueFullError(
                 f"{self._settings.queue_limit} jobs wait already",
@@ -111,7 +115,8 @@ class JobStore:
     def repeated(self, key: str, body: str) -> Job | None:
         """Give the job that an idempotency key stands for already, or None.
 
-        Raises `KeyReusedError` where its request was another one, and `NotReplicatedError`.
+        Raises `KeyReusedError` where its request was another one, `JobForgottenError`, and
+        `NotReplicatedError`.
         """
         known, kept = self._remembered(key)
         job_id, known_body = known
@@ -124,7 +129,7 @@ class JobStore:
         try:
             return self.get(str(job_id))
         except JobNotFoundError:
-            return None  # it was forgotten
+            raise self._gone(str(job_id), surely=True) from None
 
     def _remembered(self, key: str) -> tuple[Any, bool]:
         """Give job and body of a key, and whether a failover would keep them."""
@@ -135,7 +140,7 @@ class JobStore:
             return self._redis.hmget(name, "job", "body"), True
 
     def get(self, job_id: str) -> Job:
-        """Give a job; raises `JobNotFoundError`."""
+        """Give a job; raises `JobNotFoundError`, and `JobForgottenError` for one that was there."""
         return self._read([job_id])[0]
 
     def list(
@@ -186,7 +191,7 @@ class JobStore:
         """
         answer = self._scripts.run("cancel", job_id, holder)
         if answer == "missing":
-            raise _not_found(job_id)
+            raise self._gone(job_id)
         if answer == "shared":
             raise JobSharedError(
                 "others asked for the same job: it goes on for them",
@@ -212,14 +217,20 @@ class JobStore:
                 hint="Only a job that failed or was cancelled can be run again.",
             )
         with unavailable_errors():
-            queue, known = self._redis.hmget(job_key(job_id), "queue", "request")
-        request = json.loads(str(known))
-        names = [each.name for each in job.progress.sources]
+            fields: Any = self._redis.hgetall(job_key(job_id))
+            fields |= self._redis.hgetall(_rest_key(job_id))
+        request = json.loads(fields.get("request", "{}"))
+        names = json.loads(fields.get("sources", "[]"))
+        if not request:
+            raise JobFinishedError(
+                "the job's request was long, and is not kept any more",
+                hint="Ask for the same anew.",
+            )
         return JobSpec(
             kind=job.kind,
             request=request,
             content_key=content_key(job.kind, request, self._settings),
-            queue=str(queue),
+            queue=fields["queue"],
             parts=tuple(PartSpec(name, {"source": name}) for name in names),
             retry_of=job_id,
         )
@@ -260,24 +271,45 @@ class JobStore:
             for job_id in ids:
                 pipe.hgetall(job_key(job_id))
                 pipe.hgetall(f"{PREFIX}:sources:{job_id}")
+                pipe.hgetall(_rest_key(job_id))
             answers = pipe.execute(raise_on_error=False)
             (seconds, micros), *hashes = map(_answer, answers)
         now = seconds * 1000 + micros / 1000
-        records = list(zip(hashes[::2], hashes[1::2], strict=True))
+        # What was long of a job that is over lies apart, and goes first.
+        records = [
+            (fields | rest if fields else {}, sources)
+            for fields, sources, rest in zip(hashes[::3], hashes[1::3], hashes[2::3], strict=True)
+        ]
         positions = self._positions([fields for fields, _ in records])
         jobs = []
         for job_id, (fields, sources), position in zip(ids, records, positions, strict=True):
             if not fields or fields.get("kind") == "part":
                 if missing_ok:
                     continue
-                raise _not_found(job_id)
+                raise self._gone(job_id)
             try:
                 jobs.append(read_job(fields, sources, position, now))
             except (LookupError, ValueError):
                 log.warning("job %s: its record cannot be read", job_id)
                 if not missing_ok:
-                    raise _not_found(job_id) from None
+                    raise _not_found() from None
         return jobs
+
+    def _gone(self, job_id: str, *, surely: bool = False) -> JobNotFoundError:
+        """Make the error of a job that is not there; `surely` if it once was."""
+        with unavailable_errors():
+            line = self._redis.hget(f"{PREFIX}:forgotten", job_id)
+        if line is None and not surely:
+            return _not_found()
+        known: dict[str, Any] = json.loads(str(line)) if line else {}
+        made = [f"{file['path']} (sha256 {file['sha256']})" for file in known.get("artifacts", ())]
+        return JobForgottenError(
+            f"the job {known.get('state', 'is over')}, and was forgotten",
+            outcome={"id": job_id, **known},
+            hint=f"It made {', '.join(made)}: compare with the artifacts that are there now."
+            if made
+            else "Look at the artifacts that are there now; ask anew with a new key.",
+        )
 
     def _positions(self, records: Sequence[Mapping[str, str]]) -> Iterator[int | None]:
         """Give each queued job's place in its queue, from 1; a merge has its first part's."""
@@ -339,9 +371,12 @@ def stream_key(job_id: str) -> str:
     return f"{PREFIX}:events:{job_id}"
 
 
-def _not_found(job_id: str) -> JobNotFoundError:
-    del job_id  # strangers' words: not repeated
+def _rest_key(job_id: str) -> str:
+    return f"{PREFIX}:rest:{job_id}"
+
+
+def _not_found() -> JobNotFoundError:
     return JobNotFoundError(
         "there is no such job",
-        hint="Look at the list of jobs; the oldest are forgotten when there are many.",
+        hint="Look at the list of jobs; they are forgotten some days after their end.",
     )

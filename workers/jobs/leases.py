@@ -12,12 +12,11 @@ from mindcorpus.progress import Progress
 from workers.errors import JobLostError, describe, lost_too_often
 from workers.jobs.job_specs import PartSpec
 from workers.jobs.messages import Message, messages_of, parts_of
+from workers.jobs.results import in_short
 from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
 
-#: Finished jobs beyond so many are forgotten, the oldest first.
-_REMEMBERED = 1000
 _SWEPT_AT_ONCE = 50
 
 
@@ -129,11 +128,12 @@ class ClaimStore:
             "succeed",
             claim.job_id,
             claim.fence,
-            json.dumps(result),
+            whole := json.dumps(result),
             parts_of(parts),
             source_state,
             "" if source_size is None else source_size,
             _encoded(progress),
+            in_short(whole),
         )
         return list(messages_of(messages)) if verdict == "done" else None
 
@@ -188,15 +188,23 @@ class ClaimStore:
 
     def sweep(self) -> tuple[list[Message], list[str]]:
         """Look after jobs that nobody looks after; give what to publish, and which were lost."""
-        messages, lost = self._scripts.run(
+        messages, lost, whole = self._scripts.run(
             "sweep",
             _SWEPT_AT_ONCE,
             self._settings.max_attempts,
             self._lost_error,
-            _REMEMBERED,
+            int(self._settings.jobs_days * 86_400_000),
             self._pause,
         )
+        for job_id in whole:
+            self._shorten(job_id)
         return list(messages_of(messages)), list(lost)
+
+    def _shorten(self, job_id: str) -> None:
+        """Have no more of a job that an older release ended than of one that ended here."""
+        with unavailable_errors():
+            result: Any = self._redis.hget(job_key(job_id), "result")
+        self._scripts.run("shorten", job_id, in_short(result or ""))
 
     def work_of(self, claim: Claim) -> dict[str, Any]:
         """Give all that a runner needs to know of a job: id, fence, kind, request, and so on."""

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 PREFIX = "mindcorpus"
 _FOLDER = Path(__file__).parent / "lua"
+#: What all scripts share, in the order in which it stands before them.
+_SHARED = ("prelude", "retention")
 
 
 @cache
 def _text(name: str) -> str:
-    return "\n".join((_FOLDER / f"{file}.lua").read_text() for file in ("prelude", name))
+    return "\n".join((_FOLDER / f"{file}.lua").read_text() for file in (*_SHARED, name))
 
 
 class Scripts:

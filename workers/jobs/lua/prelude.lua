@@ -16,7 +16,8 @@ local EVENTS = 1000         -- that a stream keeps
 local QUEUED_PAUSE = 300000 -- between two looks at whether a job that is queued is still wanted
 local WAKE_PAUSE = 1000     -- between two wake-ups of a queue's workers, whoever sweeps
 local WOKEN = 20            -- workers that one wake-up reaches
-local PARTS_KEPT = 86400    -- seconds that the records of a finished merge's parts stay
+local PARTS_KEPT = 600      -- seconds that the records of a finished merge's parts stay
+local close                 -- in retention.lua: what remains of a job that is over
 
 local function text(number)
   -- Minus zero would be "-0", which Redis takes for no number.
@@ -186,7 +187,7 @@ local function stop_sources(parent)
   end
 end
 
-local function finish(id, state, error, result)
+local function finish(id, state, error, result, short)
   leave_queue(id)
   let_go(id)
   redis.call('ZREM', P .. ':active', id)
@@ -211,6 +212,7 @@ local function finish(id, state, error, result)
     redis.call('EXPIRE', P .. ':pending:' .. id, PARTS_KEPT)
   end
   move(id, state, error)
+  if parent == '' then close(id, short or '') end
 end
 
 -- Ends parts that wait, and asks those that run to end; `name` limits it to one source's.

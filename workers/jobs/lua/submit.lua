@@ -17,9 +17,11 @@ end
 
 if key ~= '' then
   local known = redis.call('HMGET', remembered, 'job', 'body')
-  if known[1] and redis.call('EXISTS', job_key(known[1])) == 1 then
+  if known[1] then
     if known[2] ~= body then return { 'reused', '', {} } end
-    return { 'repeated', known[1], {} }
+    -- Also where its job was forgotten: what a key stands for is done once.
+    local there = redis.call('EXISTS', job_key(known[1])) == 1
+    return { there and 'repeated' or 'forgotten', known[1], {} }
   end
 end
 

@@ -1,5 +1,6 @@
 -- ARGV: id, fence, result (JSON), new parts (JSON), source state, source size or '', the
--- last progress (JSON) or ''. Gives {'stale'} or {'done'}, then what to publish.
+-- last progress (JSON) or '', the result in short (JSON). Gives {'stale'} or {'done'}, then what to
+-- publish.
 local id, fence, result, parts = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local source_state, size = ARGV[5], ARGV[6]
 local publish = {}
@@ -12,7 +13,7 @@ local parent = parent_of(id)
 if parent == '' then
   redis.call('HDEL', job_key(id), 'committed')
   tell(id, ARGV[7])
-  finish(id, 'succeeded', nil, result)
+  finish(id, 'succeeded', nil, result, ARGV[8])
   return { 'done', publish }
 end
 if unwanted(id) then

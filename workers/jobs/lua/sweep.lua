@@ -1,7 +1,9 @@
--- ARGV: most jobs to look at, most attempts, error of a job lost too often, jobs to remember, pause
--- before a lost job's third attempt.
--- Gives {what to publish, jobs that were lost}.
+-- ARGV: most jobs to look at, most attempts, error of a job lost too often, milliseconds that a job
+-- is remembered from its end, pause before a lost job's third attempt.
+-- Gives {what to publish, jobs that were lost, jobs that are over and to be shortened}.
 local publish, lost = {}, {}
+-- First of all: where memory is short, this makes the room that the rest needs.
+forget_some(tonumber(ARGV[4]))
 
 local function look(id)
   local state = field(id, 'state')
@@ -53,15 +55,4 @@ for _, queue in ipairs(QUEUES) do
   end
 end
 
-local over = redis.call('ZCARD', P .. ':jobs') - tonumber(ARGV[4])
-if over > 0 then
-  for _, id in ipairs(redis.call('ZRANGE', P .. ':jobs', 0, math.min(over, 50) - 1)) do
-    local state = readable(id) and field(id, 'state')
-    if not state or TERMINAL[state] then
-      redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id))
-      redis.call('ZREM', P .. ':jobs', id)
-      if state then redis.call('ZREM', P .. ':jobs:' .. state, id) end
-    end
-  end
-end
-return { publish, lost }
+return { publish, lost, unclosed() }
