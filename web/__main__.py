@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import click
 
 from mindcorpus.errors import MindcorpusError
+from web.access.last_use import LastUse
+from web.access.moments import span_ahead
 from web.access.scopes import SCOPES
 from web.access.state_folder import prepare_state
 from web.access.tokens import TokenFile
@@ -36,19 +39,33 @@ def token() -> None:
     help=f"What it may do: {', '.join(SCOPES)}, of all corpora or of one; write includes read. "
     "May be repeated. Default: read.",
 )
-def new_token(name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    help="When it ends: 30d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z. Default: never.",
+)
+def new_token(name: str, scopes: tuple[str, ...], expires: str | None) -> None:
     """Make a token and print it, this once."""
     with _reported_errors():
-        text = _tokens().new(name, scopes)
+        end = None if expires is None else span_ahead(expires, "expires")
+        text = _tokens().new(name, scopes, end)
     click.echo(text)
 
 
 @token.command("list")
 def list_tokens() -> None:
-    """List names, scopes and when they were made."""
+    """List names, scopes, when they were made, when they expire and were last used."""
     with _reported_errors():
-        for known in _tokens().list():
-            click.echo(f"{known.name}\t{','.join(known.scopes)}\t{known.created.isoformat()}")
+        tokens = _tokens()
+        click.echo("name\tscopes\tmade\texpires\tlast used")
+        for known in tokens.list():
+            used = tokens.uses.of(known) if tokens.uses else None
+            times = (_shown(known.created), _shown(known.expires), _shown(used))
+            click.echo("\t".join((known.name, ",".join(known.scopes), *times)))
+
+
+def _shown(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else "never"
 
 
 @token.command("revoke")
@@ -75,7 +92,7 @@ def _tokens() -> TokenFile:
     settings = WebSettings.load()
     for said in prepare_state(settings):
         click.echo(said, err=True)
-    return TokenFile(settings.tokens_path)
+    return TokenFile(settings.tokens_path, uses=LastUse(settings.state_path / "last-used"))
 
 
 @contextmanager

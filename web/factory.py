@@ -11,7 +11,8 @@ from werkzeug.routing import IntegerConverter
 
 from mindcorpus import __version__
 from web import logs, metrics, problems, services
-from web.access import auth, headers, limits, session
+from web.access import auth, failures, headers, limits, session
+from web.access.last_use import LastUse
 from web.access.state_folder import prepare_state
 from web.access.tokens import TokenFile
 from web.api import api, openapi
@@ -52,10 +53,12 @@ def build(settings: WebSettings) -> APIFlask:
     # No page of elsewhere is to read answers, so nobody is told what it may send.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     ready = settings.token.get_secret_value() if settings.token else None
-    made = services.install(app, settings, TokenFile(settings.tokens_path, ready))
+    uses = LastUse(settings.state_path / "last-used")
+    made = services.install(app, settings, TokenFile(settings.tokens_path, ready, uses))
     problems.install(app)
     # Before a request: an id first, then the token, then what the token may still do.
     logs.install(app)
+    failures.install(app, settings)
     auth.install(app)
     session.install(app)
     limits.install(app, settings)

@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "bad-request": Kind(400, "The request cannot be understood."),
     "malformed-body": Kind(400, "The body is not JSON."),
     "unauthorized": Kind(401, "There is no token, or not a valid one."),
+    "token-expired": Kind(401, "The token's time is over; a new one is needed."),
     "forbidden": Kind(403, "The token lacks the scope."),
     "not-found": Kind(404, "There is nothing under this address."),
     "record-not-found": Kind(404, "The corpus has no such row."),

@@ -36,8 +36,16 @@ class WebSettings(ServiceSettings):
     stream_limit: int = Field(
         100, ge=1, description="Streams of events that one web process keeps open."
     )
+    failed_limit: str = Field(
+        "10/minute",
+        pattern=r"^\d+/(second|minute|hour|day)$",
+        description="How many wrong tokens one address may present before it has to wait.",
+    )
     session_hours: float = Field(
         12.0, gt=0, description="Hours after which the dashboard asks for a token again."
+    )
+    session_idle_minutes: float = Field(
+        60.0, gt=0, description="Minutes without a visit after which it does so, too."
     )
 
     @field_validator("token", mode="before")

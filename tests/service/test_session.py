@@ -50,7 +50,10 @@ def test_over_https_the_cookie_never_travels_in_the_clear(
     text = TokenFile(web_settings.tokens_path).new("me")
     headers = {"Origin": "https://localhost", "X-Forwarded-Proto": "https"}
     answer = app.test_client().post("/sign-in", data={"token": text}, headers=headers)
-    assert "; Secure" in answer.headers["Set-Cookie"]
+    said = answer.headers["Set-Cookie"]
+    assert said.startswith("__Host-mindcorpus_session=")
+    assert {"Secure", "Path=/", "HttpOnly", "SameSite=Strict"} <= set(said.split("; "))
+    assert "Domain" not in said
 
 
 @pytest.mark.parametrize("text", ["", "mc_wrong", "x" * 100_000])
@@ -104,12 +107,13 @@ def test_a_changed_cookie_and_an_old_one_are_worth_nothing(
     client = signed_in(app, web_settings)
     cookie = client.get_cookie("mindcorpus_session")
     assert cookie is not None
-    name, issued, number, digest = cookie.value.split("~")
+    name, issued, seen, number, digest = cookie.value.split("~")
     for forged in (
-        f"{name}~{int(issued) + 1}~{number}~{digest}",
-        f"{name}~{issued}~{'0' * 32}~{digest}",
-        f"other~{issued}~{number}~{digest}",
-        f"{name}~{issued}~../{number}~{digest}",
+        f"{name}~{int(issued) + 1}~{seen}~{number}~{digest}",
+        f"{name}~{issued}~{int(seen) + 1}~{number}~{digest}",
+        f"{name}~{issued}~{seen}~{'0' * 32}~{digest}",
+        f"other~{issued}~{seen}~{number}~{digest}",
+        f"{name}~{issued}~{seen}~../{number}~{digest}",
         f"{name}~1~é",
     ):
         client.set_cookie("mindcorpus_session", forged)
@@ -218,6 +222,10 @@ def test_changes_are_taken_from_our_own_pages_only(
     app: APIFlask, web_settings: WebSettings, headers: dict[str, str], *, taken: bool
 ) -> None:
     client = signed_in(app, web_settings)
+    cookie = client.get_cookie("mindcorpus_session")
+    assert cookie is not None
+    # As it is called where the connection is secure.
+    client.set_cookie("__Host-mindcorpus_session", cookie.value)
     form = {"material": "sample", "sources": "TRACE", "missing": "stop"}
     page = client.post("/jobs/new/merge", data=form, headers=headers)
     assert page.status_code == (303 if taken else 403)

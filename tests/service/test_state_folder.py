@@ -29,7 +29,7 @@ def forged(folder: Path) -> Iterator[str]:
     """Make each session that the files of a folder allow: of every key, name and hash there."""
     contents = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
     keys = [content for content in contents if len(content) == 32]
-    said = f"{int(time.time())}~{'0' * 32}"
+    said = f"{int(time.time())}~{int(time.time())}~{'0' * 32}"
     for content in contents:
         text = content.decode(errors="replace")
         for name in re.findall(r'"name": ?"([^"]+)"', text):

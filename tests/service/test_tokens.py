@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import stat
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,7 +176,10 @@ def test_commands_make_list_and_revoke(tmp_path: Path) -> None:
     tokens = TokenFile(tmp_path / "tokens.json")
     assert tokens.verify(text) is not None
     listed = runner.invoke(main, ["token", "list"])
-    assert listed.stdout.startswith("ci\tread,write\t20")
+    assert re.fullmatch(
+        "name\tscopes\tmade\texpires\tlast used\nci\tread,write\t20\\S+\tnever\tnever\n",
+        listed.stdout,
+    )
     assert text not in listed.output
     assert runner.invoke(main, ["token", "revoke", "ci"]).exit_code == 0
     assert tokens.verify(text) is None
@@ -184,6 +189,46 @@ def test_a_token_may_only_read_unless_more_is_said(tmp_path: Path) -> None:
     runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
     assert runner.invoke(main, ["token", "new", "--name", "eyes"]).exit_code == 0
     assert TokenFile(tmp_path / "tokens.json").list()[0].scopes == ("read",)
+
+
+@pytest.mark.parametrize(
+    ("when", "seconds"),
+    [("30d", 30 * 86400), ("12h", 43200), ("90m", 5400)],
+)
+def test_a_token_may_end(tmp_path: Path, when: str, seconds: int) -> None:
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
+    made = runner.invoke(main, ["token", "new", "--name", "ci", "--expires", when])
+    assert made.exit_code == 0
+    tokens = TokenFile(tmp_path / "tokens.json")
+    (token,) = tokens.list()
+    assert token.expires is not None
+    assert abs((token.expires - datetime.now(UTC)).total_seconds() - seconds) < 30
+    assert tokens.verify(made.stdout.strip()) == token
+    assert token.expires.isoformat() in runner.invoke(main, ["token", "list"]).stdout
+
+
+def test_an_end_is_a_day_or_a_moment(tmp_path: Path) -> None:
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
+    for name, when in (("day", "2999-01-31"), ("moment", "2999-01-31T02:00:00+02:00")):
+        made = runner.invoke(main, ["token", "new", "--name", name, "--expires", when])
+        assert made.exit_code == 0, made.stderr
+    tokens = TokenFile(tmp_path / "tokens.json").list()
+    assert {token.expires for token in tokens} == {datetime(2999, 1, 31, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("when", ["", "soon", "0d", "-1d", "30", "2020-01-01", "2027-13-01", "1w"])
+def test_what_is_no_time_ahead_makes_no_token(tmp_path: Path, when: str) -> None:
+    runner = CliRunner(env={"MINDCORPUS_STATE_DIR": str(tmp_path), "MINDCORPUS_TOKENS_FILE": None})
+    refused = runner.invoke(main, ["token", "new", "--name", "ci", f"--expires={when}"])
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "field expires" in refused.stderr
+    assert TokenFile(tmp_path / "tokens.json").list() == ()
+
+
+def test_a_file_without_ends_is_one_that_the_version_before_reads(tokens: TokenFile) -> None:
+    tokens.new("laptop")
+    (kept,) = json.loads(tokens.path.read_text())["tokens"]
+    assert sorted(kept) == ["created", "name", "scopes", "sha256"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +247,7 @@ def test_what_is_no_scope_is_told_and_makes_no_token(tmp_path: Path, scope: str,
     refused = runner.invoke(main, ["token", "new", "--name", "ci", "--scope", scope])
     assert refused.exit_code == 3
     assert said in refused.stderr
-    assert runner.invoke(main, ["token", "list"]).stdout == ""
+    assert TokenFile(tmp_path / "tokens.json").list() == ()
 
 
 def test_scopes_of_named_corpora_are_kept_in_order(tokens: TokenFile) -> None:

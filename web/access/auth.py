@@ -16,6 +16,7 @@ from flask import Response, current_app, g, request
 
 from mindcorpus.corpus_name import DEFAULT_CORPUS
 from web.access import session
+from web.access.failures import too_many
 from web.access.scopes import MEANINGS, SCOPES, Scope, allows
 from web.access.tokens import Token
 from web.problems import problem
@@ -103,7 +104,11 @@ def _pass() -> None:
 
 
 def _verify(text: str) -> Token | None:
-    return services().tokens.verify(text)
+    tokens = services().tokens
+    found = tokens.verify(text)
+    if found is None:
+        g.expired = tokens.known(text) is not None
+    return found
 
 
 def may(token: Token, scope: Scope, corpus: str = DEFAULT_CORPUS) -> bool:
@@ -125,14 +130,17 @@ def _refuse(status: int) -> Response:
             hint=f"It needs the scope {g.needs_scope}.",
             headers={"WWW-Authenticate": f'{challenge}, error="insufficient_scope"'},
         )
-    if "Authorization" in request.headers:
+    code, title = "unauthorized", "a token is needed"
+    if _bears_token():
+        if (refused := too_many()) is not None:
+            return refused
         title = "the token is not valid"
         challenge += ', error="invalid_token"'
-    else:
-        title = "a token is needed"
+        if g.get("expired"):
+            code, title = "token-expired", "the token has expired"
     return problem(
         401,
-        code="unauthorized",
+        code=code,
         title=title,
         hint="Send `Authorization: Bearer TOKEN`; `python -m web token new` makes one.",
         headers={"WWW-Authenticate": challenge},

@@ -7,15 +7,14 @@ request finds out, within a second, and each process goes on counting for itself
 from __future__ import annotations
 
 import time
-from typing import Any, cast
 
 from flask import Flask, Response, abort, request
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 
 from web.access.auth import current_token
+from web.access.counts import STORAGE, storage_options
 from web.problems import problem
 from web.settings import WebSettings
-from workers.redis_client import connect
 
 #: These change cookies of the browser that asks, and nothing here.
 _OF_A_BROWSER = ("pages.sign_out", "pages.reveal")
@@ -25,15 +24,12 @@ def install(app: Flask, settings: WebSettings) -> None:
     """Limit requests to an app; what guards tokens must be installed before."""
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_kb * 1024
     app.before_request(_refuse_long_bodies)
-    # Half a second, twice at worst: for the count, and at once again for whether Redis is back.
-    pool = connect(settings, quick=True).connection_pool
-    options = {"connection_pool": pool, "key_prefix": "mindcorpus:limits"}
     Limiter(
         _token_name,
         app=app,
         application_limits=[ApplicationLimit(settings.post_limit, exempt_when=_only_reads)],
-        storage_uri="redis://",  # which Redis, the pool knows
-        storage_options=cast("Any", options),
+        storage_uri=STORAGE,
+        storage_options=storage_options(settings),
         in_memory_fallback_enabled=True,
         on_breach=_refuse,
     )

@@ -20,6 +20,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mindcorpus.errors import SettingsError
+from web.access.last_use import LastUse
 from web.access.private_files import state_errors, write_private
 from web.access.scopes import READ_WRITE, Grant, in_order
 
@@ -40,6 +41,12 @@ class Token(BaseModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     scopes: tuple[Grant, ...]
     created: datetime
+    expires: datetime | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires is not None and datetime.now(UTC) >= self.expires
 
 
 class _Document(BaseModel):
@@ -49,15 +56,27 @@ class _Document(BaseModel):
 
 
 class TokenFile:
-    """The tokens of one file and, if there is one, the ready token of the settings."""
+    """The tokens of one file and, if there is one, the ready token of the settings.
 
-    def __init__(self, path: Path, ready: str | None = None) -> None:
+    With `uses` it notes when each was used last.
+    """
+
+    def __init__(self, path: Path, ready: str | None = None, uses: LastUse | None = None) -> None:
         self.path = path
+        self.uses = uses
         self._ready = _token(READY, ready, READ_WRITE) if ready else None
         self._known: tuple[_Signature | None, tuple[Token, ...]] = (None, ())
 
     def verify(self, text: str) -> Token | None:
-        """Give the token that somebody presents, or None; takes as long for any text."""
+        """Give the token that somebody presents if it is valid now, or None."""
+        found = self.known(text)
+        if found is None or found.expired:
+            return None
+        self.note_use(found)
+        return found
+
+    def known(self, text: str) -> Token | None:
+        """Give the token of a text, valid or expired, or None; takes as long for any text."""
         found = None
         digest = _hash(text)
         ready = (self._ready,) if self._ready else ()
@@ -67,9 +86,16 @@ class TokenFile:
         return found
 
     def named(self, name: str) -> Token | None:
-        """Give the token of a name, or None if there is none any more."""
+        """Give the token of a name, or None if there is none any more, or it has expired."""
         ready = (self._ready,) if self._ready else ()
-        return next((token for token in (*self._current(), *ready) if token.name == name), None)
+        tokens = (*self._current(), *ready)
+        found = next((token for token in tokens if token.name == name), None)
+        return None if found is None or found.expired else found
+
+    def note_use(self, token: Token) -> None:
+        """Note that a token, or a session of it, is used."""
+        if self.uses is not None:
+            self.uses.note(token)
 
     def list(self) -> tuple[Token, ...]:
         """Give the tokens of the file; raises `SettingsError` if it cannot be understood."""
@@ -79,7 +105,9 @@ class TokenFile:
         except FileNotFoundError:
             return ()
 
-    def new(self, name: str, scopes: Iterable[str] = READ_WRITE) -> str:
+    def new(
+        self, name: str, scopes: Iterable[str] = READ_WRITE, expires: datetime | None = None
+    ) -> str:
         """Make a token and give its text, which is kept nowhere.
 
         Raises `SettingsError` for a name that is taken, or is none, and for what is no scope.
@@ -91,7 +119,7 @@ class TokenFile:
                 hint="Such as: laptop, ci.nightly.",
             )
         text = f"mc_{secrets.token_urlsafe(32)}"
-        made = _token(name, text, scopes)
+        made = _token(name, text, scopes, expires)
         with self._locked():
             tokens = self.list()
             if any(token.name == name for token in tokens):
@@ -101,6 +129,7 @@ class TokenFile:
                     hint="Choose another name, or revoke that token first.",
                 )
             self._write((*tokens, made))
+            self._forget(name)
         return text
 
     def revoke(self, name: str) -> None:
@@ -116,6 +145,11 @@ class TokenFile:
                     f"there is no token named {name}", field="name", hint="See `token list`."
                 )
             self._write(left)
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        if self.uses is not None:
+            self.uses.forget(name)
 
     def _current(self) -> tuple[Token, ...]:
         # Looked at anew with every request: one `stat`, and what was revoked is out at once.
@@ -150,14 +184,20 @@ class TokenFile:
             os.close(lock)
 
     def _write(self, tokens: tuple[Token, ...]) -> None:
-        content = _Document(tokens=list(tokens)).model_dump_json(indent=2).encode()
+        # Without `expires` where there is none: so a version that does not know it reads the file.
+        document = _Document(tokens=list(tokens)).model_dump_json(indent=2, exclude_none=True)
         with state_errors(self.path):
-            write_private(self.path, content)
+            write_private(self.path, document.encode())
 
 
-def _token(name: str, text: str, scopes: Iterable[str]) -> Token:
-    created = datetime.now(UTC).replace(microsecond=0)
-    return Token(name=name, sha256=_hash(text), scopes=in_order(scopes), created=created)
+def _token(name: str, text: str, scopes: Iterable[str], expires: datetime | None = None) -> Token:
+    return Token(
+        name=name,
+        sha256=_hash(text),
+        scopes=in_order(scopes),
+        created=datetime.now(UTC).replace(microsecond=0),
+        expires=expires,
+    )
 
 
 def _hash(text: str) -> str:

@@ -11,7 +11,7 @@ from flask import Response, current_app, redirect, render_template, request, url
 
 from mindcorpus import __version__
 from web.access.auth import cross_site, current_token, may
-from web.access.session import COOKIE, same_origin
+from web.access.session import has_cookie, same_origin
 from web.pages.charts import drawn
 from web.pages.filters import FILTERS
 from web.pages.health import health
@@ -102,7 +102,7 @@ def _may_not_look() -> Response:
 def _came_by_a_link_from_elsewhere() -> bool:
     # Then browsers keep the session's cookie to themselves, but send it from a page of ours.
     elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    return elsewhere and COOKIE not in request.cookies and _CAME_ANEW not in request.cookies
+    return elsewhere and not has_cookie() and _CAME_ANEW not in request.cookies
 
 
 def _come_anew() -> Response:

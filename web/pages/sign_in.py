@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, redirect, request, url_for
 
 from web.access.auth import current_token
+from web.access.failures import too_many
 from web.access.session import begin_session, end_session
 from web.pages.blueprint import pages, show
 from web.services import services
@@ -31,6 +32,8 @@ def sign_in_with() -> Any:
     text = request.form.get("token", "").strip()
     token = services().tokens.verify(text) if 0 < len(text) <= _LONGEST_TOKEN else None
     if token is None:
+        if text and (refused := too_many()) is not None:
+            return refused
         wrong = "This token is not valid." if text else "Paste a token."
         return show("sign_in.html", 422, there=there, wrong_=wrong, unsent=False)
     answer = redirect(there, 303)

@@ -98,7 +98,8 @@
       if (busy) return look(CLOSE);
       busy = true;
       try {
-        const headers = etag ? { "If-None-Match": etag } : {};
+        // Looked at by nobody perhaps: it must not keep the session from ending.
+        const headers = { "X-Mindcorpus-Poll": "1", ...(etag && { "If-None-Match": etag }) };
         const answer = await fetch(location.href, {
           headers, cache: "no-store", credentials: "same-origin", redirect: "manual",
           signal: AbortSignal.timeout(15000),
