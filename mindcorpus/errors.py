@@ -31,7 +31,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mindcorpus.command_words import in_python
 from mindcorpus.remedies import AllowMissing, OtherFolder, Remedy, joined
@@ -136,6 +136,17 @@ class HubUnavailableError(FetchError):
     """The hub is down, too slow, or out of reach, and stayed so over all retries."""
 
     code = "hub-unavailable"
+    host: str = ""
+    """The server that was asked, where one was."""
+    reason: str = ""
+    """Why it counts as out of reach, where that was just found out."""
+    sources: tuple[str, ...] = ()
+    """The sources that failed at it, where the error stands for several."""
+
+    def at(self, host: str, reason: str = "", sources: tuple[str, ...] = ()) -> Self:
+        """Add which server it was, why it was given up, and which sources failed at it."""
+        self.host, self.reason, self.sources = host, reason, sources
+        return self
 
 
 class RateLimitedError(FetchError):

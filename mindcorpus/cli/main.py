@@ -289,16 +289,18 @@ def _refuse_other_than_utf8(arguments: list[str]) -> None:
 def _fail(error: MindcorpusError) -> int:
     """Tell an error and what to do about it, in a line each; give its exit code.
 
-    Where several sources failed, each is told, and then what can be done about them all.
+    Where several sources failed, each is told (those that failed at one host together), and then
+    what can be done about them all.
     """
     from mindcorpus.cli.render import advice_of
     from mindcorpus.cli.tables import harmless
+    from mindcorpus.sources.hosts import by_host
 
     # Stopping as asked is no error.
     sign = "" if isinstance(error, CancelledError) else "error: "
     lines = [
         line
-        for failure in (error.failures if isinstance(error, SourcesError) else ())
+        for failure in (by_host(error.failures) if isinstance(error, SourcesError) else ())
         for line in ((sign, str(failure)), ("hint: ", advice_of(failure)))
     ]
     for name, text in (*(lines or [(sign, str(error))]), ("hint: ", advice_of(error))):

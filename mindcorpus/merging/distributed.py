@@ -28,6 +28,7 @@ from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.fetching import fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
+from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.readers import Shard
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.publishers import Publisher
@@ -35,14 +36,20 @@ from mindcorpus.storage.store import Store
 
 
 def find_files(
-    request: MergeRequest, name: str, settings: Settings, report: Reporter, cancel: Cancellation
+    request: MergeRequest,
+    name: str,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+    hosts: HostVerdicts | None = None,
 ) -> SourceFiles | None:
     """Bring a source's files here, check them and cut them; None if it is absent.
 
-    Raises a `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
+    `hosts` is what other steps of the merge found out about the servers that it asks. Raises a
+    `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
     """
     source, stages = choose_sources(request)[name], choose_stages(request).of_records
-    fetched = try_fetch(source, request, settings, report, cancel)
+    fetched = try_fetch(source, request, settings, report, cancel, hosts or HostVerdicts())
     if fetched is None:
         return None
     # Before they are hashed: a change meanwhile shows in the step that reads them.
@@ -65,6 +72,7 @@ def make_parts(
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts | None = None,
 ) -> list[Part]:
     """Give the parts of some shards of a source, made now if they are not there yet.
 
@@ -81,7 +89,8 @@ def make_parts(
         part = stored.find(shard.key)
         if part is None:
             if not local:
-                local = _open(source, request, found, shards, settings, report, cancel)
+                known = hosts or HostVerdicts()
+                local = _open(source, request, found, shards, settings, report, cancel, known)
             build = _Build(source, stages, local[shard.file], shard.number, reading.tick)
             with _blaming(source.name, first=shard.number == 0):
                 part = stored.make(shard.key, build)
@@ -190,9 +199,10 @@ def _open(
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts,
 ) -> dict[int, _Opened]:
     """Find the files of shards on this host, fetched again if it has its own cache."""
-    fetched = fetch_again(source, found.fetched, request, settings, report, cancel)
+    fetched = fetch_again(source, found.fetched, request, settings, report, cancel, hosts)
     by_path = {file.path: file for file in fetched.files}
     opened = {}
     for at in sorted({shard.file for shard in shards}):

@@ -22,6 +22,7 @@ from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
+from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
@@ -145,10 +146,12 @@ def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> 
 def _refuse(found: PartSet, *, allow_missing: bool) -> None:
     """Raise the first failure, naming the others, unless publishing without them was asked for."""
     if found.failures and not allow_missing:
-        first, *others = found.failures.values()
+        failures = tuple(found.failures.values())
+        first, *others = by_host(failures)
         if others:
-            raise SourcesError((first, *others))
-        first.remedy = with_more(first.remedy, AllowMissing())
+            raise SourcesError(failures)
+        if found.parts or len(failures) == 1:
+            first.remedy = with_more(first.remedy, AllowMissing())
         raise first
     if not found.parts:
         raise SettingsError("no source is left to merge", remedy=ChooseOthers())

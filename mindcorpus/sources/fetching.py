@@ -13,6 +13,7 @@ from mindcorpus.remedies import DropRevision
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched, fetch_local
+from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.lock import LockedFile, LockedSource, SourcesLock
 
 SAMPLE = Path(__file__).parents[1] / "sample"
@@ -42,13 +43,14 @@ def fetch_sources(
     """
     for name in (*request.paths, *request.revisions, *(set(request.upgrade) - {EVERY})):
         catalog[name]
+    hosts = HostVerdicts()
     fetched: list[Fetched] = []
     failures: dict[str, MindcorpusError] = {}
     absent: list[str] = []
     for source in catalog:
         cancel.check()
         try:
-            found = try_fetch(source, request, settings, report, cancel)
+            found = try_fetch(source, request, settings, report, cancel, hosts)
         except FetchError as error:
             failures[source.name] = error
             continue
@@ -65,14 +67,16 @@ def try_fetch(
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts,
 ) -> Fetched | None:
     """Bring a source's files here; None for one without a public home that nobody gave.
 
+    `hosts` is what the sources of one merge share of the servers they ask.
     Raises a `FetchError`, and `SettingsError` for a revision where there are none.
     """
     lock = SourcesLock.read(settings.data_dir / LOCK)
     try:
-        return _fetch(source, request, lock, settings, report, cancel)
+        return _fetch(source, request, lock, settings, report, cancel, hosts)
     except NotFoundError:
         if source.absent and source.name not in request.paths and not request.sample:
             return None
@@ -86,6 +90,7 @@ def fetch_again(
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts,
 ) -> Fetched:
     """Bring the very files here that were found before, perhaps on another host.
 
@@ -93,7 +98,7 @@ def fetch_again(
     """
     locked = lock_of(found)
     if locked is None:
-        return _fetch(source, request, SourcesLock(), settings, report, cancel)
+        return _fetch(source, request, SourcesLock(), settings, report, cancel, hosts)
     from mindcorpus.sources.hub import fetch
 
     return fetch(
@@ -103,6 +108,7 @@ def fetch_again(
         revision=found.revision,
         report=report,
         cancel=cancel,
+        hosts=hosts,
     )
 
 
@@ -113,6 +119,7 @@ def _fetch(
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts,
 ) -> Fetched:
     name = source.name
     path = request.paths.get(name)
@@ -133,7 +140,13 @@ def _fetch(
     moves = name in request.upgrade or EVERY in request.upgrade
     locked = None if moves else lock.sources.get(name)
     return fetch(
-        source, settings=settings, locked=locked, revision=revision, report=report, cancel=cancel
+        source,
+        settings=settings,
+        locked=locked,
+        revision=revision,
+        report=report,
+        cancel=cancel,
+        hosts=hosts,
     )
 
 

@@ -21,6 +21,7 @@ from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.downloads import Digests, Wanted, fill
 from mindcorpus.sources.files import Fetched, FetchedFile, digests, discard, fetch_local, verify
+from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.hub_errors import Asked, missing_file
 from mindcorpus.sources.hub_request import HubRequest, endpoint, offline, shown
 from mindcorpus.sources.hub_retries import Exchange
@@ -44,12 +45,14 @@ def fetch(
     revision: str | None = None,
     report: Reporter,
     cancel: Cancellation,
+    hosts: HostVerdicts | None = None,
 ) -> Fetched:
     """Bring a source's files to the local cache, from the hub repository or URL it names.
 
     The commit is `revision` if given, else the lock's, else what the source's own revision is now.
     What the cache holds of a known commit is taken from it without a request, and not read: such
-    files have no sha256 yet, `verify` checks them. What is downloaded is checked here.
+    files have no sha256 yet, `verify` checks them. What is downloaded is checked here. `hosts` is
+    what the sources of one merge share of the servers they ask.
     Raises a `FetchError`, or `SettingsError` for a lock of something else.
     """
     origin = source.repository or (source.url and shown(source.url))
@@ -60,7 +63,7 @@ def fetch(
             source=source.name,
             remedy=FollowCatalog(source.name),
         )
-    request = HubRequest(source, settings, report, cancel)
+    request = HubRequest(source, settings, report, cancel, hosts or HostVerdicts())
     if source.url:
         return fetch_url(request, source.url, locked)
     commit = revision or (locked.revision if locked else source.revision)

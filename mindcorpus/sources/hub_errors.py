@@ -38,12 +38,12 @@ class Asked:
     file: str | None = None
 
 
-def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
+def given_up(error: PassingError, asked: Asked) -> FetchError:
     """Give the error for a passing failure that did not pass."""
     own_copy = OwnCopy(asked.source)
     if error.garbled:
         return WrongBytesError(
-            f"the bytes that came are not those the hub announces, {_times(tries)}",
+            f"the bytes that came are not those the hub announces, {_times(error.tries)}",
             source=asked.source,
             file=asked.file,
             hint="A proxy or the disk may be at fault: try again later,",
@@ -61,12 +61,12 @@ def given_up(error: PassingError, asked: Asked, tries: int) -> FetchError:
         limited.retry_after = error.retry_after
         return limited
     return HubUnavailableError(
-        f"{error.reason}, {_times(tries)}",
+        f"{error.reason}, {_times(error.tries)}",
         source=asked.source,
         file=asked.file,
         hint="Check the network, HF_ENDPOINT and proxies, or try again later,",
         remedy=own_copy,
-    )
+    ).at(error.host, error.reason if error.unreachable and error.tries else "")
 
 
 def refused(error: Exception, asked: Asked) -> FetchError:
@@ -142,4 +142,6 @@ def missing_file(asked: Asked) -> NotFoundError:
 
 
 def _times(tries: int) -> str:
+    if not tries:
+        return "so it was not asked again"
     return "once" if tries == 1 else f"{tries} times"

@@ -19,6 +19,7 @@ from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile, changed
+from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.hub_errors import Asked, given_up, refused
 from mindcorpus.sources.hub_retries import Exchange, PassingError, persist
 from mindcorpus.sources.lock import LockedFile
@@ -34,6 +35,7 @@ class HubRequest:
     settings: Settings
     report: Reporter
     cancel: Cancellation
+    hosts: HostVerdicts
 
     def ask(
         self,
@@ -63,9 +65,10 @@ class HubRequest:
                     timeout=self.settings.fetch_timeout,
                     cancel=self.cancel,
                     report=report or self._report_note,
+                    hosts=self.hosts,
                 )
         except PassingError as error:
-            raise given_up(error, asked, self.settings.fetch_tries) from None
+            raise given_up(error, asked) from None
         except _REFUSALS as error:
             # Not chained: the client's words may hold signed addresses.
             raise refused(error, asked) from None

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx2
@@ -23,6 +24,7 @@ from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-d
 
 from mindcorpus.progress import Cancellation
 from mindcorpus.retrying import backoff, retry_after
+from mindcorpus.sources.hosts import HostVerdicts
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ MAX_DELAY = 30.0
 PATIENCE = 600.0
 
 _LOOK = 0.1  # seconds between two looks at the cancellation
+#: What the hub's client wants to know for its User-Agent, once a process, and does without.
+_UNASKED = "/api/agent-harnesses"
 
 
 class PassingError(Exception):
@@ -47,12 +51,19 @@ class PassingError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         garbled: bool = False,
+        host: str = "",
+        unreachable: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
         self.garbled = garbled
+        self.host = host
+        self.unreachable = unreachable
+        """Whether nothing came from the host, as it may be for all that is asked of it."""
+        self.tries = 0
+        """How often it was tried; 0 where somebody else's tries were enough."""
 
 
 @dataclass
@@ -62,32 +73,47 @@ class Exchange:
     tries: int
     timeout: float
     cancel: Cancellation
+    hosts: HostVerdicts
     failures: int = 0
     received: int = 0
     """Bytes of the file so far, for progress."""
     note: str = ""
     """What is waited for, for progress."""
-
-    @property
-    def spent(self) -> bool:
-        """Whether all tries are used up."""
-        return self.failures >= self.tries
+    began: float = field(default_factory=time.monotonic)
 
     def failed(self, reason: str, **details: Any) -> PassingError:
         """Count a failure, and give the error to raise."""
         self.failures += 1
         return PassingError(reason, **details)
 
-    def put_off(self, error: PassingError) -> float:
+    def refuse_to_ask(self, host: str) -> None:
+        """Raise the error of a host that another source of the merge gave up."""
+        if reason := self.hosts.down(host):
+            raise PassingError(reason, host=host, unreachable=True)
+
+    def tries_for(self, error: PassingError) -> int:
+        """Say how often to try, by what failed."""
+        spent = time.monotonic() - self.began
+        return self.hosts.tries(error.host, self.tries, spent, unreachable=error.unreachable)
+
+    def give_up(self, error: PassingError) -> None:
+        """Note that it has been tried often enough, for the error and for other sources."""
+        error.tries = self.failures
+        if error.unreachable or (error.status or 0) >= 500:
+            self.hosts.give_up(error.host, error.reason, unreachable=error.unreachable)
+
+    def put_off(self, error: PassingError, tries: int) -> float:
         """Give the seconds to the next try, and note that it is waited for.
 
-        They are what the hub asked for, and then exponential with full jitter.
+        They are what the hub asked for, and then exponential, at random: anything from nothing, or
+        from the half where a host is out of reach, so that all tries outlast a short break.
         """
-        jitter = backoff(self.failures, base=BASE_DELAY, longest=MAX_DELAY)
+        least = 0.5 if error.unreachable else 0.0
+        jitter = backoff(self.failures, base=BASE_DELAY, longest=MAX_DELAY, least=least)
         pause = (error.retry_after or 0.0) + jitter
         self.note = (
             f"{error.reason}; trying again in {math.ceil(pause)} s"
-            f" (try {self.failures + 1} of {self.tries})"
+            f" (try {self.failures + 1} of {tries})"
         )
         log.info("%s", self.note)
         return pause
@@ -104,6 +130,7 @@ def persist(
     timeout: float,
     cancel: Cancellation,
     report: Callable[[int, str], None],
+    hosts: HostVerdicts,
 ) -> T:
     """Do work that asks the hub, as often as it takes, and give its result.
 
@@ -112,15 +139,18 @@ def persist(
     while a next try is waited for, in the caller's thread.
     Raises what the work raises, or its last `PassingError` once the tries are used up.
     """
-    exchange = Exchange(tries, timeout, cancel)
+    exchange = Exchange(tries, timeout, cancel, hosts)
     _install()
     while True:
         try:
             return _apart(work, exchange, report)
         except PassingError as error:
-            if exchange.spent or (error.retry_after or 0.0) > PATIENCE:
+            most = exchange.tries_for(error)
+            known = error.unreachable and hosts.down(error.host)
+            if known or exchange.failures >= most or (error.retry_after or 0.0) > PATIENCE:
+                exchange.give_up(error)
                 raise
-            pause = exchange.put_off(error)
+            pause = exchange.put_off(error, most)
         report(exchange.received, exchange.note)
         cancel.wait(pause)
         exchange.note = ""
@@ -137,7 +167,7 @@ def _apart(
         try:
             outcome.set_result(work(exchange))
         except httpx2.RequestError as error:  # past the client: while a body was being read
-            outcome.set_exception(exchange.failed(_reason(error)))
+            outcome.set_exception(_broken(exchange, error, ""))
         except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
             outcome.set_exception(error)
 
@@ -160,19 +190,26 @@ class _Client(httpx2.Client):
         if exchange is None:
             return super().send(request, **options)
         exchange.cancel.check()
+        if request.url.path == _UNASKED:
+            raise httpx2.ConnectError("nobody asked for it")
+        host = request.url.netloc.decode("ascii")
+        exchange.refuse_to_ask(host)
         limits = httpx2.Timeout(exchange.timeout).as_dict()
         request.extensions = {**request.extensions, "timeout": limits}
         try:
             response = super().send(request, **options)
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             # Not chained: an error about a header would show the token.
-            raise exchange.failed(_reason(error)) from None
+            raise _broken(exchange, error, host) from None
         status = response.status_code
+        if status < 500:
+            exchange.hosts.answered(host)
         if status in {408, 425, 429} or status >= 500:
             response.close()
             raise exchange.failed(
                 f"the hub answered {status} {response.reason_phrase}".rstrip(),
                 status=status,
+                host=host,
                 retry_after=_retry_after(response.headers),
             )
         # Without this mark files come over plain HTTPS, where time-outs, progress and cancellation
@@ -180,16 +217,17 @@ class _Client(httpx2.Client):
         response.headers.pop("X-Xet-Hash", None)
         if options.get("stream"):
             assert isinstance(response.stream, httpx2.SyncByteStream)
-            response.stream = _Body(response.stream, exchange)
+            response.stream = _Body(response.stream, exchange, host)
         return response
 
 
 class _Body(httpx2.SyncByteStream):
     """A body on its way: counted, and stopped when somebody cancels."""
 
-    def __init__(self, stream: httpx2.SyncByteStream, exchange: Exchange) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, exchange: Exchange, host: str) -> None:
         self._stream = stream
         self._exchange = exchange
+        self._host = host
 
     def __iter__(self) -> Iterator[bytes]:
         exchange = self._exchange
@@ -199,7 +237,8 @@ class _Body(httpx2.SyncByteStream):
                 exchange.received += len(chunk)
                 yield chunk
         except httpx2.TransportError as error:
-            raise exchange.failed(_reason(error)) from None
+            # It did answer: another file may well come whole.
+            raise _broken(exchange, error, self._host, answered=True) from None
 
     def close(self) -> None:
         self._stream.close()
@@ -224,18 +263,24 @@ def _install() -> None:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"huggingface_hub\b")
 
 
-def _reason(error: httpx2.RequestError) -> str:
+def _broken(
+    exchange: Exchange, error: httpx2.RequestError, host: str, *, answered: bool = False
+) -> PassingError:
+    """Count a failure of the network, and give the error to raise."""
+    whose = host or "the hub"
     match error:
         case httpx2.ConnectTimeout() | httpx2.ConnectError() | httpx2.ProxyError():
-            return "no connection to the hub"
+            reason = f"no connection to {whose}"
         case httpx2.TimeoutException():
-            return "the hub did not answer in time"
+            reason = f"{whose} did not answer in time"
         case httpx2.TooManyRedirects():
-            return "the hub redirects without end"
+            reason = f"{whose} redirects without end"
         case httpx2.DecodingError():
-            return "the hub's answer came broken"
+            reason = f"the answer of {whose} came broken"
         case _:
-            return "the connection to the hub broke"
+            reason = f"the connection to {whose} broke"
+    lost = isinstance(error, httpx2.TransportError) and not answered
+    return exchange.failed(reason, host=host, unreachable=lost and host != "")
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -6,7 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from closed_door import ClosedDoor
 from sources import HUB, REPOSITORY, ROWS_A_MEGABYTE, rows
+
+from mindcorpus.sources.catalog import load_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +95,28 @@ def test_a_hub_that_stays_away_fails_the_job_when_its_tries_are_used_up(
     job = cluster.merge(HUB)
     ended = assert_sound(cluster, watcher, [job])[job.id]
     assert (ended.state, ended.error and ended.error.code) == ("failed", "hub-unavailable")
+
+
+def test_no_hub_is_found_out_once_for_all_parts_of_a_merge(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from invariants import assert_sound
+
+    hosted = [source.name for source in load_catalog() if source.repository]
+    with ClosedDoor() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://{hub.host}")
+        cluster, watcher = build(fetch_tries="3", max_tries="2", retry_seconds="8")
+        job = cluster.merge(*hosted)
+        ended = assert_sound(cluster, watcher, [job])[job.id]
+    error = ended.error
+    assert error is not None
+    assert (ended.state, error.code) == ("failed", "hub-unavailable")
+    assert hub.host in error.title
+    assert all(name in f"{error.source} {error.title}" for name in hosted), error.title
+    # Each part by itself: 18 in the first round alone. One asks in each round, or two, where the
+    # others begin so late that the verdict has lapsed.
+    assert hub.knocks <= 12
+    assert len(cluster.parts(job)) == len(hosted)
 
 
 def test_a_job_that_waits_for_the_hub_can_be_cancelled(

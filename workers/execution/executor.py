@@ -26,11 +26,13 @@ from workers.errors import (
     describe,
 )
 from workers.execution.failures import pause, revived
+from workers.execution.host_verdicts import SharedVerdicts
 from workers.execution.supervisor import Supervisor
 from workers.jobs.job_specs import PartSpec
 from workers.jobs.leases import Claim, ClaimStore, NotClaimed
 from workers.jobs.messages import Message
 from workers.jobs.submission import refuse_full_disk
+from workers.redis_client import connect
 from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Executor:
         self._app = app
         self._settings = settings
         self._stopping = stopping
+        self._hosts = SharedVerdicts(connect(settings), settings)
 
     def execute(self, job_id: str, others: Sequence[str], queue: str) -> None:
         """Do the job of a queue that has waited longest; first tell other workers of `others`.
@@ -90,6 +93,8 @@ class Executor:
         try:
             refuse_full_disk(self._settings)
             work = self._claims.work_of(claim)
+            if claim.kind == "part":
+                work["hosts"] = self._hosts.of(claim.fields["parent"])
             watch = Supervisor(claim, work, self._claims, self._settings, self._stopping)
             verdict, value = watch.run()
             progress = watch.progress
@@ -191,14 +196,31 @@ class Executor:
         progress: Progress | None,
     ) -> list[Message]:
         error = revived(value["error"])
+        after = value.get("after") or 0
+        if claim.kind == "part" and value.get("host"):
+            after = self._share(claim, work, error, value)
         if value["passing"]:
             seconds = pause(int(claim.fields.get("tries", 0)), self._settings.retry_seconds)
-            if self._claims.postpone(claim, error, max(seconds, value.get("after") or 0)):
+            if self._claims.postpone(claim, error, max(seconds, after)):
                 return []
         tolerated = value["of_source"] and _tolerated(claim, work)
         if value["of_source"] and claim.kind == "part" and not tolerated:
             error.remedy = with_more(error.remedy, AllowMissing())
         return self._claims.fail(claim, error, progress=progress, tolerated=tolerated)
+
+    def _share(
+        self, claim: Claim, work: dict[str, Any], error: MindcorpusError, value: dict[str, Any]
+    ) -> float:
+        """Tell a merge's other parts of a host that failed, and the error of those it concerns.
+
+        Gives the seconds in which nobody needs to ask it again, if it is out of reach.
+        """
+        source = claim.fields["name"]
+        told = work["hosts"].get(value["host"], {})
+        if others := [each for each in told.get("sources", []) if each != source]:
+            error.title = f"{error.title}; {', '.join(others)} failed at it, too"
+        seconds = self._hosts.add(claim.fields["parent"], source, value)
+        return seconds if value["reason"] or told.get("down") else 0.0
 
     def _publish(self, messages: Sequence[Message]) -> None:
         publish_all(self._app, messages)

@@ -153,7 +153,8 @@ def _outcome(
     except MindcorpusError as error:
         passing, after = may_pass(error), getattr(error, "retry_after", None)
         failure = _failure(error, passing=passing, of_source=is_of_source(error))
-        return "failed", {**failure, "after": after}
+        host, reason = getattr(error, "host", ""), getattr(error, "reason", "")
+        return "failed", {**failure, "after": after, "host": host, "reason": reason}
     except MemoryError:
         limit = settings.memory_limit_mb
         exhausted = OutOfMemoryError(

@@ -12,6 +12,7 @@ from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.storage.publishers import Publisher
 from workers.execution.failures import revived
 from workers.settings import ServiceSettings
@@ -40,18 +41,20 @@ def _part(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
     request, payload = request_of(MergeRequest, job), job["payload"]
+    told = job.get("hosts", {})
+    hosts = HostVerdicts({host: known["down"] for host, known in told.items() if known["down"]})
     if "shards" in payload:
         known = SourceFiles.from_dict(payload["found"])
         shards = [known.shards[at] for at in payload["shards"]]
-        make_parts(request, known, shards, settings, report, cancel)
+        make_parts(request, known, shards, settings, report, cancel, hosts)
         return {}
-    found = find_files(request, payload["source"], settings, report, cancel)
+    found = find_files(request, payload["source"], settings, report, cancel, hosts)
     if found is None:
         return {"absent": True}
     bundles = found.bundles()
     made = {"found": found.as_dict(), "size": found.size}
     if len(bundles) == 1:
-        make_parts(request, found, found.shards, settings, report, cancel)
+        make_parts(request, found, found.shards, settings, report, cancel, hosts)
         return made
     places = {shard: at for at, shard in enumerate(found.shards)}
     return {**made, "bundles": [[places[shard] for shard in bundle] for bundle in bundles]}
