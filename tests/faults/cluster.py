@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -69,7 +69,7 @@ class Cluster:
         catalog = self.data_dir / "catalog.toml"
         catalog.write_text(CATALOG)
         self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{settings.get('host', '127.0.0.1')}:{self.port}"
         self.token = f"faults-{secrets.token_hex(16)}"
         self._code = code
         self._given = {
@@ -101,13 +101,14 @@ class Cluster:
 
     # Its processes
 
-    def start_worker(self, *, wait: bool = True) -> Process:
+    def start_worker(self, *, wait: bool = True, within: Sequence[str] = ()) -> Process:
         """Start a worker; returns when it takes jobs."""
         name = f"worker{len(self._logs)}"
         worker = self._start(
             name,
             *("celery", "--quiet", "-A", "workers.worker", "worker", "--concurrency", "1"),
             *("--hostname", f"{name}-{self.port}@%h", "--without-gossip", "--without-mingle"),
+            within=within,
         )
         self.workers.append(worker)
         if wait:
@@ -116,20 +117,21 @@ class Cluster:
 
     def wait_for_workers(self) -> None:
         """Wait until all workers that live take jobs."""
-        host = socket.gethostname()
 
         def all_there() -> bool:
             assert all(worker.alive for worker in self.workers), "a worker ended"
             seen: Any = self._redis.zrange("mindcorpus:workers", 0, -1)
-            return {f"{host}:{worker.pid}" for worker in self.workers} <= set(seen)
+            # Whatever their hosts are called: all of them share this machine's processes.
+            return {worker.pid for worker in self.workers} <= {
+                int(name.rpartition(":")[2]) for name in seen
+            }
 
         self.until("all workers to be there", all_there)
 
-    def start_web(self) -> None:
+    def start_web(self, *, within: Sequence[str] = ()) -> None:
         """Start gunicorn; returns when it answers."""
-        self.web = self._start(
-            "web", "gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()"
-        )
+        arguments = ("gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()")
+        self.web = self._start("web", *arguments, within=within)
 
         def answers() -> bool:
             with contextlib.suppress(httpx2.TransportError):
@@ -267,7 +269,7 @@ class Cluster:
         logs = [f"--- {log.name}\n{log.read_text()[-3000:]}" for log in self._logs[-5:]]
         return "\n".join([*lines, *logs])
 
-    def _start(self, name: str, *arguments: str) -> Process:
+    def _start(self, name: str, *arguments: str, within: Sequence[str] = ()) -> Process:
         environment = {
             **{key: text for key, text in os.environ.items() if not key.startswith("MINDCORPUS_")},
             **{f"MINDCORPUS_{key.upper()}": text for key, text in self._given.items()},
@@ -275,7 +277,7 @@ class Cluster:
         }
         log = self.folder / f"{name}.{len(self._logs)}.log"
         self._logs.append(log)
-        return Process(name, arguments, environment, log, self._code)
+        return Process(name, arguments, environment, log, self._code, within)
 
 
 def _free_port() -> int:

@@ -15,16 +15,25 @@ import psutil
 
 
 class Process:
-    """One process of the service with its children, in a session of its own; it writes a log."""
+    """One process of the service with its children, in a session of its own; it writes a log.
+
+    `within` is a command that becomes it, as `ip netns exec NAME` does.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], environment: dict[str, str], log: Path, cwd: Path
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        log: Path,
+        cwd: Path,
+        within: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*within, sys.executable, "-m", *arguments],
                 cwd=cwd,
                 env=environment,
                 stdin=subprocess.DEVNULL,
