@@ -8,6 +8,8 @@
     │   ├── RateLimitedError     hub-rate-limited      the hub asks for a pause, too often
     │   ├── AccessDeniedError    access-denied         gated or private
     │   ├── NotFoundError        source-not-found      no such repository, revision, file or folder
+    │   ├── RefusedAddressError  address-refused       a source leads where it may not
+    │   ├── FileTooLargeError    file-too-large        a source's file exceeds the limit
     │   ├── WrongBytesError      wrong-bytes           a file is not what the hub or the lock says
     │   └── SourcesError         sources-failed        several sources failed
     ├── DataError                bad-data              a source's file cannot be read on
@@ -167,6 +169,18 @@ class NotFoundError(FetchError):
     """There is no such repository, revision, file or folder."""
 
     code = "source-not-found"
+
+
+class RefusedAddressError(FetchError):
+    """A source's address, or one it redirects to, is none that may be fetched from."""
+
+    code = "address-refused"
+
+
+class FileTooLargeError(FetchError):
+    """A source's file is larger than one may be."""
+
+    code = "file-too-large"
 
 
 class WrongBytesError(FetchError):

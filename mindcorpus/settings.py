@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
 
@@ -42,6 +43,14 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds without an answer, or a byte, before a hub request counts as failed.",
     )
+    fetch_limit_mb: int = Field(
+        16_384, ge=1, description="Largest file that is downloaded, in MiB."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts, addresses and networks, with commas, that sources may be fetched from"
+        " though they are not public.",
+    )
     system_prompt: str = Field(
         SYSTEM_PROMPT, min_length=1, description="System message of each OpenAI example."
     )
@@ -52,6 +61,20 @@ class Settings(BaseSettings):
         0.2, gt=0, lt=1, description="Share of rows in the validation split."
     )
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return [each for each in given.split(",") if each] if isinstance(given, str) else given
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _known_form(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        entries = tuple(each.strip().lower() for each in given)
+        for entry in entries:
+            if "/" in entry or ":" in entry:
+                ipaddress.ip_network(entry)  # else a port, or a whole web address
+        return entries
 
     @classmethod
     def load(cls, **given: Any) -> Self:

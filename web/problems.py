@@ -80,6 +80,8 @@ KINDS: Mapping[str, Kind] = {
     "fetch-failed": Kind(502, "A source's files could not be had."),
     "access-denied": Kind(502, "A source is gated or private."),
     "source-not-found": Kind(502, "A source is not where it was."),
+    "address-refused": Kind(502, "A source leads where it may not."),
+    "file-too-large": Kind(502, "A source's file is larger than one may be."),
     "wrong-bytes": Kind(502, "A source's file is not what the hub or the lock says."),
     "sources-failed": Kind(502, "Several sources failed."),
     "hub-unavailable": Kind(502, "The hub is down, too slow, or out of reach."),

@@ -13,14 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
-import httpx2
 from huggingface_hub import get_session
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
+from mindcorpus.errors import FileTooLargeError
 from mindcorpus.sources.files import digests
-from mindcorpus.sources.hub_retries import Exchange
+from mindcorpus.sources.hub_retries import Exchange, endless
 from mindcorpus.sources.partial import Partial
+
+if TYPE_CHECKING:
+    import httpx2
 
 _HOPS = 10  # redirects of one request
 _SPAN = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -59,6 +63,7 @@ def fill(
 
 
 def _brought(partial: Partial, wanted: Wanted, exchange: Exchange) -> Digests:
+    _refuse_larger(wanted.size or 0, exchange)
     if wanted.size is not None and partial.size > wanted.size:
         partial.restart()
     if partial.size != wanted.size:
@@ -91,14 +96,34 @@ def _write(
 ) -> None:
     if not going_on:
         partial.restart(_validator(response))
-    exchange.received = partial.size
+    exchange.received = size = partial.size
     try:
+        _refuse_larger(size + _announced(response), exchange)
         for piece in response.iter_bytes():
+            size += len(piece)
+            _refuse_larger(size, exchange)
             partial.append(piece)
+    except FileTooLargeError:
+        partial.restart()
+        raise
     except BaseException:
         if _is_packed(response):
             partial.restart()
         raise
+
+
+def _announced(response: httpx2.Response) -> int:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+def _refuse_larger(size: int, exchange: Exchange) -> None:
+    """Refuse a file of so many bytes: those that it is to have, or those that have come."""
+    if size > exchange.limit:
+        raise FileTooLargeError(
+            f"the file is larger than {exchange.limit >> 20:,} MiB",
+            hint="If it is to be so large, raise MINDCORPUS_FETCH_LIMIT_MB.",
+        )
 
 
 @contextmanager
@@ -115,7 +140,7 @@ def _answer(address: str, headers: Mapping[str, str]) -> Iterator[httpx2.Respons
             request = response.next_request
         finally:
             response.close()
-    raise httpx2.TooManyRedirects("too many redirects", request=request)
+    raise endless(request.url.host)
 
 
 def _goes_on(response: httpx2.Response, begin: int, size: int | None) -> bool:

@@ -14,9 +14,16 @@ import httpx2
 from huggingface_hub import is_offline_mode
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-from mindcorpus.errors import HubUnavailableError, SettingsError, storage_errors
+from mindcorpus.errors import (
+    FileTooLargeError,
+    HubUnavailableError,
+    RefusedAddressError,
+    SettingsError,
+    storage_errors,
+)
 from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.settings import Settings
+from mindcorpus.sources.addresses import AddressPolicy
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile, changed
 from mindcorpus.sources.hosts import HostVerdicts
@@ -61,17 +68,29 @@ class HubRequest:
             with storage_errors(self.settings.cache_dir or Path("the Hugging Face cache")):
                 return persist(
                     lambda exchange: _sensible(work, exchange),
-                    tries=self.settings.fetch_tries,
-                    timeout=self.settings.fetch_timeout,
-                    cancel=self.cancel,
-                    report=report or self._report_note,
-                    hosts=self.hosts,
+                    self._exchange(),
+                    report or self._report_note,
                 )
         except PassingError as error:
             raise given_up(error, asked) from None
+        except (RefusedAddressError, FileTooLargeError) as error:
+            error.source, error.file = asked.source, asked.file
+            raise
         except _REFUSALS as error:
             # Not chained: the client's words may hold signed addresses.
             raise refused(error, asked) from None
+
+    def _exchange(self) -> Exchange:
+        settings = self.settings
+        policy = AddressPolicy.of(self.source.url or endpoint(), settings.allowed_hosts)
+        return Exchange(
+            tries=settings.fetch_tries,
+            timeout=settings.fetch_timeout,
+            cancel=self.cancel,
+            hosts=self.hosts,
+            policy=policy,
+            limit=settings.fetch_limit_mb << 20,
+        )
 
     def report_bytes(self, done: int, total: int | None, note: str = "") -> None:
         """Report how many bytes are here, and what is waited for."""

@@ -22,9 +22,12 @@ import httpx2
 from huggingface_hub import get_session, set_client_factory
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
+from mindcorpus.errors import FetchError, RefusedAddressError
 from mindcorpus.progress import Cancellation
 from mindcorpus.retrying import backoff, retry_after
+from mindcorpus.sources.addresses import AddressPolicy
 from mindcorpus.sources.hosts import HostVerdicts
+from mindcorpus.sources.transport import CheckedTransport
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,9 @@ class Exchange:
     timeout: float
     cancel: Cancellation
     hosts: HostVerdicts
+    policy: AddressPolicy
+    limit: int
+    """Bytes of the largest file that is taken."""
     failures: int = 0
     received: int = 0
     """Bytes of the file so far, for progress."""
@@ -124,13 +130,7 @@ _INSTALLING = threading.Lock()
 
 
 def persist(
-    work: Callable[[Exchange], T],
-    *,
-    tries: int,
-    timeout: float,
-    cancel: Cancellation,
-    report: Callable[[int, str], None],
-    hosts: HostVerdicts,
+    work: Callable[[Exchange], T], exchange: Exchange, report: Callable[[int, str], None]
 ) -> T:
     """Do work that asks the hub, as often as it takes, and give its result.
 
@@ -139,20 +139,19 @@ def persist(
     while a next try is waited for, in the caller's thread.
     Raises what the work raises, or its last `PassingError` once the tries are used up.
     """
-    exchange = Exchange(tries, timeout, cancel, hosts)
     _install()
     while True:
         try:
             return _apart(work, exchange, report)
         except PassingError as error:
             most = exchange.tries_for(error)
-            known = error.unreachable and hosts.down(error.host)
+            known = error.unreachable and exchange.hosts.down(error.host)
             if known or exchange.failures >= most or (error.retry_after or 0.0) > PATIENCE:
                 exchange.give_up(error)
                 raise
             pause = exchange.put_off(error, most)
         report(exchange.received, exchange.note)
-        cancel.wait(pause)
+        exchange.cancel.wait(pause)
         exchange.note = ""
 
 
@@ -183,7 +182,15 @@ def _apart(
 
 
 class _Client(httpx2.Client):
-    """The hub's client; within an exchange it keeps the time and tells passing failures apart."""
+    """The hub's client; within an exchange it keeps the time and tells passing failures apart.
+
+    It goes there only where the exchange's policy allows it.
+    """
+
+    def _init_transport(self, *_given: Any, **options: Any) -> httpx2.BaseTransport:
+        # Given as an argument, a transport would switch the environment's proxies off.
+        del options["transport"]
+        return CheckedTransport(_policy, **options)
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         exchange = _EXCHANGE.get()
@@ -198,6 +205,8 @@ class _Client(httpx2.Client):
         request.extensions = {**request.extensions, "timeout": limits}
         try:
             response = super().send(request, **options)
+        except httpx2.TooManyRedirects:
+            raise endless(host) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             # Not chained: an error about a header would show the token.
             raise _broken(exchange, error, host) from None
@@ -244,6 +253,46 @@ class _Body(httpx2.SyncByteStream):
         self._stream.close()
 
 
+def _policy() -> AddressPolicy | None:
+    exchange = _EXCHANGE.get()
+    return exchange.policy if exchange else None
+
+
+def _check_request(request: httpx2.Request) -> None:
+    """Refuse a request for its address; called for each that is sent, redirects among them."""
+    if policy := _policy():
+        try:
+            policy.check(request.url.scheme, request.url.host, request.url.port)
+        except OSError as error:
+            raise httpx2.ConnectError(str(error), request=request) from None
+
+
+def _check_redirect(response: httpx2.Response) -> None:
+    """Refuse a redirect that leads out of the web, or from https to http."""
+    policy = _policy()
+    if policy is None or not response.has_redirect_location:
+        return
+    asked = response.request.url
+    try:
+        target = asked.join(response.headers["Location"])
+    except httpx2.InvalidURL:
+        raise RefusedAddressError(f"{asked.host} redirects to no web address") from None
+    if target.scheme not in ("http", "https"):
+        raise RefusedAddressError(
+            f"{asked.host} redirects to an address that begins with {target.scheme}:, which is not"
+            " followed"
+        )
+    if (asked.scheme, target.scheme) == ("https", "http"):
+        raise RefusedAddressError(
+            f"{asked.host} redirects from https to http ({target.host}), which is not followed"
+        )
+
+
+def endless(host: str) -> FetchError:
+    """Give the error for redirects that do not end."""
+    return RefusedAddressError(f"{host} redirects without end")
+
+
 class _Quiet(logging.Filter):
     """Keeps back the hub client's own words on retries, which hold signed addresses."""
 
@@ -257,6 +306,8 @@ def _install() -> None:
         if isinstance(session, _Client):
             return
         hooks = session.event_hooks
+        hooks["request"] = [*hooks["request"], _check_request]
+        hooks["response"] = [*hooks["response"], _check_redirect]
         set_client_factory(lambda: _Client(event_hooks=hooks, follow_redirects=True, timeout=None))
         for module in ("file_download", "utils._http"):
             logging.getLogger(f"huggingface_hub.{module}").addFilter(_Quiet())
@@ -273,8 +324,6 @@ def _broken(
             reason = f"no connection to {whose}"
         case httpx2.TimeoutException():
             reason = f"{whose} did not answer in time"
-        case httpx2.TooManyRedirects():
-            reason = f"{whose} redirects without end"
         case httpx2.DecodingError():
             reason = f"the answer of {whose} came broken"
         case _:
