@@ -16,9 +16,28 @@ if TYPE_CHECKING:
     from workers.jobs.job import Job
 
 
+#: Debian's, or whichever is installed; that of the extra `local`, for `make run` without one.
+INSTALLED, EMBEDDED = "installed", "embedded"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `quick` with both servers."""
+    if metafunc.definition.get_closest_marker("quick"):
+        metafunc.parametrize("server", [INSTALLED, EMBEDDED], indirect=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that the others run beside it."""
-    items.sort(key=lambda item: "soak" not in item.nodeid)
+    """Begin with what takes longest, so that the others run beside it; change servers once."""
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        given = (
+            item.callspec.params
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else {}
+        )
+        return "soak" not in item.nodeid, given.get("server") == EMBEDDED
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -37,16 +56,22 @@ class _Scene:
 
     def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         self._folders = tmp_path_factory
+        self._server = INSTALLED
         self._cluster: Cluster | None = None
         self._watcher: Watcher | None = None
 
-    def ready(self) -> tuple[Cluster, Watcher]:
+    def ready(self, server: str) -> tuple[Cluster, Watcher]:
         from cluster import Cluster
         from invariants import Watcher
+        from redis_server import RedisServer, find_embedded
 
+        if server != self._server:
+            self.close()
+            self._server = server
         if self._cluster is None:
             folder = self._folders.mktemp("cluster")
-            self._cluster = Cluster(folder)
+            binary = find_embedded() if server == EMBEDDED else None
+            self._cluster = Cluster(folder, redis=RedisServer(folder / "redis", binary=binary))
             self._watcher = Watcher(self._cluster.data_dir, folder / "reader.log")
         assert self._watcher is not None
         self._cluster.heal(2)
@@ -68,10 +93,17 @@ def scene(needs_redis: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def watched(scene: _Scene) -> tuple[Cluster, Watcher]:
+def server(request: pytest.FixtureRequest) -> str:
+    """Which server keeps the jobs; what is marked `quick` runs once with each."""
+    chosen: str = getattr(request, "param", INSTALLED)
+    return chosen
+
+
+@pytest.fixture
+def watched(scene: _Scene, server: str) -> tuple[Cluster, Watcher]:
     """A service with two workers and nothing to do, and the reader of its artifacts."""
     try:
-        return scene.ready()
+        return scene.ready(server)
     except BaseException:
         scene.close()
         raise

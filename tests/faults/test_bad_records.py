@@ -72,6 +72,7 @@ def test_a_bad_record_stops_nobody(name: str, cluster: Cluster, sound: Sound) ->
         client.delete(f"{PREFIX}:job:{name}", f"{PREFIX}:unreadable")
 
 
+@pytest.mark.quick
 def test_what_is_no_record_is_set_aside_and_counted(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
     cluster.start_web()
@@ -87,6 +88,7 @@ def test_what_is_no_record_is_set_aside_and_counted(cluster: Cluster, sound: Sou
         client.delete(f"{PREFIX}:job:no hash", f"{PREFIX}:unreadable")
 
 
+@pytest.mark.quick
 def test_a_merge_whose_pending_parts_were_forgotten_finds_them_again(
     cluster: Cluster, sound: Sound
 ) -> None:

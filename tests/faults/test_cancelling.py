@@ -29,6 +29,7 @@ def assert_published_or_cancelled(cluster: Cluster, job: Job) -> None:
     assert (published_by(cluster) == job.id) == (job.state == "succeeded")
 
 
+@pytest.mark.quick
 def test_without_any_worker(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
     cluster.heal(0)
@@ -40,6 +41,7 @@ def test_without_any_worker(cluster: Cluster, sound: Sound) -> None:
     assert_published_or_cancelled(cluster, sound([job])[job.id])
 
 
+@pytest.mark.quick
 def test_when_queued(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, *LOCAL)
     busy, job = cluster.merge(*LOCAL), cluster.merge("alpha")
@@ -48,6 +50,7 @@ def test_when_queued(cluster: Cluster, sound: Sound) -> None:
     assert [ended[each.id].state for each in (busy, job)] == ["succeeded", "cancelled"]
 
 
+@pytest.mark.quick
 def test_while_its_parts_are_made(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha", "beta", megabytes=8)
     job = cluster.merge("alpha", "beta")

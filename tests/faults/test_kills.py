@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from invariants import Sound, Watcher
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("stage", ["read", "deduplicate", "write"])
 def test_a_runner_is_killed(stage: str, cluster: Cluster, sound: Sound) -> None:
     rows = fill(cluster.data_dir, "alpha", "beta")
@@ -49,6 +50,7 @@ def test_a_child_of_celery_is_killed_and_its_runner_with_it(
     assert (ended.state, ended.result and ended.result["records"]) == ("succeeded", rows)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("stage", ["read", "write"])
 def test_a_whole_worker_is_killed(stage: str, cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
@@ -61,6 +63,7 @@ def test_a_whole_worker_is_killed(stage: str, cluster: Cluster, sound: Sound) ->
     assert sound([job])[job.id].state == "succeeded"
 
 
+@pytest.mark.quick
 def test_the_main_process_of_a_worker_is_killed(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
     job = cluster.merge("alpha")
@@ -101,6 +104,7 @@ def test_what_kills_for_seconds_fails_no_job(
     assert (ended.state, ended.result and ended.result["records"]) == ("succeeded", rows)
 
 
+@pytest.mark.quick
 def test_a_poison_job_fails_when_its_attempts_are_used_up(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha")
     job = cluster.merge("alpha")

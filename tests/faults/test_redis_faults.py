@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster import LEASE, Cluster
+from fault_fixtures import EMBEDDED
 from sources import LOCAL, fill
 
 from workers.app import publish
@@ -14,6 +15,14 @@ from workers.errors import RedisUnavailableError
 
 if TYPE_CHECKING:
     from invariants import Sound
+
+
+@pytest.mark.quick
+def test_it_is_the_server_that_was_asked_for(server: str, cluster: Cluster) -> None:
+    with cluster.client() as client:
+        # Redis itself does not say its name before version 8.
+        name = client.info("server").get("server_name", "redis")
+    assert (name == "valkey") == (server == EMBEDDED)
 
 
 @pytest.mark.parametrize("away", [0.0, 1.5 * LEASE])
@@ -40,6 +49,7 @@ def test_redis_is_killed_with_a_job_running_five_queued_and_a_merge_half_way(
     assert result["records"] == rows
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("stage", ["read", "write"])
 def test_redis_hangs_for_longer_than_a_lease(stage: str, cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha", megabytes=6)
@@ -57,6 +67,7 @@ def test_redis_hangs_for_longer_than_a_lease(stage: str, cluster: Cluster, sound
     assert sound([job, *others])[job.id].state == "succeeded"
 
 
+@pytest.mark.quick
 def test_all_connections_are_reset_ten_times(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, *LOCAL)
     jobs = [cluster.merge(*LOCAL), cluster.merge("alpha")]
@@ -68,6 +79,7 @@ def test_all_connections_are_reset_ten_times(cluster: Cluster, sound: Sound) -> 
     assert [(job.state, job.error) for job in ended.values()] == [("succeeded", None)] * 2
 
 
+@pytest.mark.quick
 def test_the_queues_of_the_broker_are_deleted(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, *LOCAL)
     jobs = [cluster.merge(*LOCAL), *(cluster.merge(name) for name in LOCAL[:2])]
@@ -80,6 +92,7 @@ def test_the_queues_of_the_broker_are_deleted(cluster: Cluster, sound: Sound) ->
     assert {job.state for job in ended.values()} == {"succeeded"}
 
 
+@pytest.mark.quick
 def test_every_message_comes_several_times(cluster: Cluster, sound: Sound) -> None:
     rows = fill(cluster.data_dir, *LOCAL, megabytes=2)
     job = cluster.merge(*LOCAL)

@@ -45,6 +45,7 @@ def published_by(cluster: Cluster) -> str:
     return str(link.readlink()) if link.is_symlink() else ""
 
 
+@pytest.mark.quick
 def test_two_merges_replace_the_corpus_at_the_same_time(cluster: Cluster, sound: Sound) -> None:
     for _ in range(2):
         fill(cluster.data_dir, *LOCAL, megabytes=2)
@@ -122,6 +123,7 @@ def test_one_that_began_earlier_publishes_later(cluster: Cluster, sound: Sound) 
     assert list(result(ended[quick.id])["statistics"]["by_source"]) == ["beta"]
 
 
+@pytest.mark.quick
 def test_a_job_is_offered_to_two_workers_at_once(cluster: Cluster, sound: Sound) -> None:
     fill(cluster.data_dir, "alpha", megabytes=2)
     job = cluster.merge("alpha")

