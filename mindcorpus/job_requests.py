@@ -8,7 +8,7 @@ command line stand in `cli.options`, where a test holds them to these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -31,6 +31,8 @@ class Flag(str):
 class _Request(BaseModel):
     # Strict: a field that is not here is refused, and "true" is not true.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    #: Fields that the first release did not have.
+    _later: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def of(cls, **given: Any) -> Self:
@@ -49,9 +51,21 @@ class _Request(BaseModel):
         """Give what it says beyond the defaults, as JSON values."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
+    def lasting(self) -> dict[str, Any]:
+        """Give all that it says as JSON values, as each release says the same request.
+
+        A field that came later is there only where it says something: what was kept before, as a
+        digest, stays true, and an older release can read it.
+        """
+        values = self.model_dump(mode="json")
+        unsaid = set(self._later) - set(self.given())
+        return {name: value for name, value in values.items() if name not in unsaid}
+
 
 class MergeBody(_Request):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
+
+    _later = ("stages",)
 
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace the corpus if there is one."
@@ -103,6 +117,8 @@ LOCAL = tuple(sorted(set(MergeRequest.model_fields) - set(MergeBody.model_fields
 
 class PrepareRequest(_Request):
     """Which training formats to make, of which records; {} makes `all` of all records."""
+
+    _later = ("formats",)
 
     format: Annotated[str, Flag("FORMAT")] = Field(
         "all", description="A format's name, or `all`: those of the guide."

@@ -55,6 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "already-exists": Kind(409, "Nothing is overwritten unasked: say `force`."),
     "no-corpus": Kind(409, "There is no corpus to work on yet; 404 where it was to be read."),
     "job-finished": Kind(409, "The job is in a state that does not allow this."),
+    "job-newer": Kind(409, "A newer release of the service wrote the job: ask a server of it."),
     "job-shared": Kind(409, "Others asked for the job too; it goes on for them."),
     "cancelled": Kind(409, "The job was cancelled."),
     "job-forgotten": Kind(410, "The job is over, and was forgotten; `outcome` says how it ended."),

@@ -10,6 +10,7 @@ MindcorpusError
     ├── JobNotFoundError       job-not-found            no such job
     │   └── JobForgottenError  job-forgotten            it is over, and nobody keeps it
     ├── JobFinishedError       job-finished             too late to change it
+    ├── JobNewerError          job-newer                a later release wrote it
     ├── JobSharedError         job-shared               others asked for it too
     ├── JobLostError           worker-lost              its workers died, too often
     ├── OutOfMemoryError       out-of-memory            its process may not take more
@@ -87,6 +88,12 @@ class JobFinishedError(ServiceJobError):
     """The job is in a state that does not allow this any more."""
 
     code = "job-finished"
+
+
+class JobNewerError(ServiceJobError):
+    """A later release of the service wrote the job: this one does not touch it."""
+
+    code = "job-newer"
 
 
 class JobSharedError(ServiceJobError):

@@ -18,7 +18,7 @@ from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus, write_locks
-from mindcorpus.merging.part_cache import PartCache, part_key
+from mindcorpus.merging.part_cache import PartCache, made_by, part_key
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.merging.read_sources import part_job, shards_of
@@ -81,19 +81,23 @@ def make_parts(
     catalog, stages = choose_sources(request), choose_stages(request).of_records
     source = catalog[found.fetched.source]
     stored = PartCache(Store(settings.data_dir))
+    # Its key is whose it is that found the files. While workers of two releases run, that is not
+    # always who makes the part: each finds what its own code made, and no other.
+    code = made_by(source, stages)[:8]
     total = found.size
     reading = _Reading(source.name, total, report, cancel)
     parts: list[Part] = []
     local: dict[int, _Opened] = {}
     for shard in shards:
-        part = stored.find(shard.key)
+        name = f"{shard.key}-{code}"
+        part = stored.find(name)
         if part is None:
             if not local:
                 known = hosts or HostVerdicts()
                 local = _open(source, request, found, shards, settings, report, cancel, known)
             build = _Build(source, stages, local[shard.file], shard.number, reading.tick)
             with _blaming(source.name, first=shard.number == 0):
-                part = stored.make(shard.key, build)
+                part = stored.make(name, build)
         else:
             reading.tick(part.rows, found.size_of(shard))
         parts.append(part)

@@ -31,11 +31,9 @@ _TARGET = "part"
 
 def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[RecordStage]) -> str:
     """Name a part by all that shapes it: the file's bytes, the shard, mapping, stages, code."""
-    made_by = (build_part, read_rows, source.build_adapter(), *stages)
-    code = code_digest(tuple(sorted({_module_of(each) for each in made_by})))
     assert file.sha256, "a part is named after bytes that were read"
     made_of = {
-        "code": code,
+        "code": made_by(source, stages),
         "version": __version__,
         "stages": [[_module_of(stage), repr(stage), _data_of(stage)] for stage in stages],
         "source": source.name,
@@ -45,6 +43,12 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
         "shard": [shard.format, shard.start, shard.stop],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def made_by(source: Source, stages: Sequence[RecordStage]) -> str:
+    """Digest the code that makes parts of a source in this process."""
+    makers = (build_part, read_rows, source.build_adapter(), *stages)
+    return code_digest(tuple(sorted({_module_of(each) for each in makers})))
 
 
 def _module_of(maker: object) -> str:

@@ -97,18 +97,22 @@ class Cluster:
         self.job_service = JobService(self.store, self.app, self.settings)
         self.workers: list[Process] = []
         self.web: Process | None = None
+        self._webs: list[Process] = []
         self._logs: list[Path] = []
 
     # Its processes
 
-    def start_worker(self, *, wait: bool = True, within: Sequence[str] = ()) -> Process:
-        """Start a worker; returns when it takes jobs."""
+    def start_worker(
+        self, *, wait: bool = True, within: Sequence[str] = (), code: Path | None = None
+    ) -> Process:
+        """Start a worker, of another code if asked; returns when it takes jobs."""
         name = f"worker{len(self._logs)}"
         worker = self._start(
             name,
             *("celery", "--quiet", "-A", "workers.worker", "worker", "--concurrency", "1"),
             *("--hostname", f"{name}-{self.port}@%h", "--without-gossip", "--without-mingle"),
             within=within,
+            code=code,
         )
         self.workers.append(worker)
         if wait:
@@ -130,15 +134,25 @@ class Cluster:
 
     def start_web(self, *, within: Sequence[str] = ()) -> None:
         """Start gunicorn; returns when it answers."""
-        arguments = ("gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()")
-        self.web = self._start("web", *arguments, within=within)
+        self.web, self.url = self.add_web(self.port, within=within)
+
+    def add_web(
+        self, port: int = 0, code: Path | None = None, within: Sequence[str] = ()
+    ) -> tuple[Process, str]:
+        """Start one more web server, of another code if asked; gives it and its address."""
+        port = port or _free_port()
+        command = ("gunicorn", "-c", "python:web.gunicorn_config", "web:create_app()")
+        web = self._start("web", *command, within=within, code=code, port=str(port))
+        self._webs.append(web)
+        url = f"http://{self._given.get('host', '127.0.0.1')}:{port}"
 
         def answers() -> bool:
             with contextlib.suppress(httpx2.TransportError):
-                return httpx2.get(f"{self.url}/healthz", timeout=5).status_code == 200
+                return httpx2.get(f"{url}/healthz", timeout=5).status_code == 200
             return False
 
         self.until("the web server to answer", answers)
+        return web, url
 
     def heal(self, workers: int) -> None:
         """Bring back whatever is hurt: Redis answers, and so many workers take jobs."""
@@ -156,7 +170,7 @@ class Cluster:
         """Stop everything, in any state; nothing of it may be left."""
         for process in self.processes():
             process.send_signal(signal.SIGCONT)
-        for each in [*self.workers, *([self.web] if self.web else [])]:
+        for each in [*self.workers, *self._webs]:
             each.kill()
         self.app.pool.force_close_all()
         self.app.close()
@@ -254,10 +268,11 @@ class Cluster:
         """Give the worker's side of the jobs, to sweep without waiting."""
         return ClaimStore(self._redis, self.settings)
 
-    def http(self) -> httpx2.Client:
+    def http(self, url: str = "") -> httpx2.Client:
         """Give a client of the API; its addresses are below `/api/ai/data`."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx2.Client(base_url=f"{self.url}/api/ai/data", headers=headers, timeout=10)
+        base = f"{url or self.url}/api/ai/data"
+        return httpx2.Client(base_url=base, headers=headers, timeout=10)
 
     def history(self, *jobs: str) -> str:
         """Tell all that there is to know of jobs, and the ends of the logs."""
@@ -269,15 +284,23 @@ class Cluster:
         logs = [f"--- {log.name}\n{log.read_text()[-3000:]}" for log in self._logs[-5:]]
         return "\n".join([*lines, *logs])
 
-    def _start(self, name: str, *arguments: str, within: Sequence[str] = ()) -> Process:
+    def _start(
+        self,
+        name: str,
+        *arguments: str,
+        within: Sequence[str] = (),
+        code: Path | None = None,
+        **settings: str,
+    ) -> Process:
+        given = {**self._given, **settings}
         environment = {
             **{key: text for key, text in os.environ.items() if not key.startswith("MINDCORPUS_")},
-            **{f"MINDCORPUS_{key.upper()}": text for key, text in self._given.items()},
+            **{f"MINDCORPUS_{key.upper()}": text for key, text in given.items()},
             "PYTHONUNBUFFERED": "1",
         }
         log = self.folder / f"{name}.{len(self._logs)}.log"
         self._logs.append(log)
-        return Process(name, arguments, environment, log, self._code, within)
+        return Process(name, arguments, environment, log, code or self._code, within)
 
 
 def _free_port() -> int:

@@ -73,6 +73,7 @@ def test_every_code_a_job_may_fail_with_is_explained() -> None:
         workers.errors.JobForgottenError,
         workers.errors.JobFinishedError,
         workers.errors.JobSharedError,
+        workers.errors.JobNewerError,
     }
     kinds = {
         kind

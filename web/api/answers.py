@@ -18,10 +18,12 @@ from workers.jobs.job_specs import JobSpec
 from workers.jobs.job_store import Submitted
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from mindcorpus.job_requests import MergeBody, PrepareRequest
+
+    Body = MergeBody | PrepareRequest
 
 
-def repeated(kind: Kind, body: BaseModel) -> Response | None:
+def repeated(kind: Kind, body: Body) -> Response | None:
     """Answer with the job that the request's `Idempotency-Key` stands for, if there is one.
 
     Comes before all else: what that job made meanwhile must not look as if it had been there.
@@ -32,7 +34,7 @@ def repeated(kind: Kind, body: BaseModel) -> Response | None:
     return None if job is None else _located(job, 200)
 
 
-def submitted(order: JobSpec, body: BaseModel) -> Response:
+def submitted(order: JobSpec, body: Body) -> Response:
     """Submit an order and answer with its job.
 
     Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
@@ -46,9 +48,12 @@ def accepted(outcome: Submitted) -> Response:
     return _located(outcome.job, 200 if outcome.outcome == "repeated" else 202)
 
 
-def _same(kind: Kind, body: BaseModel) -> str:
-    """Give the same text for the same request; routes share the keys, so it names the kind."""
-    return json.dumps([kind, body.model_dump(mode="json")], sort_keys=True)
+def _same(kind: Kind, body: Body) -> str:
+    """Give the same text for the same request, whichever release took it.
+
+    Routes share the keys, so it names the kind.
+    """
+    return json.dumps([kind, body.lasting()], sort_keys=True)
 
 
 def _located(job: Job, status: int) -> Response:

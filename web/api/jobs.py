@@ -39,7 +39,7 @@ def list_jobs(query: JobsQuery) -> Response:
     "Show a job",
     Job,
     answers={200: {"headers": POLLED}, 304: UNCHANGED},
-    problems=(404, 410),
+    problems=(404, 409, 410),
 )
 def show_job(job_id: str) -> Response:
     """Show a job as it stands; ask again after `Retry-After` seconds, or follow its events."""

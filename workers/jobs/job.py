@@ -31,6 +31,12 @@ Kind = Literal["merge", "prepare"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
+#: Of the records that are written here. One without is of the first release; what a later one wrote
+#: is left alone.
+RECORD_VERSION = 1
+_NEWER = "a newer release wrote this job: the processes of this one leave it alone"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -133,6 +139,8 @@ def read_job(
 ) -> Job:
     """Make a job of its record; `now` is Redis' time in milliseconds."""
     stamp, whole = _Stamps(fields), _Numbers(fields)
+    if is_newer(fields):
+        fields = {**fields, "note": _NEWER}
     return Job(
         id=fields["id"],
         kind=fields["kind"],
@@ -157,6 +165,11 @@ def read_job(
         error=json.loads(fields["error"]) if "error" in fields else None,
         result=json.loads(fields["result"]) if "result" in fields else None,
     )
+
+
+def is_newer(fields: Mapping[str, str]) -> bool:
+    """Whether a later release wrote a record."""
+    return fields.get("v", "0").isdigit() and int(fields.get("v", "0")) > RECORD_VERSION
 
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
         request = request.model_copy(update={"stages": stages})
     if names_stages(request):
         choose_stages(request)
-    values = request.model_dump(mode="json")
+    values = request.lasting()
     return JobSpec(
         kind="merge",
         request=values,
@@ -74,7 +74,7 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     # The same set of formats is the same work, however it is said.
     request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
-    values = request.with_defaults(defaults).model_dump(mode="json")
+    values = request.with_defaults(defaults).lasting()
     return JobSpec(
         kind="prepare",
         request=values,

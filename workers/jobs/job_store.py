@@ -17,13 +17,14 @@ from mindcorpus.errors import SettingsError
 from workers.errors import (
     JobFinishedError,
     JobForgottenError,
+    JobNewerError,
     JobNotFoundError,
     JobSharedError,
     KeyReusedError,
     NotReplicatedError,
     QueueFullError,
 )
-from workers.jobs.job import Job, JobPage, Kind, State, read_job
+from workers.jobs.job import Job, JobPage, Kind, State, is_newer, read_job
 from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
@@ -186,12 +187,14 @@ class JobStore:
     def cancel(self, job_id: str, holder: str = "") -> Job:
         """Ask a job to stop: at once if it waits, within seconds if it runs.
 
-        Raises `JobNotFoundError`, `JobFinishedError` if it is over or publishes already, and
-        `JobSharedError` if `holder` asked for it, and others who did still want it.
+        Raises `JobNotFoundError`, `JobNewerError`, `JobFinishedError` if it is over or publishes
+        already, and `JobSharedError` if `holder` asked for it, and others who did still want it.
         """
         answer = self._scripts.run("cancel", job_id, holder)
         if answer == "missing":
             raise self._gone(job_id)
+        if answer == "newer":
+            raise _newer()
         if answer == "shared":
             raise JobSharedError(
                 "others asked for the same job: it goes on for them",
@@ -291,6 +294,8 @@ class JobStore:
                 jobs.append(read_job(fields, sources, position, now))
             except (LookupError, ValueError):
                 log.warning("job %s: its record cannot be read", job_id)
+                if is_newer(fields) and not missing_ok:
+                    raise _newer() from None
                 if not missing_ok:
                     raise _not_found() from None
         return jobs
@@ -354,6 +359,13 @@ def _not_replicated() -> NotReplicatedError:
         "the job is written down, but no replica of Redis has it yet",
         hint="It may run. Send the same request with the same Idempotency-Key again: that finds"
         " this job, or makes it if it was lost, and never a second one.",
+    )
+
+
+def _newer() -> JobNewerError:
+    return JobNewerError(
+        "a newer release of the service wrote this job: this one leaves it alone",
+        hint="Ask a web server of that release; its workers do the job.",
     )
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workers.jobs.job import RECORD_VERSION
 from workers.redis_client import Client, has_replicas, unavailable_errors, with_replica
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ _SHARED = ("prelude", "retention")
 
 @cache
 def _text(name: str) -> str:
-    return "\n".join((_FOLDER / f"{file}.lua").read_text() for file in (*_SHARED, name))
+    version = f"local VERSION = {RECORD_VERSION}"
+    return "\n".join(
+        [version, *((_FOLDER / f"{file}.lua").read_text() for file in (*_SHARED, name))]
+    )
 
 
 class Scripts:

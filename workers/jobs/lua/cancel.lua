@@ -1,8 +1,9 @@
--- ARGV: id, who asks or ''. Gives 'missing', 'late' (it is over, or publishes), 'shared' (others
--- asked for the job too, and still want it) or 'done'.
+-- ARGV: id, who asks or ''. Gives 'missing', 'newer' (a later release wrote it), 'late' (it is over,
+-- or publishes), 'shared' (others asked for the job too, and still want it) or 'done'.
 local id = ARGV[1]
 local state = field(id, 'state')
 if not state or parent_of(id) ~= '' then return 'missing' end
+if newer(id) then return 'newer' end
 if state == 'cancelled' then return 'done' end
 if TERMINAL[state] or (HELD[state] and field(id, 'committed') == '1') then return 'late' end
 if state == 'cancelling' then return 'done' end

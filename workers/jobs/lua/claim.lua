@@ -10,20 +10,23 @@ local mine = redis.call('GET', claimed)
 if mine then
   id = mine -- the same call once more: its answer was lost
 elseif ARGV[9] ~= '' then
-  local queue = P .. ':queue:' .. ARGV[9]
+  local queue, passed = P .. ':queue:' .. ARGV[9], 0
   repeat
-    local first = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', 0, 1)[1]
+    local first = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', passed, 1)[1]
     id = first or id
     local known = readable(id) and field(id, 'state')
-    local fits = known and not TERMINAL[known]
+    local fits = known and not TERMINAL[known] and not newer(id)
     if not readable(id) then
       set_aside(id)
+    elseif first and newer(id) then
+      passed = passed + 1
     elseif first and not fits then
       redis.call('ZREM', queue, id)
     end
   until fits or not first
 end
 if not readable(id) then return { 'over', '', '', '', {}, id } end
+if newer(id) then return { 'of a newer release', '', '', '', {}, id } end
 local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local publish = {}
 local state = field(id, 'state')

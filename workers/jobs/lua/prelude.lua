@@ -31,6 +31,9 @@ local function set(id, ...) redis.call('HSET', job_key(id), ...) end
 local function look_at(id, when) redis.call('ZADD', P .. ':active', text(when), id) end
 local function parent_of(id) return field(id, 'parent') or '' end
 
+-- What a later release wrote is its to read: here it is left as it is.
+local function newer(id) return number(id, 'v') > VERSION end
+
 local function emit(id, event)
   local raw = redis.call('HMGET', job_key(id), 'state', 'stage', 'item', 'rows', 'rows_total',
     'done', 'total', 'note', 'attempt')
@@ -309,7 +312,7 @@ end
 
 local function create(id, values)
   for name, value in pairs(values) do set(id, name, value) end
-  set(id, 'id', id, 'created', text(NOW), 'attempt', 0, 'tries', 0)
+  set(id, 'id', id, 'v', VERSION, 'created', text(NOW), 'attempt', 0, 'tries', 0)
 end
 
 local function create_part(parent, part, publish)

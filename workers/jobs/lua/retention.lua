@@ -93,6 +93,7 @@ local function line_of(id)
 end
 
 local function forget(id)
+  if newer(id) then return end
   local state, line = field(id, 'state'), line_of(id)
   -- First what makes room: a Redis that is full takes nothing before.
   redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id), P .. ':rest:' .. id)
@@ -141,7 +142,7 @@ local function unclosed()
   local found = {}
   for _, id in ipairs(redis.call('ZRANGE', jobs, at, at + AT_ONCE - 1)) do
     local state = readable(id) and field(id, 'state')
-    if TERMINAL[state or ''] and not redis.call('ZSCORE', P .. ':ended', id) then
+    if TERMINAL[state or ''] and not newer(id) and not redis.call('ZSCORE', P .. ':ended', id) then
       table.insert(found, id)
     end
   end

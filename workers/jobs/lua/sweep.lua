@@ -29,27 +29,37 @@ local function look(id)
   end
 end
 
+local seen, most = 0, tonumber(ARGV[1])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':active', '-inf', text(NOW), 'LIMIT', 0,
-  tonumber(ARGV[1]))) do
+  10 * most)) do
+  if seen == most then break end
   -- Each by itself: one that is malformed ends no other's look.
-  if not readable(id) or not pcall(look, id) then set_aside(id) end
+  if not readable(id) then
+    set_aside(id)
+  elseif not newer(id) then
+    seen = seen + 1
+    if not pcall(look, id) then set_aside(id) end
+  end
 end
 
 -- Messages only wake: a queue that has jobs which are due, and no message left, gets one for each
 -- of the first, whatever became of their own. So no more messages lie there than jobs.
 for _, queue in ipairs(QUEUES) do
-  local due = redis.call('ZRANGEBYSCORE', P .. ':queue:' .. queue, '-inf', EXACT, 'LIMIT', 0, WOKEN)
+  local due = redis.call('ZRANGEBYSCORE', P .. ':queue:' .. queue, '-inf', EXACT, 'LIMIT', 0,
+    10 * WOKEN)
   if #due > 0 and redis.call('LLEN', P .. ':' .. queue) == 0
     and redis.call('SET', P .. ':woken:' .. queue, '1', 'NX', 'PX', WAKE_PAUSE) then
-    local told = {}
+    local told, woken = {}, 0
     for _, message in ipairs(publish) do told[message[1]] = true end
     for _, id in ipairs(due) do
+      if woken == WOKEN then break end
       if not readable(id) then
         set_aside(id)
       elseif not field(id, 'state') then
         redis.call('ZREM', P .. ':queue:' .. queue, id)
-      elseif not told[id] then
-        table.insert(publish, { id, queue })
+      elseif not newer(id) then
+        woken = woken + 1
+        if not told[id] then table.insert(publish, { id, queue }) end
       end
     end
   end
