@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         prepare_for_huggingface,
         prepare_for_openai,
         prepared_datasets_exist,
+        rollback,
     )
     from mindcorpus.client.service import ServiceClient
     from mindcorpus.errors import MindcorpusError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mindcorpus.preparing.prepare import PrepareResult, prepare
     from mindcorpus.progress import Cancellation, Progress
     from mindcorpus.settings import Settings
+    from mindcorpus.storage.rollback import RolledBack
     from mindcorpus.storage.store import Store
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
         "prepare_for_huggingface",
         "prepare_for_openai",
         "prepared_datasets_exist",
+        "rollback",
     ),
     "client.service": ("ServiceClient",),
     "errors": ("MindcorpusError",),
@@ -53,6 +56,7 @@ _HOMES = {
     "preparing.prepare": ("PrepareResult", "prepare"),
     "progress": ("Cancellation", "Progress"),
     "settings": ("Settings",),
+    "storage.rollback": ("RolledBack",),
     "storage.store": ("Store",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -65,6 +69,7 @@ __all__ = [
     "PrepareRequest",
     "PrepareResult",
     "Progress",
+    "RolledBack",
     "ServiceClient",
     "Settings",
     "Store",
@@ -78,6 +83,7 @@ __all__ = [
     "prepare_for_huggingface",
     "prepare_for_openai",
     "prepared_datasets_exist",
+    "rollback",
 ]
 
 

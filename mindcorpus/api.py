@@ -9,8 +9,9 @@ from typing import TypedDict, Unpack
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
-from mindcorpus.progress import Cancellation, Reporter, silent
+from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.settings import Settings
+from mindcorpus.storage.rollback import RolledBack, roll_back
 from mindcorpus.storage.store import Store
 
 Folder = str | Path
@@ -113,6 +114,34 @@ def prepare_all_formats(
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
     """Tell whether each format was published: those of the guide, and what else exists."""
     return Store(_settings(data_dir).data_dir).prepared()
+
+
+def rollback(
+    data_dir: Folder | None = None,
+    build: str | None = None,
+    *,
+    kind: str | None = None,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> RolledBack:
+    """Make an earlier build of the corpus, or of a format, the current one again.
+
+    Without `build` it is the last one that was replaced, of the corpus if no `kind` is named; the
+    one that it replaces is kept in its turn. `Store.status` names those that are kept. Raises
+    `NoBuildError`, and `CorruptArtifactError` for one that is not what its manifest says.
+    """
+    store = Store.of(_settings(data_dir, settings))
+    cancel = cancel or Cancellation()
+    done = 0
+
+    def tick(_rows: int, size: int) -> None:
+        nonlocal done
+        cancel.check()
+        done += size
+        report(Progress("check", kind or "corpus", done=done))
+
+    return roll_back(store, kind, build, tick)
 
 
 def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[str, PrepareResult]:

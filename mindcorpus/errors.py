@@ -16,6 +16,7 @@
     ├── ArtifactError            artifact              what is stored, or where
     │   ├── ExistsError          already-exists        nothing is overwritten unasked
     │   ├── NoCorpusError        no-corpus             there is nothing to work on yet
+    │   ├── NoBuildError         no-build              no earlier build is kept, or not that one
     │   ├── CorruptArtifactError corrupt-artifact      an artifact is not what its manifest says
     │   └── StorageError         storage               disk full, no permission, read-only
     ├── WorkerLostError          worker-lost           a worker process died
@@ -225,6 +226,12 @@ class NoCorpusError(ArtifactError):
     """There is no merged corpus, or no prepared format, to work on yet."""
 
     code = "no-corpus"
+
+
+class NoBuildError(ArtifactError):
+    """No earlier build of an artifact is kept, or none of that name."""
+
+    code = "no-build"
 
 
 class CorruptArtifactError(ArtifactError):

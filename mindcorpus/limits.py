@@ -1,4 +1,4 @@
-"""How much is held at one time, so that memory stays bounded whatever a file holds."""
+"""How much is held, in memory at one time, whatever a file holds, and on the disk."""
 
 #: The longest raw record that is read, in bytes. A longer line is dropped and counted; in an array
 #: or CSV, where the next record cannot be found without it, it ends the reading.
@@ -6,3 +6,5 @@ MAX_RECORD_BYTES = 64 * 1024 * 1024
 #: Text that is gathered before it is written as a batch: the unit of memory for all who write and
 #: read rows. Eight times as much is twice the memory, and no faster.
 BATCH_BYTES = 1024 * 1024
+#: Builds of each artifact that stay when they are replaced, beside the current one.
+KEEP_BUILDS = 1

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.limits import KEEP_BUILDS
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
@@ -28,6 +29,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("datasets"), description="Folder of the corpus and all artifacts.")
     cache_dir: Path | None = Field(
         None, description="Folder of downloaded files; by default the Hugging Face cache."
+    )
+    keep_builds: int = Field(
+        KEEP_BUILDS,
+        ge=0,
+        le=1000,
+        description="Builds of the corpus, and of each format, that stay when they are replaced.",
     )
     workers: int = Field(
         default_factory=_cores,

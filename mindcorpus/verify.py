@@ -26,10 +26,11 @@ def verify(
         store.folder("corpus")
     problems: list[dict[str, str]] = []
     for kind in kinds:
-        folder = store.folder(kind)
-        found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
-        if kind in FORMATS and not found:
-            found = _checked(kind, folder)
+        # Whoever replaces it meanwhile leaves it whole: a build in use is not damaged.
+        with store.reading(kind) as folder:
+            found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
+            if kind in FORMATS and not found:
+                found = _checked(kind, folder)
         problems += [{"kind": kind, **problem} for problem in found]
     return problems
 

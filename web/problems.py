@@ -50,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "record-not-found": Kind(404, "The corpus has no such row."),
     "artifact-not-found": Kind(404, "There is no such file to download."),
     "job-not-found": Kind(404, "No such job, or nothing is known of it any more."),
+    "no-build": Kind(404, "No such build is kept, or none."),
     "method-not-allowed": Kind(405, "The address does not know this method."),
     "not-acceptable": Kind(406, "The answer cannot be had in a form that was asked for."),
     "already-exists": Kind(409, "Nothing is overwritten unasked: say `force`."),

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from mindcorpus.cli.tables import harmless, heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
-from mindcorpus.corpus.reader import Page, browse, lineage
-from mindcorpus.errors import SettingsError
+from mindcorpus.corpus.reader import Page, browse
+from mindcorpus.corpus.reader import record as one_record
 from mindcorpus.settings import Settings
 
 if TYPE_CHECKING:
@@ -117,22 +117,19 @@ def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:
 
 
 def _show_record(terminal: Terminal, data_dir: Path, row: int, *, as_json: bool) -> None:
-    records = browse(data_dir, offset=row, limit=1).records
-    if not records:
-        raise SettingsError(f"the corpus has no row {row}", hint="Rows are counted from 0.")
-    record, origin = records[0], lineage(data_dir, row)
+    found, origin = one_record(data_dir, row)
     if as_json:
-        print_json({"record": record, "lineage": origin})
+        print_json({"record": found, "lineage": origin})
         return
     facts: Mapping[str, Any] = {
         "row": row,
-        "source": record["source"],
-        "type": record["type"],
-        "tags": ", ".join(record["tags"]),
+        "source": found["source"],
+        "type": found["type"],
+        "tags": ", ".join(found["tags"]),
     }
     terminal.show(table(("Record", ""), [(name, str(value)) for name, value in facts.items()]))
     for name in _TEXTS:
-        if record[name]:
-            terminal.show(heading(name), Text(harmless(record[name])))
+        if found[name]:
+            terminal.show(heading(name), Text(harmless(found[name])))
     rows = [(name, str(value)) for name, value in origin.items() if value is not None]
     terminal.show(Text(), table(("Lineage", ""), rows))

@@ -191,6 +191,25 @@ def verify(data_dir: Path | None, *, as_json: bool) -> int:
 
 
 @cli.command()
+@click.argument("build", required=False)
+@click.option(
+    "--kind",
+    metavar="NAME",
+    help="The corpus, or this format.  [default: that of BUILD, or corpus]",
+)
+@data_dir_option
+@json_option
+def rollback(**given: Any) -> None:
+    """Make an earlier BUILD the current one again; by default the last that was replaced.
+
+    `status` names the builds that are kept. The one that is replaced is kept in its turn.
+    """
+    from mindcorpus.cli.rollback import bring_back
+
+    bring_back(**given)
+
+
+@cli.command()
 @click.option("--source", metavar="NAME", help="Only records of this source.")
 @click.option("--type", metavar="TYPE", help="Only records of this type.")
 @click.option("--tag", metavar="TAG", help="Only records with this tag.")

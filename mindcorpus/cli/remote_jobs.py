@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _Request = TypeVar("_Request", MergeRequest, PrepareRequest)
 
-_STATUS = ("exists", "path", "rows", "bytes", "built", "warnings", "outdated")
+_STATUS = ("exists", "path", "build", "rows", "bytes", "built", "warnings", "kept", "outdated")
 
 
 def merge_there(server: str, request: MergeRequest, *, detach: bool) -> None:
@@ -104,8 +104,12 @@ def show_status_there(server: str, *, as_json: bool) -> None:
 def show_statistics_there(server: str, html: Path | None, *, force: bool, as_json: bool) -> None:
     """Show a service's corpus in numbers, or write them as charts on this machine."""
     with ServiceClient(server) as client:
-        statistics = client.statistics()
-        corpus = client.corpus()
+        while True:
+            corpus = client.corpus()
+            statistics = client.statistics()
+            # Both of one corpus, though a merge may publish in between.
+            if client.corpus().get("build") == corpus.get("build"):
+                break
     show_corpus(
         statistics,
         (corpus["manifest"] or {}).get("sources", ()),

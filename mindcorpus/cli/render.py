@@ -140,10 +140,30 @@ def status_parts(
     ]
     if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
         parts.append(Text(f"\n{outdated(old, command, options)}", "yellow"))
+    parts += _kept_parts(found)
     warnings = dict.fromkeys(
         warning for entry in found.values() for warning in entry.get("warnings", ())
     )
     return [*parts, *warnings_and_notes(tuple(warnings))]
+
+
+def _kept_parts(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
+    """Show the builds that a rollback can bring back; nothing where none is kept."""
+    rows = [
+        (
+            kept["build"],
+            f"{kept['rows']:,}" if kept["rows"] is not None else "damaged",
+            decimal(kept["bytes"] or 0),
+            moment(kept["built"]) if kept["built"] else "",
+            moment(kept["replaced"]),
+        )
+        for entry in found.values()
+        for kept in entry.get("kept", ())
+    ]
+    if not rows:
+        return []
+    head = ("Kept, for a rollback", "Records", "Size", "Built", "Replaced")
+    return [Text(), table(head, rows)]
 
 
 def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -203,7 +203,8 @@ def browse(
     """
     wanted = Filter(source, type, tag, min_words, max_words)
     words = (search or "").split()
-    return Records(Store(data_dir).folder("corpus")).page(wanted, words, offset=offset, limit=limit)
+    with Store(data_dir).reading("corpus") as folder:
+        return Records(folder).page(wanted, words, offset=offset, limit=limit)
 
 
 def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
@@ -211,4 +212,13 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
 
     Raises `NoCorpusError`, and `SettingsError` for a row that the corpus does not have.
     """
-    return Records(Store(data_dir).folder("corpus")).lineage(row)
+    with Store(data_dir).reading("corpus") as folder:
+        return Records(folder).lineage(row)
+
+
+def record(data_dir: str | Path, row: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give a record of the corpus, and where it came from; raises as `lineage` does."""
+    with Store(data_dir).reading("corpus") as folder:
+        records = Records(folder)
+        origin = records.lineage(row)
+        return records.one(row), origin

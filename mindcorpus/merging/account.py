@@ -18,7 +18,7 @@ from mindcorpus.storage.files import Written
 from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
 from mindcorpus.storage.row_counts import is_accounted_for
-from mindcorpus.storage.store import Staging
+from mindcorpus.storage.staging import Staging
 
 
 def write_account(

@@ -24,7 +24,7 @@ from mindcorpus.stages.base import CorpusStage, Indexes, read_column
 from mindcorpus.storage.files import Region, Written, lay_out
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.ordered_hash import OrderedHash
-from mindcorpus.storage.store import Staging
+from mindcorpus.storage.staging import Staging
 
 
 @dataclass(frozen=True)

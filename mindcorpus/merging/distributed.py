@@ -119,7 +119,7 @@ def merge_parts(
     what `merge` raises; what the publisher published in an earlier try is simply given.
     """
     catalog = choose_sources(request)
-    store = Store(settings.data_dir, publisher)
+    store = Store.of(settings, publisher)
     if (published := store.published("corpus")) is not None:
         # Whoever published it may have had no time to write the locks.
         read = [

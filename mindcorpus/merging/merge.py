@@ -26,7 +26,8 @@ from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
-from mindcorpus.storage.store import Staging, Store
+from mindcorpus.storage.staging import Staging
+from mindcorpus.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def merge(
     """
     cancel = cancel or Cancellation()
     catalog, stages = choose_sources(request), choose_stages(request)
-    store = Store(settings.data_dir)
+    store = Store.of(settings)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
     context = JobContext(WorkerPool(settings.workers), report, cancel)

@@ -37,7 +37,8 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.ordered_hash import follow
 from mindcorpus.storage.publishers import Publisher
-from mindcorpus.storage.store import Staging, Store
+from mindcorpus.storage.staging import Staging
+from mindcorpus.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class PrepareResult:
     rows: int
     skipped: dict[str, int]
     """Rows of the corpus that were left out, by reason."""
+    corpus_sha256: str
+    """Of which corpus it was made: the sha256 of that one's manifest."""
     warnings: tuple[str, ...]
     split: dict[str, Any] | None
     """The proof of the split, where it is split: parts, share, overlap, by_source, note."""
@@ -67,17 +70,17 @@ def prepare(
 ) -> dict[str, PrepareResult]:
     """Make training formats of the corpus and publish each; what was there stays until then.
 
+    It is made of the corpus there is when it begins, also where a merge replaces that meanwhile.
     Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ArtifactError`
-    where a merge replaces it meanwhile, `ExistsError` where a format may not be replaced,
+    where somebody removes it meanwhile, `ExistsError` where a format may not be replaced,
     `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel = cancel or Cancellation()
     request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
     names = names_of(request.format, request.formats)
-    store = Store(settings.data_dir, publisher)
-    with storage_errors(settings.data_dir):
-        corpus = store.folder("corpus")
+    store = Store.of(settings, publisher)
+    with storage_errors(settings.data_dir), store.reading("corpus") as corpus:
         published = {name: store.published(name) for name in names}
         made = {name: manifest for name, manifest in published.items() if manifest is not None}
         missing = [name for name in names if name not in made]
@@ -97,32 +100,31 @@ def prepare(
         store.begin(*missing)
         for name in missing:
             store.refuse_to_overwrite(name, force=request.force)
-    with storage_errors(settings.data_dir), _unless_replaced(corpus):
-        job = _Prepare(request, settings.workers, corpus, report, cancel)
-        with store.stage("formats") as staging:
-            folders = job.run(classes, staging)
-            report(Progress("publish"))
-            cancel.check()
-            for name, folder in folders.items():
-                # What is told is what was staged: another may replace it once it is published.
-                made[name] = read_manifest(folder)
-                store.publish(name, folder, staging, force=request.force)
+        with _unless_removed(corpus):
+            job = _Prepare(request, settings.workers, corpus, report, cancel)
+            with store.stage("formats") as staging:
+                folders = job.run(classes, staging)
+                report(Progress("publish"))
+                cancel.check()
+                for name, folder in folders.items():
+                    # What is told is what was staged: another may replace it once it is published.
+                    made[name] = read_manifest(folder)
+                    store.publish(name, folder, staging, force=request.force)
     if broken:
         raise broken[0]
     return {name: _result(name, made[name], store) for name in names}
 
 
 @contextmanager
-def _unless_replaced(corpus: Path) -> Iterator[None]:
-    """Tell a corpus that a merge replaced meanwhile from one that is damaged."""
+def _unless_removed(corpus: Path) -> Iterator[None]:
+    """Tell a corpus that is gone, by a person's hand or an old mindcorpus', from a damaged one."""
     try:
         yield
     except (FileNotFoundError, CorruptArtifactError) as error:
-        # One of the same name may have come since, if the same sources were merged again.
         if corpus.exists() and not isinstance(error, FileNotFoundError):
             raise
         raise ArtifactError(
-            "the corpus was replaced while formats were made of it", hint="Prepare them again."
+            "the corpus was removed while formats were made of it", hint="Prepare them again."
         ) from error
 
 
@@ -133,6 +135,7 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
         manifest_path=store.data_dir / KINDS[name].manifest,
         rows=manifest["rows"],
         skipped=manifest["skipped"],
+        corpus_sha256=manifest["corpus_sha256"],
         warnings=tuple(manifest["warnings"]),
         split=manifest["split"],
         findings=tuple(Finding(**finding) for finding in manifest["findings"]),

@@ -1,7 +1,7 @@
 """Storage: work is staged, published in one rename, and never written to again.
 
-An artifact is a folder `artifacts/<kind>-<digest>/`. `artifacts/<kind>` is a symbolic link to the
-current one; the paths users know are links through it. Swapping that one link publishes all
+An artifact is a folder `artifacts/<kind>-<digest>/`, a build. `artifacts/<kind>` is a symbolic link
+to the current one; the paths users know are links through it. Swapping that one link publishes all
 files of an artifact at the same instant, and whatever dies before leaves the old one whole.
 """
 
@@ -9,50 +9,65 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+from mindcorpus.corpus_name import CORPUS_NAME, DEFAULT_CORPUS
 from mindcorpus.errors import (
     CorruptArtifactError,
     ExistsError,
     NoCorpusError,
+    SettingsError,
+    StorageError,
     storage_errors,
 )
+from mindcorpus.limits import KEEP_BUILDS
 from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage import disk
+from mindcorpus.storage.builds import Builds
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.pins import Pins
 from mindcorpus.storage.publishers import Publications, Publisher
+from mindcorpus.storage.staging import Staging, new_folder, remove_left_behind
+from mindcorpus.storage.status import status_of
 
-_PUBLISHED = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{16}(-[0-9a-f]{8})?")
-_STAGED = re.compile(r"[a-z]+-[0-9a-f]{12}")
-
-
-class Staging:
-    """A folder to work in; it is gone when the work ends, published or not."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.output = root / "output"
-        """For what is to be published."""
-        self.scratch = root / "scratch"
-        """For what is not."""
+if TYPE_CHECKING:
+    from mindcorpus.settings import Settings
 
 
 class Store:
-    """The artifacts of one data folder."""
+    """The artifacts of one corpus of a data folder."""
 
-    def __init__(self, data_dir: str | Path, publisher: Publisher | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: str | Path,
+        publisher: Publisher | None = None,
+        *,
+        corpus: str = DEFAULT_CORPUS,
+        keep_builds: int = KEEP_BUILDS,
+    ) -> None:
+        if not CORPUS_NAME.fullmatch(corpus):
+            raise SettingsError(f"{corpus!r} is no name of a corpus", field="corpus")
         self.data_dir = Path(data_dir)
+        """The home of the corpus: of the default one the data folder itself."""
+        if corpus != DEFAULT_CORPUS:
+            self.data_dir = self.data_dir / "corpora" / corpus
         self._artifacts = self.data_dir / "artifacts"
         self._publications = Publications(self._artifacts, publisher)
         self._staging = self.data_dir / "staging"
+        self._keep_builds = keep_builds
+        self.builds = Builds(self._artifacts)
+        self.pins = Pins(self._artifacts / ".pins")
+
+    @classmethod
+    def of(cls, settings: Settings, publisher: Publisher | None = None) -> Self:
+        """Give the store of the settings' data folder, for who writes there."""
+        return cls(settings.data_dir, publisher, keep_builds=settings.keep_builds)
 
     # Reading
 
@@ -76,7 +91,8 @@ class Store:
     def folder(self, kind: str) -> Path:
         """Give the current folder of a kind, links resolved: it stays the same artifact.
 
-        Raises `NoCorpusError` if there is none.
+        It may be removed once it was replaced; who reads for long asks `reading`. Raises
+        `NoCorpusError` if there is none.
         """
         if not self.exists(kind):
             what = "merged corpus" if kind == "corpus" else f"{kind} format"
@@ -84,16 +100,41 @@ class Store:
             raise NoCorpusError(f"there is no {what}", file=str(self.data_dir), remedy=remedy)
         return (self._artifacts / kind).resolve()
 
+    @contextmanager
+    def reading(self, kind: str) -> Iterator[Path]:
+        """Give the current folder of a kind; it stays until the context ends, whoever replaces it.
+
+        Raises `NoCorpusError` if there is none.
+        """
+        job = self._publications.publisher.job if self._publications.publisher else ""
+        while True:
+            folder = self.folder(kind)
+            with self.pins.hold([folder.name], job):
+                # Still the current one: whoever removes it has yet to look for pins.
+                if self.folder(kind) != folder:
+                    continue
+                try:
+                    yield folder
+                finally:
+                    gone = not self.builds.stays(folder.name)
+            if gone:  # nobody but us needed it
+                with suppress(StorageError):
+                    self.sweep(wait=False)
+            return
+
     def path(self, kind: str, name: str | None = None) -> Path:
         """Give the path in the data folder under which users know an artifact's file."""
         return self.data_dir / (name or KINDS[kind].path)
 
     def manifest(self, kind: str) -> dict[str, Any]:
         """Read the manifest of a kind; raises `NoCorpusError` or `CorruptArtifactError`."""
-        return self._current(kind)[1]
+        return self.current(kind)[1]
 
-    def _current(self, kind: str) -> tuple[Path, dict[str, Any]]:
-        """Give the current folder of a kind and its manifest, also while it is being replaced."""
+    def current(self, kind: str) -> tuple[Path, dict[str, Any]]:
+        """Give the current folder of a kind and its manifest, also while it is being replaced.
+
+        Raises `NoCorpusError` or `CorruptArtifactError`.
+        """
         while True:
             folder = self.folder(kind)
             try:
@@ -110,27 +151,12 @@ class Store:
         return ""
 
     def status(self) -> dict[str, Any]:
-        """Tell by kind whether it exists, its path, bytes, rows, time of making and warnings.
+        """Tell by kind whether it exists, its path, build, bytes, rows, time of making, warnings.
 
-        Of a format also whether it is `outdated`: made from another corpus than the one there is.
+        `kept` are the builds that a rollback can bring back. Of a format also whether it is
+        `outdated`: made from another corpus than the one there is.
         """
-        found: dict[str, Any] = {}
-        digest = self.digest("corpus")
-        for kind in self.kinds():
-            entry: dict[str, Any] = {"exists": self.exists(kind), "path": str(self.path(kind))}
-            if entry["exists"]:
-                _, manifest = self._current(kind)
-                built = (self._artifacts / kind / MANIFEST).stat().st_mtime
-                entry |= {
-                    "rows": manifest["rows"],
-                    "bytes": sum(output["bytes"] for output in manifest["outputs"]),
-                    "built": datetime.fromtimestamp(built, UTC).isoformat(timespec="seconds"),
-                    "warnings": manifest["warnings"],
-                }
-                if kind != "corpus":
-                    entry["outdated"] = manifest["corpus_sha256"] != digest
-            found[kind] = entry
-        return found
+        return status_of(self)
 
     # Writing
 
@@ -182,7 +208,7 @@ class Store:
                 yield
 
     def sweep(self, *, wait: bool = True) -> bool:
-        """Remove what processes that were killed left behind.
+        """Remove what processes that were killed left behind, and builds that nobody keeps.
 
         Gives False if somebody publishes just now and `wait` is false: then nothing was done.
         """
@@ -219,11 +245,9 @@ class Store:
         with storage_errors(self.data_dir):
             for folder in (self._artifacts, self._staging):
                 folder.mkdir(parents=True, exist_ok=True)
-            root = self._staging / f"{kind}-{secrets.token_hex(6)}"
             with disk.locked(self._artifacts):
                 self._sweep()
-                root.mkdir()
-                owned = disk.lock(root)
+                root, owned = new_folder(self._staging, kind)
             try:
                 staging = Staging(root)
                 staging.output.mkdir()
@@ -234,67 +258,73 @@ class Store:
                 disk.unlock(owned)
 
     def _sweep(self) -> None:
-        """Remove half-made links, staging folders that nobody holds and artifacts without a link.
-
-        Only what has a name of our making: a folder called `artifacts` may hold other things too.
-        """
+        """Remove half-made links, staging folders that nobody holds, builds that nobody keeps."""
         names = [(self.data_dir, name) for kind in KINDS.values() for name in kind.links]
         for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
             for link in home.glob(f".{name}.????????"):
                 if link.is_symlink():
                     link.unlink()
-        for folder in self._staging.iterdir():
-            if not _STAGED.fullmatch(folder.name):
-                continue
-            try:
-                held = disk.lock(folder, wait=False)
-            except (BlockingIOError, FileNotFoundError, NotADirectoryError):
-                continue
+        remove_left_behind(self._staging)
+        for folder in self.builds.unwanted(self.pins.held()):
             shutil.rmtree(folder, ignore_errors=True)
-            disk.unlock(held)
-        current = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
-        for folder in self._artifacts.iterdir():
-            if _has_our_name(folder.name) and folder.name not in current:
-                shutil.rmtree(folder, ignore_errors=True)
         self._publications.sweep()
 
     def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
 
-        Its manifest must be there: it is what tells a whole artifact. Gives the artifact's folder.
+        Its manifest must be there: it is what tells a whole artifact. What it replaces is kept, as
+        many builds as there may be. Gives the artifact's folder.
         """
         with storage_errors(self.data_dir), disk.locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             # Once more, now that nobody else publishes: another run may have been faster.
             self.refuse_to_overwrite(kind, force=force)
             disk.sync_all(output)
-            link = self._artifacts / kind
-            old = self._artifacts / os.readlink(link) if link.is_symlink() else None
             folder = self._artifacts / f"{kind}-{digest}"
             if folder.exists():
                 # The same content once more; the old copy may be why it was made again.
                 folder = self._artifacts / f"{kind}-{digest}-{secrets.token_hex(4)}"
-            if old is not None:
-                self._publications.keep_outcome(kind, old)
+            self._keep_current(kind)
             self._publications.publish(kind, self.path(kind), folder.name)
             output.rename(folder)
-            for name in KINDS[kind].links:
-                disk.point(self.data_dir / name, _text_of(kind, name))
-            disk.sync(self._artifacts)
-            disk.point(link, folder.name)
-            disk.sync(self._artifacts)
-            disk.sync(self.data_dir)
-            if old is not None and old.exists():
+            self._point(kind, folder.name)
+            for build in self.builds.surplus(kind, self._keep_builds):
+                self.builds.give_up(build.id)
+            for number, unwanted in enumerate(self.builds.unwanted(self.pins.held())):
                 # Out of sight first: nobody finds half of it.
-                gone = staging.root / f"replaced-{kind}"
-                old.rename(gone)
+                unwanted.rename(staging.root / f"replaced-{kind}-{number}")
         return folder
 
+    def bring_back(self, kind: str, build: str) -> str | None:
+        """Make a build that is there, and pinned, the current one; the one it replaces is kept.
 
-def _has_our_name(name: str) -> bool:
-    """Whether an artifact may be called so: nobody else's folder has the name of a kind."""
-    found = _PUBLISHED.fullmatch(name)
-    return found is not None and found[1] in KINDS
+        Gives that one's name; None if somebody was faster, or there was none.
+        """
+        with self.locked():
+            before = self.builds.current(kind)
+            if before == build:
+                return None
+            self._refuse_foreign(kind)
+            self._keep_current(kind)
+            self._point(kind, build)
+            self.builds.give_up(build)
+            return before
+
+    def _keep_current(self, kind: str) -> None:
+        """Keep the current build of a kind, which is about to be replaced, and who published it."""
+        name = self.builds.current(kind)
+        if name is not None:
+            self._publications.keep_outcome(kind, self._artifacts / name)
+            self.builds.keep(name)
+
+    def _point(self, kind: str, build: str) -> None:
+        """Make a build the current one, in one rename."""
+        for name in KINDS[kind].links:
+            disk.point(self.data_dir / name, _text_of(kind, name))
+        disk.sync(self._artifacts)
+        disk.point(self._artifacts / kind, build)
+        disk.sync(self._artifacts)
+        disk.sync(self.data_dir)
 
 
 def _text_of(kind: str, name: str) -> str:

@@ -136,7 +136,8 @@ def _staged(cluster: Cluster) -> list[str]:
     if artifacts.is_dir():
         links = {os.readlink(path) for path in artifacts.iterdir() if path.is_symlink()}
         folders = (path for path in artifacts.iterdir() if not path.is_symlink() and path.is_dir())
-        found += [path.name for path in folders if path.name not in {*links, ".outcomes"}]
+        found += [path.name for path in folders if path.name not in {*links, ".outcomes", ".pins"}]
+        found += [path.name for path in artifacts.glob(".pins/*")]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,12 @@ import pyarrow.parquet as pq
 
 import mindcorpus
 from mindcorpus.job_requests import MergeRequest
+from mindcorpus.limits import KEEP_BUILDS
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.progress import Cancellation, Reporter, silent
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.storage.builds import kind_of_build
 from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
 
@@ -166,10 +169,16 @@ def published(data_dir: Path) -> list[str]:
 
 
 def nothing_left(data_dir: Path) -> None:
-    """Check that no run left anything but its artifacts."""
+    """Check that no run left anything but its artifacts, and those that it replaced and kept."""
     assert list((data_dir / "staging").iterdir()) == []
-    kinds = [path for path in (data_dir / "artifacts").iterdir() if path.is_symlink()]
-    assert len(list((data_dir / "artifacts").iterdir())) == 2 * len(kinds)
+    left = [path for path in (data_dir / "artifacts").iterdir() if path.name != ".pins"]
+    links = [path for path in left if path.is_symlink()]
+    folders = sorted(path.name for path in left if not path.is_symlink())
+    assert folders == sorted(os.readlink(link) for link in links)
+    for kind in {kind_of_build(name) for name in folders}:
+        assert len([name for name in folders if kind_of_build(name) == kind]) <= 1 + KEEP_BUILDS
+    assert Store(data_dir).pins.held() == frozenset()
+    assert not list((data_dir / "artifacts").glob(".pins/*"))
     assert not [path for path in data_dir.iterdir() if path.name.startswith(".")]
 
 

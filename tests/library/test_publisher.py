@@ -55,11 +55,17 @@ def published(data_dir: Path) -> str | None:
 
 
 def clean(data_dir: Path) -> None:
-    """Check that nothing is left but the artifact, its link and the note of who published it."""
+    """Check that nothing is left but the artifact, its link and the note of who published it.
+
+    And the one build that was replaced last, if any, which is kept.
+    """
     Store(data_dir).sweep()
     assert list((data_dir / "staging").iterdir()) == []
     left = {path.name for path in (data_dir / "artifacts").iterdir()}
     link = data_dir / "artifacts/corpus"
+    kept = Store(data_dir).builds.kept("corpus")
+    assert len(kept) <= 1
+    left -= {name for build in kept for name in (build.id, f".kept.{build.id}")}
     wanted = {".corpus.publisher", ".corpus.draft", ".outcomes"}
     assert left - wanted == ({"corpus", os.readlink(link)} if link.is_symlink() else set())
 

@@ -61,7 +61,7 @@ def test_the_paths_users_know_lead_to_the_artifacts(sample: Made) -> None:
     visible = {name for kind in EXPECTED.values() for name in kind.links}
     assert entries(sample.data_dir) == {*visible, "artifacts", "staging"}
     assert entries(sample.data_dir / "staging") == set()
-    assert len(entries(sample.data_dir / "artifacts")) == 2 * len(EXPECTED)
+    assert len(entries(sample.data_dir / "artifacts") - {".pins"}) == 2 * len(EXPECTED)
 
 
 def test_a_data_folder_may_be_moved(copied: Path, tmp_path: Path) -> None:
@@ -70,12 +70,21 @@ def test_a_data_folder_may_be_moved(copied: Path, tmp_path: Path) -> None:
     assert len(read_json(moved / f"{NAME}.json")) == KEPT
 
 
-def test_replacing_leaves_one_artifact_a_kind_and_no_left_overs(copied: Path) -> None:
-    before = entries(copied / "artifacts")
-    again(copied)
-    after = entries(copied / "artifacts")
-    assert len(after) == len(before)
-    assert before & after == set(EXPECTED)
+def test_replacing_keeps_one_build_a_kind_and_no_left_overs(copied: Path) -> None:
+    held: list[dict[str, str]] = []
+    for _ in range(3):
+        before = {kind: os.readlink(copied / "artifacts" / kind) for kind in EXPECTED}
+        held.append(digests(copied / "artifacts/corpus"))
+        again(copied)
+        if len(held) == 1:
+            first = before
+        now = {kind: os.readlink(copied / "artifacts" / kind) for kind in EXPECTED}
+        links = {f".kept.{build}": build for build in first.values()}
+        assert entries(copied / "artifacts") == {
+            *(".pins", *EXPECTED, *links, *links.values(), *now.values())
+        }
+    # The same content once more took nobody's place: what was there before it is still kept.
+    assert digests(copied / "artifacts" / first["corpus"]) == held[0]
     assert entries(copied / "staging") == set()
     assert verify(copied) == []
     assert {record["source"] for record in read_json(copied / f"{NAME}.json")} == {"TRACE"}
@@ -88,7 +97,8 @@ def test_the_same_corpus_once_more_is_published_too(copied: Path) -> None:
     assert digests(copied / "artifacts/corpus") == held
     merge_sample(copied, force=True)
     assert digests(copied / "artifacts/corpus") == held
-    assert len(entries(copied / "artifacts")) == 2 * len(EXPECTED)
+    # What it replaced has the same content, or should have: it is not kept.
+    assert len(entries(copied / "artifacts") - {".pins"}) == 2 * len(EXPECTED)
 
 
 def test_nothing_is_replaced_without_force(copied: Path) -> None:
@@ -207,10 +217,17 @@ def test_the_next_run_sweeps_what_a_killed_one_left(copied: Path) -> None:
     # Killed while a link was being made.
     (copied / "artifacts/.corpus.01234567").symlink_to("corpus-0123456789abcdef")
     (copied / f".{NAME}.json.01234567").symlink_to("nowhere")
+    (copied / "artifacts/.kept.corpus-fedcba9876543210").symlink_to("corpus-fedcba9876543210")
+    (copied / "artifacts/.pins/0123456789abcdef").write_text(
+        '{"names": ["corpus-0123456789abcdef"]}'
+    )
+    kept = os.readlink(copied / "artifacts/corpus")
     merge_sample(copied, sources=("TRACE",), force=True)
     assert entries(copied / "staging") == set()
+    assert entries(copied / "artifacts/.pins") == set()
     assert foreign.is_dir()
-    assert len(entries(copied / "artifacts")) == 2 * len(EXPECTED) + 1
+    found = entries(copied / "artifacts") - {".pins", foreign.name, kept, f".kept.{kept}"}
+    assert len(found) == 2 * len(EXPECTED)
     assert not [name for name in entries(copied) if name.startswith(".")]
     assert verify(copied) == []
 

@@ -40,29 +40,34 @@ def listed(store: Store, kind: str) -> list[dict[str, Any]]:
     if not store.exists(kind):
         return []
     with open_artifact(store, kind) as artifact:
-        found = [
-            {
-                "path": file.path,
-                "folder": False,
-                "bytes": file.bytes,
-                "sha256": file.sha256,
-                "rows": file.rows,
-                "media_type": file.media_type,
-            }
-            for file in artifact.files.values()
-        ]
-        found += [
-            {
-                "path": name,
-                "folder": True,
-                "bytes": len(ArchiveBytes(artifact, name, files)),
-                "sha256": None,
-                "rows": None,
-                "media_type": _ARCHIVE,
-            }
-            for name in KINDS[kind].links
-            if (files := artifact.below(name))
-        ]
+        return files_of(artifact, kind)
+
+
+def files_of(artifact: Artifact, kind: str) -> list[dict[str, Any]]:
+    """List what of an artifact can be downloaded, and from where."""
+    found = [
+        {
+            "path": file.path,
+            "folder": False,
+            "bytes": file.bytes,
+            "sha256": file.sha256,
+            "rows": file.rows,
+            "media_type": file.media_type,
+        }
+        for file in artifact.files.values()
+    ]
+    found += [
+        {
+            "path": name,
+            "folder": True,
+            "bytes": len(ArchiveBytes(artifact, name, files)),
+            "sha256": None,
+            "rows": None,
+            "media_type": _ARCHIVE,
+        }
+        for name in KINDS[kind].links
+        if (files := artifact.below(name))
+    ]
     return [{**file, "url": url_for("api.download", path=file["path"])} for file in found]
 
 

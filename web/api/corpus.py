@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 from flask import Response, jsonify
 
-from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.errors import NoCorpusError, SettingsError
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
 from web.api.answers import no_corpus
@@ -19,7 +16,6 @@ from web.errors import RecordNotFoundError
 from web.services import services
 
 # mindcorpus.corpus.reader is imported late: it loads pyarrow.
-_Value = TypeVar("_Value")
 
 
 @api.get("/sources")
@@ -62,9 +58,8 @@ def list_records(query: RecordsQuery) -> Response:
     """Give a page of the records that match all of the filters."""
     from mindcorpus.corpus.reader import browse
 
-    store = Store(services().settings.data_dir)
     try:
-        page = _of_one_corpus(store, lambda: browse(store.data_dir, **dict(query)))
+        page = browse(services().settings.data_dir, **dict(query))
     except NoCorpusError:
         return no_corpus(404)
     return jsonify(
@@ -76,35 +71,14 @@ def list_records(query: RecordsQuery) -> Response:
 @view("read", "Show a record and where it came from", RecordWithLineage, problems=(404,))
 def show_record(row: int) -> Response:
     """Show the record of a row, with its source file, revision and licence."""
-    from mindcorpus.corpus.reader import browse, lineage
-
-    store = Store(services().settings.data_dir)
-
-    def read() -> tuple[dict[str, Any], dict[str, Any]] | None:
-        found = browse(store.data_dir, offset=row, limit=1).records
-        return (found[0], lineage(store.data_dir, row)) if found else None
+    from mindcorpus.corpus.reader import record
 
     try:
-        found = _of_one_corpus(store, read)
+        found, origin = record(services().settings.data_dir, row)
     except NoCorpusError:
         return no_corpus(404)
-    if found is None:
+    except SettingsError:
         raise RecordNotFoundError(
             f"the corpus has no row {row}", hint="Rows count from 0; /records shows them."
-        )
-    record, origin = found
-    return jsonify({"record": record, "lineage": origin})
-
-
-def _of_one_corpus(store: Store, read: Callable[[], _Value]) -> _Value:
-    """Read from the corpus; once more if a merge replaced it meanwhile."""
-    while True:
-        folder = store.folder("corpus")
-        try:
-            value = read()
-        except (FileNotFoundError, CorruptArtifactError):
-            if folder.exists():
-                raise
-            continue
-        if store.folder("corpus") == folder:
-            return value
+        ) from None
+    return jsonify({"record": found, "lineage": origin})

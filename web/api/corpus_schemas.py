@@ -43,6 +43,16 @@ class CorpusManifest(BaseModel):
     sources: list[MergedSource]
 
 
+class KeptBuild(BaseModel):
+    """A build that was replaced; a rollback makes it the current one again."""
+
+    build: str
+    rows: int | None = Field(description="Records in it; null where it is damaged.")
+    bytes: int | None
+    built: str | None
+    replaced: str
+
+
 class Corpus(BaseModel):
     """The corpus, if there is one, and the merge that is being made, if any."""
 
@@ -53,6 +63,8 @@ class Corpus(BaseModel):
     built: str | None
     warnings: list[str]
     manifest: CorpusManifest | None
+    build: str | None = Field(description="Its name among the builds of the corpus.")
+    kept: list[KeptBuild]
     job: Job | None
 
 
@@ -79,6 +91,8 @@ class PreparedFormat(BaseModel):
     built: str | None
     warnings: list[str]
     outdated: bool
+    build: str | None
+    kept: list[KeptBuild]
 
 
 class Prepared(BaseModel):
@@ -98,6 +112,16 @@ class PreparedExist(BaseModel):
 
 class PrepareAnswer(RootModel[PreparedExist | Job]):
     """The formats that exist, or the job that the same idempotency key made before."""
+
+
+class RollbackAnswer(BaseModel):
+    """What is current now, and what it replaced; null where it was current already."""
+
+    kind: KindName
+    build: str
+    replaced: str | None
+    rows: int
+    path: str
 
 
 class CatalogueSource(BaseModel):

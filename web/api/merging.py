@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from mindcorpus.job_requests import MergeBody, MergeRequest
+from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
@@ -31,7 +32,7 @@ def show_corpus() -> Response:
     """Tell of the corpus; `job` is the merge that is being made, or null."""
     here = services()
     store = Store(here.settings.data_dir)
-    found = store.status()["corpus"]
+    found, manifest = entry_of(store, "corpus")
     job = here.store.in_flight("merge")
     payload: dict[str, Any] = {
         "exists": found["exists"],
@@ -40,7 +41,9 @@ def show_corpus() -> Response:
         "bytes": found.get("bytes"),
         "built": found.get("built"),
         "warnings": found.get("warnings", []),
-        "manifest": _summary(store.manifest("corpus")) if found["exists"] else None,
+        "manifest": _summary(manifest) if manifest is not None else None,
+        "build": found.get("build"),
+        "kept": found["kept"],
         "job": job_in_flight(job),
     }
     return polled(payload, active=job is not None)

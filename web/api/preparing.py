@@ -47,6 +47,8 @@ def _formats(store: Store) -> dict[str, Any]:
             "built": entry.get("built"),
             "warnings": entry.get("warnings", []),
             "outdated": entry.get("outdated", False),
+            "build": entry.get("build"),
+            "kept": entry["kept"],
         }
         for kind, entry in status.items()
         if kind != "corpus"

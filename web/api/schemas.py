@@ -38,6 +38,19 @@ class PrepareBody(PrepareRequest):
         return self
 
 
+class RollbackBody(BaseModel):
+    """Which build is to be current again; named, so that a request sent twice is done once."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    build: str = Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[a-z0-9_-]+$",
+        description="One of those that `kept` names.",
+    )
+
+
 def _digits(value: object) -> object:
     # " 1", "+1" and "1.0" would do for pydantic; not for the document that clients are shown.
     if isinstance(value, str) and not re.fullmatch("-?[0-9]{1,16}", value):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -67,7 +68,13 @@ class Artifact:
             for path in known_as(kind, one["path"])
         ]
         self.files = {file.path: file for file in sorted(files, key=lambda file: file.path)}
-        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self.folder = folder
+        self._opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._let_go: Callable[[], None] = lambda: None
+
+    def keep_until_closed(self, let_go: Callable[[], None]) -> None:
+        """Call something when it is closed: it ends what keeps the folder from being removed."""
+        self._let_go = let_go
 
     def below(self, path: str) -> list[Download]:
         """Give the files of a folder, by path; none if it is no folder."""
@@ -76,7 +83,7 @@ class Artifact:
     def open(self, file: Download) -> int:
         """Open a file for reading, following no link; raises `CorruptArtifactError`."""
         *folders, name = file.inner.split("/")
-        opened = os.dup(self._folder)
+        opened = os.dup(self._opened)
         try:
             for folder in folders:
                 inside = os.open(folder, _FOLDER, dir_fd=opened)
@@ -101,7 +108,8 @@ class Artifact:
 
     def close(self) -> None:
         """Let go of the folder; what was opened stays open."""
-        os.close(self._folder)
+        os.close(self._opened)
+        self._let_go()
 
 
 def _corrupt(file: Download, what: str) -> CorruptArtifactError:
@@ -122,15 +130,14 @@ def known_as(kind: str, inner: str) -> Iterator[str]:
 
 
 def open_artifact(store: Store, kind: str) -> Artifact:
-    """Open the artifact of a kind that is published now; raises `NoCorpusError` if none is."""
-    while True:
-        folder = store.folder(kind)
-        try:
-            return Artifact(kind, folder)
-        except (FileNotFoundError, CorruptArtifactError):
-            # Replaced in this moment: then there is another.
-            if folder.exists():
-                raise
+    """Open the artifact of a kind that is published now; until it is closed, it stays.
+
+    Raises `NoCorpusError` if there is none, and `CorruptArtifactError`.
+    """
+    with ExitStack() as stack:
+        artifact = Artifact(kind, stack.enter_context(store.reading(kind)))
+        artifact.keep_until_closed(stack.pop_all().close)
+        return artifact
 
 
 def kind_of(path: str) -> str:

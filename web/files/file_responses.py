@@ -46,8 +46,7 @@ class FileBytes:
 class ArchiveBytes:
     """The files of a folder as a tar archive; closing it closes the artifact.
 
-    Where a new artifact replaces this one meanwhile, and files are gone before they were sent, it
-    breaks off: better no archive than one of two artifacts.
+    Until then the artifact stays, though another may replace it: all files are of this one.
     """
 
     def __init__(self, artifact: Artifact, path: str, files: Sequence[Download]) -> None:

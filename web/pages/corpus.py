@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,17 +44,19 @@ class Corpus:
 
 
 def read_corpus(read: Callable[[Corpus], _Value]) -> _Value:
-    """Read from the current corpus; once more if a merge replaced it meanwhile.
+    """Read from the corpus there is now; raises `NoCorpusError` and `CorruptArtifactError`."""
+    with reading_corpus() as corpus:
+        return read(corpus)
 
-    Raises `NoCorpusError`, and `CorruptArtifactError`.
+
+@contextmanager
+def reading_corpus() -> Iterator[Corpus]:
+    """Give the corpus there is now; it stays until the context ends, whoever replaces it.
+
+    Raises `NoCorpusError` and `CorruptArtifactError`.
     """
-    while True:
-        folder = Store(services().settings.data_dir).folder("corpus")
-        try:
-            return read(_open(folder))
-        except (FileNotFoundError, CorruptArtifactError):
-            if folder.exists():
-                raise
+    with Store(services().settings.data_dir).reading("corpus") as folder:
+        yield _open(folder)
 
 
 def whole_manifest(folder: Path) -> dict[str, Any]:

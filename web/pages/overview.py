@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +12,8 @@ from mindcorpus.report.charts import Chart, figures
 from mindcorpus.storage.kinds import KINDS as ARTIFACTS
 from mindcorpus.storage.kinds import MANIFEST
 from mindcorpus.storage.store import Store
-from web.api.artifacts import listed
+from web.api.artifacts import files_of
+from web.files.downloads import open_artifact
 from web.pages.blueprint import pages, show
 from web.pages.charts import charts_of
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
@@ -114,27 +114,18 @@ def overview() -> Response:
 
 def _shelf(store: Store, kind: str, title: str) -> Shelf | None:
     """Look at a kind of artifact; None if there is none."""
-    while True:
-        try:
-            folder = store.folder(kind)
-        except NoCorpusError:
-            return None
-        try:
+    try:
+        with open_artifact(store, kind) as artifact:
+            folder = artifact.folder
             manifest = whole_manifest(folder)
             built = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
-            outdated = kind != "corpus" and manifest["corpus_sha256"] != _digest(store)
-            return Shelf(kind, title, manifest, built, listed(store, kind), outdated=outdated)
-        except (CorruptArtifactError, OSError, KeyError) as error:
-            if folder.exists():
-                wrong = error.title if isinstance(error, CorruptArtifactError) else "is damaged"
-                return Shelf(kind, title, None, "", [], wrong=wrong)
-
-
-def _digest(store: Store) -> str:
-    try:
-        return hashlib.sha256((store.folder("corpus") / MANIFEST).read_bytes()).hexdigest()
+            outdated = kind != "corpus" and manifest["corpus_sha256"] != store.digest("corpus")
+            return Shelf(kind, title, manifest, built, files_of(artifact, kind), outdated=outdated)
     except NoCorpusError:
-        return ""
+        return None
+    except (CorruptArtifactError, OSError, KeyError) as error:
+        wrong = error.title if isinstance(error, CorruptArtifactError) else "is damaged"
+        return Shelf(kind, title, None, "", [], wrong=wrong)
 
 
 def _holdings() -> tuple[Holdings, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +14,7 @@ from mindcorpus.errors import SettingsError
 from web.access.session import REVEAL, is_secure
 from web.errors import RecordNotFoundError
 from web.pages.blueprint import pages, show
-from web.pages.corpus import Corpus, read_corpus
+from web.pages.corpus import Corpus, read_corpus, reading_corpus
 from web.pages.filters import sentence
 from web.pages.record_view import view_of
 from web.pages.records_query import Query, read_query
@@ -132,20 +133,19 @@ def export_records() -> Response:
     query, errors = read_query(request.args)
     if errors:
         return redirect(url_for("pages.records", **query.arguments()), 303)  # type: ignore[return-value]
-    # What is wrong with the filter is told before the first byte.
-    found = read_corpus(lambda corpus: _begin(corpus, query))
-    response = Response(stream_with_context(found), mimetype="application/jsonl")
+    with ExitStack() as stack:
+        corpus = stack.enter_context(reading_corpus())
+        # What is wrong with the filter is told before the first byte.
+        corpus.records.matching(query.filter())
+        lines = stream_with_context(_lines(corpus, query))
+        response = Response(lines, mimetype="application/jsonl")
+        # All of it is of this corpus, though a merge may replace it before the last line.
+        response.call_on_close(stack.pop_all().close)
     response.headers["Content-Disposition"] = 'attachment; filename="records.jsonl"'
     return response
 
 
-def _begin(corpus: Corpus, query: Query) -> Iterator[bytes]:
-    corpus.records.matching(query.filter())
-    return _lines(corpus, query)
-
-
 def _lines(corpus: Corpus, query: Query) -> Iterator[bytes]:
-    # If a new corpus replaces this one meanwhile it breaks off: better than a mixture.
     pending = bytearray()
     for found in corpus.records.each(query.filter(), list(query.words())):
         pending += orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)

@@ -97,6 +97,7 @@ def _prepare(
             name: {
                 "path": result.path.name,
                 "rows": result.rows,
+                "corpus_sha256": result.corpus_sha256,
                 "skipped": result.skipped,
                 "warnings": list(result.warnings),
                 "split": result.split,
