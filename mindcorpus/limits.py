@@ -1,8 +1,14 @@
 """How much is held, in memory at one time, whatever a file holds, and on the disk."""
 
-#: The longest raw record that is read, in bytes. A longer line is dropped and counted; in an array
-#: or CSV, where the next record cannot be found without it, it ends the reading.
+#: The longest raw record that is read, in bytes. A longer line, or row of Parquet, is dropped and
+#: counted; in an array or CSV, where the next record cannot be found without it, it ends the
+#: reading.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
+#: The most values of one raw record: a `[]` is three bytes of a file and seventy of memory.
+MAX_VALUES = 4 * 1024 * 1024
+#: Memory that decoding one batch of Parquet may take: what a file of a kilobyte decodes to is known
+#: only when it is decoded.
+DECODE_BYTES = 512 * 1024 * 1024
 #: Text that is gathered before it is written as a batch: the unit of memory for all who write and
 #: read rows. Eight times as much is twice the memory, and no faster.
 BATCH_BYTES = 1024 * 1024

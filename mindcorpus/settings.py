@@ -58,6 +58,17 @@ class Settings(BaseSettings):
         description="Hosts, addresses and networks, with commas, that sources may be fetched from"
         " though they are not public.",
     )
+    file_limit_gb: float = Field(
+        64.0, gt=0, description="What one source file may decode to, in GiB."
+    )
+    expansion_limit: int = Field(
+        200,
+        ge=1,
+        description="How many times its own size a file may decode to, if that is over 256 MiB.",
+    )
+    job_limit_gb: float = Field(
+        256.0, gt=0, description="What a merge may decode, and what it may write, each in GiB."
+    )
     system_prompt: str = Field(
         SYSTEM_PROMPT, min_length=1, description="System message of each OpenAI example."
     )

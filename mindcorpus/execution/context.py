@@ -25,7 +25,7 @@ class JobContext:
         tasks: Sequence[Task],
         items: Sequence[str],
         total: int,
-        finished: Finished = lambda _task: None,
+        finished: Finished = lambda _task, _result: None,
         rows_total: int | None = None,
     ) -> list[Any]:
         """Run tasks, reporting under each one's item; errors stand among the results."""
@@ -45,7 +45,7 @@ class JobContext:
         tasks: Sequence[Task],
         items: Sequence[str],
         total: int,
-        finished: Finished = lambda _task: None,
+        finished: Finished = lambda _task, _result: None,
         rows_total: int | None = None,
     ) -> list[Any]:
         """Run tasks as `try_all` does, and raise the first error among the results."""

@@ -10,7 +10,6 @@ held at the fork is ever asked for.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import pickle
@@ -23,9 +22,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import pyarrow as pa
-
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
+from mindcorpus.execution.memory import keep_memory
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.progress import Cancellation
 from mindcorpus.remedies import LessMemory
@@ -35,8 +33,8 @@ _BEAT = 0.1  # seconds between progress messages of a worker, and between looks 
 Heard = Callable[[int, int, int], None]
 """Called with a task's index and the rows and bytes it has done since the last call."""
 
-Finished = Callable[[int], None]
-"""Called with a task's index when it has ended well."""
+Finished = Callable[[int, Any], None]
+"""Called with a task's index and result when it has ended well; what it raises stops everything."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class WorkerPool:
         tasks: Sequence[Task],
         heard: Heard,
         cancel: Cancellation,
-        finished: Finished = lambda _task: None,
+        finished: Finished = lambda _task, _result: None,
     ) -> list[Any]:
         """Run all tasks, started in their order; give their results in that order.
 
@@ -100,7 +98,7 @@ class WorkerPool:
         except MindcorpusError as error:
             return error
         beat.flush()
-        finished(at)
+        finished(at, result)
         return result
 
     def _run_there(
@@ -134,7 +132,7 @@ class WorkerPool:
                     raise value
                 results[at] = value
                 if kind == "done":
-                    finished(at)
+                    finished(at, value)
                 if tasks[at].heavy and waiting:
                     pool.remove(worker)
                     worker.stop()
@@ -231,7 +229,7 @@ def serve(line: Connection) -> None:
     # would go through all rows of a batch again and again, which hold no cycles.
     gc.freeze()
     gc.disable()
-    _keep_memory()
+    keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         beat = _Beat(lambda rows, size: line.send(("progress", (rows, size))))
         while True:
@@ -254,16 +252,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:  # noqa: BLE001 - whatever pickle meets, the parent must hear of the error
         return RuntimeError(f"{type(error).__name__} in a worker process")
     return error
-
-
-def _keep_memory() -> None:
-    """Keep freed memory for the next batch instead of giving it back and faulting it in again.
-
-    Batches come and go by the hundred; without this, reading Parquet took twice as long.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        trim_threshold, mmap_threshold = -1, -3
-        mallopt(trim_threshold, 64 << 20)
-        mallopt(mmap_threshold, 4 << 20)

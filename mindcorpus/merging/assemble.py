@@ -73,6 +73,9 @@ def assemble(
     saved = verdicts.save(staging.scratch)
 
     planned = [part for part in _planned(parts, verdicts.stays) if part.kept]
+    # As many bytes as the indexes say, not one more, go into these files; Parquet takes less.
+    size = sum(part.json_bytes + part.csv_bytes for part in planned)
+    part_set.budgets.check_job(size, "what the merge writes")
     json_path, csv_path = staging.output / f"{CORPUS}.json", staging.output / f"{CORPUS}.csv"
     json_regions = lay_out(json_path, b"", [part.json_bytes for part in planned], JSON_END)
     csv_regions = lay_out(csv_path, CSV_HEADER, [part.csv_bytes for part in planned], b"")
@@ -93,7 +96,7 @@ def assemble(
         OrderedHash(csv_path, csv_regions) as csv_seal,
     ):
 
-        def finished(task: int) -> None:
+        def finished(task: int, _result: Any) -> None:
             if task >= len(first):
                 json_seal.complete(task - len(first))
                 csv_seal.complete(task - len(first))

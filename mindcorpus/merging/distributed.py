@@ -25,6 +25,7 @@ from mindcorpus.merging.read_sources import part_job, shards_of
 from mindcorpus.merging.shards import ShardRef, SourceFiles
 from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
 from mindcorpus.settings import Settings
+from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.fetching import fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
@@ -84,6 +85,7 @@ def make_parts(
     # Its key is whose it is that found the files. While workers of two releases run, that is not
     # always who makes the part: each finds what its own code made, and no other.
     code = made_by(source, stages)[:8]
+    budgets = Budgets.of(settings)
     total = found.size
     reading = _Reading(source.name, total, report, cancel)
     parts: list[Part] = []
@@ -95,12 +97,15 @@ def make_parts(
             if not local:
                 known = hosts or HostVerdicts()
                 local = _open(source, request, found, shards, settings, report, cancel, known)
-            build = _Build(source, stages, local[shard.file], shard.number, reading.tick)
+            opened = local[shard.file]
+            budget = budgets.of_shard(opened.file.size, len(opened.shards))
+            build = _Build(source, stages, opened, shard.number, budget, reading.tick)
             with _blaming(source.name, first=shard.number == 0):
                 part = stored.make(name, build)
         else:
             reading.tick(part.rows, found.size_of(shard))
         parts.append(part)
+        budgets.check_job(sum(each.spent for each in parts))
     reading.report()
     return parts
 
@@ -130,7 +135,7 @@ def merge_parts(
     store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
-    found = PartSet(catalog)
+    found = PartSet(catalog, Budgets.of(settings))
     absent = []
     for name in catalog.names:
         outcome = outcomes[name]
@@ -244,11 +249,13 @@ class _Build:
     stages: tuple[RecordStage, ...]
     opened: _Opened
     number: int
+    budget: Budget
     tick: Tick
 
     def __call__(self, target: Path) -> Part:
         file, shard = self.opened.file, self.opened.shards[self.number]
-        part = build_part(part_job(self.source, file, shard, self.stages, target), self.tick)
+        job = part_job(self.source, file, shard, self.stages, self.budget, target)
+        part = build_part(job, self.tick)
         if self.opened.changed:
             # Kept under the name of the bytes that were hashed, it would be found again for days.
             raise _changed(self.source, file)

@@ -19,6 +19,7 @@ from mindcorpus.merging.read_sources import read_sources
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
+from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Catalog
 from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
@@ -71,7 +72,10 @@ def merge(
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
         write_locks(fetched_sources.fetched, store, new_only=True)
-        found = read_sources(catalog, fetched_sources, stages.of_records, staging.scratch, context)
+        budgets = Budgets.of(settings)
+        found = read_sources(
+            catalog, fetched_sources, stages.of_records, budgets, staging.scratch, context
+        )
         return publish_corpus(
             request, catalog, found, fetched_sources.absent, store, staging, context
         )

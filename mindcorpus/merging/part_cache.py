@@ -92,6 +92,7 @@ class PartCache:
             index=target.with_suffix(".index.parquet"),
             records=target.with_suffix(".arrow"),
             first_drop=None if first is None else Drop(*first),
+            spent=facts["spent"],
         )
 
     def make(self, key: str, build: Callable[[Path], Part]) -> Part:
@@ -103,6 +104,7 @@ class PartCache:
                 "rows_read": part.rows_read,
                 "kept": part.kept,
                 "first_drop": part.first_drop,
+                "spent": part.spent,
             }
             (staging.output / _FACTS).write_text(json.dumps(facts))
             for path in (*staging.output.iterdir(), staging.output):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mindcorpus.corpus.lineage import PartOrigin
 from mindcorpus.errors import DataError, MindcorpusError
 from mindcorpus.merging.parts import Part
+from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched, FetchedFile
 
@@ -17,8 +18,9 @@ FileParts = tuple[FetchedFile, Sequence[Part]]
 class PartSet:
     """The parts of a merge, source by source, as they were accepted."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, budgets: Budgets) -> None:
         self._catalog = catalog
+        self.budgets = budgets
         self.origins: list[PartOrigin] = []
         self.parts: list[Part] = []
         self.inputs: dict[str, Fetched] = {}
@@ -31,8 +33,17 @@ class PartSet:
         self.failures.setdefault(source, error)
 
     def accept(self, fetched: Fetched, files: Sequence[FileParts]) -> None:
-        """Take all parts of a source; one that keeps no record fails instead."""
+        """Take all parts of a source; one that keeps no record fails instead, as one over a budget.
+
+        Raises `DataError` if all sources together decode to more than a merge may.
+        """
         source = self._catalog[fetched.source]
+        try:
+            for file, of_file in files:
+                self.budgets.check_file(file.path, file.size, [part.spent for part in of_file])
+        except DataError as error:
+            self.fail(source.name, error)
+            return
         parts = [part for _, of_file in files for part in of_file]
         if not any(part.kept for part in parts):
             self.fail(source.name, _nothing_kept(source, parts))
@@ -55,6 +66,7 @@ class PartSet:
                 self.parts.append(part)
                 first_row += part.rows
         self.inputs[source.name] = fetched
+        self.budgets.check_job(sum(part.spent for part in self.parts))
 
 
 def _nothing_kept(source: Source, parts: Sequence[Part]) -> DataError:

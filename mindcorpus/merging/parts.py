@@ -22,6 +22,7 @@ from mindcorpus.corpus.lineage import written_changes
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.records import is_blank, measure
 from mindcorpus.sources.adapters import Adapter, Kept
+from mindcorpus.sources.budgets import Budget, Meter
 from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.stages.base import Record, RecordStage
 
@@ -81,6 +82,7 @@ class PartJob:
     adapter: Adapter
     stages: tuple[RecordStage, ...]
     """In the order in which they look at each record."""
+    budget: Budget
     target: Path
 
 
@@ -98,11 +100,14 @@ class Part:
     """Arrow stream with the columns of `RECORDS`."""
     first_drop: Drop | None
     """The first row that gave no record, to tell why a whole source gave none."""
+    spent: int
+    """Bytes that count against the budgets of its file and of the merge."""
 
 
 def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
     """Read a shard and write its part. Raises `DataError` where the file cannot be read on."""
     rows = 0
+    meter = Meter(job.budget, job.shard.file)
 
     def count(new: int, size: int) -> None:
         nonlocal rows
@@ -119,23 +124,32 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
         pa.OSFile(str(records_path), "wb") as records_file,
         pa.ipc.new_stream(records_file, RECORDS, options=_COMPRESSED) as records_stream,
     ):
-        gathered = _Gathered(job, schema, records_stream, index_file)
-        for outcome in job.adapter(read_rows(job.shard, count)):
+        gathered = _Gathered(job, schema, records_stream, index_file, meter)
+        for outcome in job.adapter(read_rows(job.shard, count, meter)):
             gathered.add(outcome)
         gathered.flush_index()
         gathered.flush_records()
     if not job.adapter.whole_file:
         assert gathered.rows_read == rows, "a row was read that nobody accounts for"
     return Part(
-        rows, gathered.rows_read, gathered.kept, index_path, records_path, gathered.first_drop
+        rows,
+        gathered.rows_read,
+        gathered.kept,
+        index_path,
+        records_path,
+        gathered.first_drop,
+        meter.spent,
     )
 
 
 class _Gathered:
     """Outcomes on their way to disk."""
 
-    def __init__(self, job: PartJob, schema: Any, records_stream: Any, index_file: Any) -> None:
+    def __init__(
+        self, job: PartJob, schema: Any, records_stream: Any, index_file: Any, meter: Meter
+    ) -> None:
         self._job = job
+        self._meter = meter
         self._schema = schema
         self._no_facts = (None,) * (len(schema) - len(INDEX))
         self._frame = Frame(job.source, job.type)
@@ -253,6 +267,7 @@ class _Gathered:
     def flush_records(self) -> None:
         """Write the records that are gathered."""
         if self._records:
+            self._meter.given(self._bytes)
             columns = [texts(column) for column in zip(*self._records, strict=True)]
             self._records_stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
             self._records.clear()

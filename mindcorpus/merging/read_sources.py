@@ -12,6 +12,7 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
 from mindcorpus.merging.part_set import FileParts, PartSet
 from mindcorpus.merging.parts import Part, PartJob, build_part
+from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import SUFFIXES, Catalog, Source
 from mindcorpus.sources.fetching import FetchedSources
 from mindcorpus.sources.files import Fetched, FetchedFile, remove_damaged, verify
@@ -38,23 +39,33 @@ def shards_of(source: Source, file: FetchedFile) -> list[Shard]:
 
 
 def part_job(
-    source: Source, file: FetchedFile, shard: Shard, stages: tuple[RecordStage, ...], target: Path
+    source: Source,
+    file: FetchedFile,
+    shard: Shard,
+    stages: tuple[RecordStage, ...],
+    budget: Budget,
+    target: Path,
 ) -> PartJob:
     """Tell how a shard is made into a part at `target` (a path without ending)."""
     entry = next((entry for entry in source.files if entry.path == file.path), None)
     tags = (*source.tags, *(entry.tags if entry else ()))
-    return PartJob(shard, source.name, source.type, tags, source.build_adapter(), stages, target)
+    adapter = source.build_adapter()
+    return PartJob(shard, source.name, source.type, tags, adapter, stages, budget, target)
 
 
 def read_sources(
     catalog: Catalog,
     fetched_sources: FetchedSources,
     stages: tuple[RecordStage, ...],
+    budgets: Budgets,
     scratch: Path,
     context: JobContext,
 ) -> PartSet:
-    """Read all files; a source that fails does not keep the others from being read."""
-    found = PartSet(catalog)
+    """Read all files; a source that fails does not keep the others from being read.
+
+    Raises `DataError` as soon as all together decode to more than a merge may.
+    """
+    found = PartSet(catalog, budgets)
     for name, error in fetched_sources.failures.items():
         found.fail(name, error)
     tasks: list[Task] = []
@@ -62,7 +73,8 @@ def read_sources(
     files: list[list[_Shards]] = []
     for fetched in fetched_sources.fetched:
         try:
-            planned, made = _plan(catalog[fetched.source], fetched, stages, len(tasks), scratch)
+            source = catalog[fetched.source]
+            planned, made = _plan(source, fetched, stages, budgets, len(tasks), scratch)
         except DataError as error:
             # All of a source or nothing: half of one would look like a whole one.
             found.fail(fetched.source, error)
@@ -71,7 +83,14 @@ def read_sources(
         tasks += made
         items += [fetched.source] * len(made)
     size = sum(each.file.size for planned in files for each in planned)
-    results = context.try_all("read", tasks, items, size)
+    spent = 0
+
+    def finished(_task: int, result: Part | FetchedFile) -> None:
+        nonlocal spent
+        spent += result.spent if isinstance(result, Part) else 0
+        budgets.check_job(spent)
+
+    results = context.try_all("read", tasks, items, size, finished)
     for each in (each for planned in files for each in planned):
         # Only now: while others ran, one of them might have been about to open it.
         if each.check is not None and isinstance(results[each.check], WrongBytesError):
@@ -91,6 +110,7 @@ def _plan(
     source: Source,
     fetched: Fetched,
     stages: tuple[RecordStage, ...],
+    budgets: Budgets,
     first: int,
     scratch: Path,
 ) -> tuple[list[_Shards], list[Task]]:
@@ -98,9 +118,11 @@ def _plan(
     tasks: list[Task] = []
     for file in fetched.files:
         began = first + len(tasks)
-        for number, shard in enumerate(shards_of(source, file)):
+        cut = shards_of(source, file)
+        budget = budgets.of_shard(file.size, len(cut))
+        for number, shard in enumerate(cut):
             target = scratch / f"part-{began + number:05d}"
-            job = part_job(source, file, shard, stages, target)
+            job = part_job(source, file, shard, stages, budget, target)
             tasks.append(Task(build_part, job))
         shards = range(began, first + len(tasks))
         check = None

@@ -191,7 +191,7 @@ class _Prepare:
                 for name, files in plan.files.items()
             }
 
-            def finished(task: int) -> None:
+            def finished(task: int, _result: Any) -> None:
                 for each in (each for found in followers.values() for each in found):
                     each.complete(task)
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from mindcorpus.records import is_blank
+from mindcorpus.sources.patterns import compiled, cut_at
 from mindcorpus.sources.readers import Drop, Row
 
 _FORBID: dict[str, Any] = {"extra": "forbid"}
@@ -177,9 +178,14 @@ class Columns(_RowAdapter):
     input_fallback: str | None = None
     """Used where `input` is blank, unless it begins with `input_fallback_unless`."""
     input_fallback_unless: str | None = None
-    cut_response_at: re.Pattern[str] | None = None
-    """A regular expression; what it matches, and all behind it, is cut off and counted."""
+    cut_response_at: str | None = None
+    """A regular expression of RE2, which takes no longer for a text than the text is long; what it
+    matches, and all behind it, is cut off and counted."""
     drop_if_response_holds: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.cut_response_at is not None:
+            compiled(self.cut_response_at)
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         """Make the record of one row, or raise `_Wrong`."""
@@ -190,8 +196,8 @@ class Columns(_RowAdapter):
         changed = ""
         if self.response is not None:
             response = _text(row, self.response)
-            if self.cut_response_at and (found := self.cut_response_at.search(response)):
-                response = response[: found.start()]
+            if self.cut_response_at and (cut := cut_at(self.cut_response_at, response)) is not None:
+                response = response[:cut]
                 changed = "run-on-cut"
             if is_blank(response):
                 raise _Wrong("blank-response")

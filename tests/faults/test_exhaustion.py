@@ -22,8 +22,8 @@ def test_out_of_memory_ends_the_job_and_not_the_worker(build: Build) -> None:
     cluster, watcher = build(memory_limit_mb="1100")
     rows = fill(cluster.data_dir, "beta", megabytes=1)
     huge = cluster.data_dir / "huge.json"
-    # One record, within what a record may be, but of very many values.
-    huge.write_bytes(b'[{"a": "b", "q": [' + b"{}," * (14 * MIB) + b"{}]}]")
+    # One record, within what a record may be, but of very many words.
+    huge.write_bytes('[{"a": "é", "q": "é'.encode() + b" ab" * (18 * MIB) + b'"}]')
     job = cluster.merge("alpha", paths={"alpha": str(huge)})
     ended = assert_sound(cluster, watcher, [job])[job.id]
     assert ended.state == "failed"

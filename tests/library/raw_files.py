@@ -13,9 +13,11 @@ import pytest
 import mindcorpus
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.sources.adapters import Adapter, Kept
+from mindcorpus.sources.budgets import Budget, Meter
 from mindcorpus.sources.catalog import SUFFIXES, Source
 from mindcorpus.sources.readers import Drop, Row, plan_shards, read_rows
 
+ENOUGH = Budget(1 << 40, "file_limit_gb")
 SAMPLE = Path(mindcorpus.__file__).parent / "sample"
 SHARED = Path(__file__).parents[3] / "shared"
 HUB = SHARED / "hub" / "datasets"
@@ -36,7 +38,7 @@ def read(path: Path, format_: str = "") -> list[Row | Drop]:
 
     for shard in plan_shards(path, path.name, format_ or SUFFIXES[path.suffix]):
         first = len(found)
-        for row in read_rows(shard, tick):
+        for row in read_rows(shard, tick, Meter(ENOUGH, path.name)):
             assert row.number == len(found) - first
             found.append(row._replace(number=len(found)))
         assert heard == len(found)

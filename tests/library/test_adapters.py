@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -68,7 +67,7 @@ def test_the_input_falls_back_unless_the_other_column_says_nothing() -> None:
 
 
 def test_a_run_on_response_is_cut_and_counted() -> None:
-    adapter = Columns(input="q", response="a", cut_response_at=re.compile(r"\n\d+,You are"))
+    adapter = Columns(input="q", response="a", cut_response_at=r"\n\d+,You are")
     assert one(adapter, {"q": "q", "a": "good\n12,You are …\n13,You are"}) == Kept(
         0, "q", "good", changed="run-on-cut"
     )
@@ -230,7 +229,7 @@ ADAPTERS: list[Adapter] = [
         response="a",
         rejected_response="x",
         input_fallback="a.q",
-        cut_response_at=re.compile("x"),
+        cut_response_at="x",
         tag_columns=(TagColumn("x", until="/", values={"1": ("one",)}, strict=True),),
     ),
     Columns(input="q.a", tag_columns=(TagColumn("x", prefix="p:"), TagColumn("q.q"))),

@@ -38,7 +38,7 @@ def build(text: str = "records", first_drop: Drop | None = None) -> Callable[[Pa
         index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
         index.write_text("index")
         records.write_text(text)
-        return Part(3, 3, 2, index, records, first_drop)
+        return Part(3, 3, 2, index, records, first_drop, 90)
 
     return write
 
@@ -202,7 +202,7 @@ def test_a_part_is_named_after_all_code_that_may_have_made_it(tmp_path: Path) ->
     names = {"as it is": name_in(code, catalog)}
     # What reads, adapts and encodes, and what these import, in whatever way.
     for file in (
-        *("merging/parts.py", "sources/readers.py", "sources/adapters.py", "records.py"),
+        *("merging/parts.py", "sources/readers/parquet.py", "sources/adapters.py", "records.py"),
         *("corpus/encoding.py", "arrow.py", "limits.py", "stages/base.py"),
     ):
         path = code / "mindcorpus" / file

@@ -13,7 +13,7 @@ from raw_files import read_bytes, values, words_of
 
 from mindcorpus.errors import DataError
 from mindcorpus.sources import readers
-from mindcorpus.sources.readers import Drop, Row
+from mindcorpus.sources.readers import Drop, Row, json_array, json_lines
 
 # Stands in broken files; no message may hold it, nor a piece of it.
 CANARY = "Kanarienvogel"
@@ -157,7 +157,7 @@ def test_nan_and_lone_surrogates_are_read_as_json_reads_them() -> None:
 def test_a_line_that_is_too_long_is_dropped_with_its_length(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 20)
+    monkeypatch.setattr(json_lines, "MAX_RECORD_BYTES", 20)
     exact, longer = json.dumps("x" * 18).encode(), json.dumps(CANARY * 5).encode()
     found = read_bytes(b"\n".join([exact, longer, exact, longer]), "jsonl")
     assert values([found[0], found[2]]) == ["x" * 18] * 2
@@ -184,7 +184,7 @@ def test_a_line_that_is_too_long_is_dropped_with_its_length(
 def test_an_array_is_read_whatever_falls_on_a_windows_edge(
     monkeypatch: pytest.MonkeyPatch, rows: list[Any], indent: int | None, chunk: int, plain: bool
 ) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", chunk)
+    monkeypatch.setattr(json_array, "_CHUNK", chunk)
     data = json.dumps(rows, indent=indent, ensure_ascii=plain).encode()
     assert values(read_bytes(data, "json")) == rows
 
@@ -195,12 +195,12 @@ def test_numbers_of_any_form_are_whole_at_every_edge(
     monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     for chunk in range(1, len(number) + 3):
-        monkeypatch.setattr(readers, "_CHUNK", chunk)
+        monkeypatch.setattr(json_array, "_CHUNK", chunk)
         assert values(read_bytes(f"[{number},{number}]".encode(), "json")) == [float(number)] * 2
 
 
 def test_a_row_many_windows_long_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", 5)
+    monkeypatch.setattr(json_array, "_CHUNK", 5)
     rows = [{"a": "x" * 20_000, "b": [[{"c": ["\u2028"]}]] * 500}, {"a": ""}]
     assert values(read_bytes(json.dumps(rows).encode(), "json")) == rows
 
@@ -231,15 +231,15 @@ def test_an_array_cut_off_is_an_error_that_names_the_row(cut: int) -> None:
 def test_garbage_in_an_array_is_an_error_that_names_the_row(
     monkeypatch: pytest.MonkeyPatch, data: bytes, row: int, chunk: int
 ) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", chunk)
+    monkeypatch.setattr(json_array, "_CHUNK", chunk)
     assert fails(data, "json").row == row
 
 
 def test_garbage_is_searched_no_further_than_a_row_may_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", 8)
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 64)
+    monkeypatch.setattr(json_array, "_CHUNK", 8)
+    monkeypatch.setattr(json_array, "MAX_RECORD_BYTES", 64)
     assert "a record of more than" in str(fails(b'[1, "' + CANARY.encode() * 50, "json"))
 
 

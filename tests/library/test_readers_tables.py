@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from raw_files import read, read_bytes, reasons, values, words_of
+from raw_files import ENOUGH, read, read_bytes, reasons, values, words_of
 
 from mindcorpus.errors import DataError
 from mindcorpus.merging.parts import PartJob, build_part
 from mindcorpus.sources import readers
 from mindcorpus.sources.adapters import Columns
-from mindcorpus.sources.readers import Drop, Shard, plan_shards
+from mindcorpus.sources.budgets import Meter
+from mindcorpus.sources.readers import Drop, Shard, csv_table, plan_shards
+from mindcorpus.sources.readers import parquet as parquet_reader
 
 CANARY = "Kanarienvogel"
 io_settings = settings(
@@ -119,7 +121,7 @@ def test_nul_bytes_and_bytes_that_are_not_utf8_become_counted_drops(tmp_path: Pa
     ]
 
     (shard,) = plan_shards(path, "file.csv", "csv")
-    job = PartJob(shard, "own", "own", (), Columns(input="q", response="a"), (), tmp_path / "part")
+    job = PartJob(shard, "own", "own", (), Columns("q", "a"), (), ENOUGH, tmp_path / "part")
     part = build_part(job, unheard)
     assert (part.rows, part.rows_read, part.kept) == (5, 5, 1)
     index = pq.read_table(part.index).to_pylist()
@@ -154,7 +156,7 @@ def test_a_field_of_10_megabytes_is_read() -> None:
 
 
 def test_a_field_beyond_the_limit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(csv_table, "MAX_RECORD_BYTES", 100)
     error = fails(f"q,a\n1,2\n{CANARY * 10},y\n".encode(), "csv")
     assert "line 3: field larger than field limit (100)" in error.title
 
@@ -188,7 +190,7 @@ def test_row_groups_are_shards_of_the_same_rows(
 
 
 def test_batches_are_small_where_rows_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 1)
     assert values(read_bytes(parquet(pa.Table.from_pylist(ROWS)), "parquet")) == ROWS
 
 
@@ -229,7 +231,7 @@ def test_two_parquet_columns_of_one_name_are_an_error() -> None:
 def test_a_file_that_may_not_be_read_keeps_the_systems_error(tmp_path: Path) -> None:
     path = tmp_path / "gone.parquet"
     with pytest.raises(DataError, match="cannot be read: no such file"):
-        list(readers.read_rows(Shard(path, path.name, "parquet", 0, 1), unheard))
+        list(readers.read_rows(Shard(path, path.name, "parquet", 0, 1), unheard, Meter(ENOUGH, "")))
 
 
 def test_no_row_is_lost_between_formats(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from raw_files import ENOUGH
 
 from mindcorpus.corpus.lineage import (
     LineageJob,
@@ -79,7 +80,7 @@ def part_of(folder: Path, *stages: RecordStage) -> Part:
     rows.write_text('{"q": "one", "a": "1"}\n{"q": " ", "a": "-"}\n{"q": "two", "a": "2"}\n')
     shard = Shard(rows, rows.name, "jsonl", 0, rows.stat().st_size)
     adapter = Columns(input="q", response="a")
-    job = PartJob(shard, "own", "talk", (), adapter, stages, folder / "part")
+    job = PartJob(shard, "own", "talk", (), adapter, stages, ENOUGH, folder / "part")
     return build_part(job, lambda *_: None)
 
 

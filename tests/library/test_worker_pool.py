@@ -158,10 +158,12 @@ def test_other_errors_are_raised_as_if_they_had_happened_here(workers: int) -> N
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_ended_well_is_told_once(workers: int) -> None:
-    ended: list[int] = []
+    ended: list[tuple[int, Any]] = []
     tasks = [Task(refuse, number) for number in range(6)]
-    WorkerPool(workers).run(tasks, lambda *_: None, Cancellation(), ended.append)
-    assert sorted(ended) == [0, 2, 4]
+    results = WorkerPool(workers).run(
+        tasks, lambda *_: None, Cancellation(), lambda *told: ended.append(told)
+    )
+    assert sorted(ended) == [(at, results[at]) for at in (0, 2, 4)]
 
 
 def test_one_worker_is_the_caller_s_own_process_and_more_are_others() -> None:

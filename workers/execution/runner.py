@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
+from mindcorpus.execution.memory import keep_memory
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.progress import Cancellation, Progress
 from workers.errors import OutOfMemoryError, UnexpectedError, describe
@@ -144,6 +145,7 @@ def _outcome(
         # Late: what they load takes a third of a second, in which the supervisor already watches.
         from workers.execution.steps import run_step
 
+        keep_memory()
         shaped = {"fetch_tries": min(settings.fetch_tries, _FETCH_TRIES)}
         return "done", run_step(job, settings.model_copy(update=shaped), line.report, cancel)
     except CancelledError:

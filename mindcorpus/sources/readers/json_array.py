@@ -1,0 +1,106 @@
+"""JSON arrays of any length to raw rows, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from mindcorpus.limits import MAX_RECORD_BYTES, MAX_VALUES
+from mindcorpus.progress import Tick
+from mindcorpus.sources.budgets import Meter
+from mindcorpus.sources.readers.rows import Drop, Row, Shard, broken, unreadable
+from mindcorpus.sources.readers.value_count import has_too_many_values
+
+_CHUNK = 1024 * 1024
+_BLANKS = " \t\r\n"
+_DECODER = json.JSONDecoder()
+
+
+class _Text:
+    """A window on a file's decoded text: an array of any length is read in bounded memory."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+        self.text = ""
+        self.at = 0
+        self.ended = False
+
+    def more(self) -> bool:
+        """Read on, at least doubling what is left; False at the end of the file."""
+        piece = self.file.read(max(_CHUNK, len(self.text) - self.at))
+        self.text = self.text[self.at :] + piece
+        self.at = 0
+        self.ended = not piece
+        return bool(piece)
+
+    def skip(self, characters: str) -> str:
+        """Move past some characters; give the one that follows, or "" at the end of the file."""
+        while True:
+            while self.at < len(self.text):
+                if self.text[self.at] not in characters:
+                    return self.text[self.at]
+                self.at += 1
+            if not self.more():
+                return ""
+
+
+def is_array(path: Path) -> bool:
+    """Tell whether a file of JSON holds an array, not lines, by its first character."""
+    with path.open("rb") as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{"
+
+
+def read_array(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
+    """Read the items of the array that a file is."""
+    # What is read is what it decodes to.
+    meter.decoded(shard.path.stat().st_size)
+    number = seen = 0
+    with shard.path.open("rb") as raw:
+        # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
+        text = _Text(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
+        if text.skip(_BLANKS) != "[":
+            raise unreadable("neither a JSON array nor JSON lines", shard.file)
+        text.at += 1
+        character = text.skip(_BLANKS)
+        while character != "]":
+            yield Row(number, _next_value(text, shard, number))
+            number += 1
+            now = raw.tell()
+            tick(1, now - seen)
+            seen = now
+            character = text.skip(_BLANKS)
+            if character == ",":
+                text.at += 1
+                character = text.skip(_BLANKS).replace("]", ",")
+            elif character not in ("", "]"):
+                raise broken(shard, number, "not JSON: a comma is missing between two records")
+        text.at += 1
+        if text.skip(_BLANKS):
+            raise broken(shard, number, "the file goes on behind the end of its array")
+
+
+def _next_value(text: _Text, shard: Shard, number: int) -> Any:
+    """Parse the value at the window's place and move behind it, reading on as far as needed."""
+    while True:
+        try:
+            value, end = _DECODER.raw_decode(text.text, text.at)
+        except (ValueError, RecursionError) as error:
+            if not isinstance(error, json.JSONDecodeError) or text.ended:
+                what = "not JSON, or cut off in the middle of a record: the array has no end"
+                raise broken(shard, number, what) from None
+            if len(text.text) - text.at > MAX_RECORD_BYTES:
+                what = "not JSON, or a record of more than 64 MiB"
+                raise broken(shard, number, what) from None
+            text.more()
+            if has_too_many_values(text.text):
+                raise broken(shard, number, f"a record of over {MAX_VALUES:,} values") from None
+            continue
+        # A number at the window's edge may go on behind it: "1", but also "1." and "1e+".
+        whole = isinstance(value, dict | list | str) or len(text.text) - end >= 3
+        if whole or text.ended:
+            text.at = end
+            return value
+        text.more()

@@ -1,0 +1,99 @@
+"""JSON lines to raw rows; a line that is broken or too long is a drop, and the next one is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+import orjson
+
+from mindcorpus.limits import MAX_RECORD_BYTES, MAX_VALUES
+from mindcorpus.progress import Tick
+from mindcorpus.sources.budgets import Meter
+from mindcorpus.sources.readers.rows import Drop, Row, Shard
+from mindcorpus.sources.readers.value_count import has_too_many_values
+
+_CHUNK = 1024 * 1024
+
+
+def read_lines(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
+    """Read the lines that begin in a shard's bytes."""
+    stop = shard.stop if shard.stop is not None else shard.path.stat().st_size
+    # What is read is what it decodes to.
+    meter.decoded(stop - shard.start)
+    number = 0
+    with shard.path.open("rb", buffering=_CHUNK) as file:
+        at = shard.start
+        if at:
+            # The line that crosses the border belongs to the shard before.
+            file.seek(at - 1)
+            at += _skip_line(file) - 1
+        while at < stop:
+            line = file.readline(MAX_RECORD_BYTES + 1)
+            if not line:
+                break
+            length = len(line)
+            if length > MAX_RECORD_BYTES and not line.endswith(b"\n"):
+                length += _skip_line(file)
+                yield Drop(number, "too-long", f"the line has {length} bytes")
+            elif has_too_many_values(line):
+                yield Drop(number, "too-long", f"the line has more than {MAX_VALUES:,} values")
+            else:
+                if at == 0:
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                if not line.strip():
+                    at += length
+                    tick(0, length)
+                    continue
+                yield _parse_line(number, line)
+            at += length
+            number += 1
+            tick(1, length)
+
+
+def _skip_line(file: IO[bytes]) -> int:
+    skipped = 0
+    while piece := file.readline(_CHUNK):
+        skipped += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return skipped
+
+
+def _may_be_rounded(value: Any) -> bool:
+    """Whether a value holds a float that an integer of more than 64 bits may have become."""
+    kind = type(value)
+    if kind is float:
+        return bool(abs(value) >= 2**63)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list:
+        return False
+    # In a loop: this is done for every row.
+    for each in value:  # noqa: SIM110
+        if type(each) is not str and _may_be_rounded(each):
+            return True
+    return False
+
+
+def _parse_line(number: int, line: bytes) -> Row | Drop:
+    try:
+        value = orjson.loads(line)
+        if not _may_be_rounded(value):
+            return Row(number, value)
+    except orjson.JSONDecodeError:
+        pass
+    except RecursionError:  # nested too deeply for the other parser as well
+        return Row(number, value)
+    try:
+        # The standard parser takes what orjson refuses (NaN, lone surrogates) or rounds (integers
+        # of more than 64 bits), and says where it stops.
+        return Row(number, json.loads(line.decode()))
+    except UnicodeDecodeError as error:
+        return Drop(number, "not-utf8", f"at byte {error.start} of the line")
+    except json.JSONDecodeError as error:
+        what = error.msg.lower().removesuffix(" at")
+        return Drop(number, "broken-json", f"{what} at character {error.pos} of the line")
+    except (ValueError, RecursionError) as error:
+        return Drop(number, "broken-json", f"not readable: {type(error).__name__}")

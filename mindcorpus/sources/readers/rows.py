@@ -1,0 +1,55 @@
+"""What reading gives: shards of files, raw rows, drops; and the errors where it cannot go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mindcorpus.errors import DataError
+from mindcorpus.remedies import LeaveOut
+
+
+class Row(NamedTuple):
+    """A raw row: its position in the shard, from 0, and its value."""
+
+    number: int
+    value: Any
+
+
+class Drop(NamedTuple):
+    """A raw row, or an item in it, that gives no record: why, and what shows it, never its text."""
+
+    number: int
+    reason: str
+    evidence: str = ""
+    item: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A share of one file: bytes [start, stop) for lines, row groups [start, stop) for Parquet."""
+
+    path: Path
+    file: str
+    """The file's name within its source, for messages."""
+    format: str
+    start: int = 0
+    stop: int | None = None
+
+
+def unreadable(title: str, file: str, row: int | None = None) -> DataError:
+    """Give the error for a file that cannot be read on, from some row or at all."""
+    hint = "Fetch the file again, mend it, or"
+    return DataError(title, file=file, row=row, hint=hint, remedy=LeaveOut())
+
+
+def broken(shard: Shard, number: int, title: str) -> DataError:
+    """Give the error for a shard that cannot be read on from a row."""
+    return unreadable(title, shard.file, number)
+
+
+def refuse_same_names(names: list[str], file: str) -> None:
+    """Raise `DataError` if two columns have one name: which of them is meant, cannot be told."""
+    if len(set(names)) != len(names):
+        raise unreadable("two columns have the same name", file)
