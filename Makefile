@@ -10,6 +10,8 @@ SOURCES ?= sample
 # How many soaks `make soak` runs, each of a seed of its own, and for how many seconds.
 SEEDS ?= 20
 SECONDS ?= 120
+# How many broken files it has merged after that.
+FILES ?= 900
 
 .PHONY: run test soak bench bench-service docs-figures screenshots lock clean
 
@@ -30,6 +32,7 @@ soak: .venv/test  ## all faults at random for long, seed after seed; tells what 
 	    $(BIN)/pytest --quiet --tb=short tests/faults/test_soak.py::test_soak || failed="$$failed $$seed"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed: seeds$$failed"; exit 1; fi
+	MINDCORPUS_SOAK_FILES=$(FILES) $(BIN)/pytest --quiet --tb=short tests/library/test_broken_files.py
 
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB

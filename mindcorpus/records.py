@@ -61,8 +61,10 @@ def _composed(text: str) -> str:
     second, and ten times as many take a hundred. Each two hundred are sorted
     for themselves.
     """
-    if len(text) <= _SORTED or unicodedata.is_normalized("NFC", text):
+    if len(text) <= _SORTED:
         return unicodedata.normalize("NFC", text)
+    if unicodedata.is_normalized("NFC", text):
+        return text
     pieces, at = [], 0
     for run in _marks().finditer(text):
         pieces.append(unicodedata.normalize("NFC", text[at : run.end()]))

@@ -11,10 +11,22 @@ import json
 import os
 import resource
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from mindcorpus.cli import main as command_line
-
+#: What a merge and `verify` load, loaded once for all.
+LOADED = (
+    "mindcorpus.cli.main",
+    "mindcorpus.cli.local_jobs",
+    "mindcorpus.cli.progress_display",
+    "mindcorpus.cli.stats",
+    "mindcorpus.merging.merge",
+    "mindcorpus.preparing.prepare",
+    "mindcorpus.verify",
+    "pandas",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+)
 #: As docker-compose.yml has it for a job's processes.
 MEMORY = 3072 << 20
 #: Longer than this no file of kilobytes may hold a process, in seconds of its own time.
@@ -32,7 +44,7 @@ def _run(words: list[str], log: Path) -> tuple[int, int]:
             os.dup2(file.fileno(), 2)
         sys.argv = ["mindcorpus", *words]
         try:
-            command_line.main()
+            import_module(LOADED[0]).main()
         except SystemExit as ended:
             os._exit(ended.code if isinstance(ended.code, int) else 1)
         finally:
@@ -44,6 +56,8 @@ def _run(words: list[str], log: Path) -> tuple[int, int]:
 def main() -> None:
     """Merge the files that are named."""
     catalog, folder = sys.argv[1:3]
+    for module in LOADED:
+        import_module(module)
     for number, name in enumerate(sys.argv[3:]):
         data, log = Path(folder, f"{number:04d}"), Path(folder, f"{number:04d}.log")
         where = ["--data-dir", str(data)]

@@ -147,7 +147,7 @@ def test_options_are_changed_for_one_run() -> None:
         ("Psych-101.max_chars", "1.5", "valid integer"),
         ("Psych-101.max_chars", "-1", "0 for no limit"),
         ("TRACE.tag_columns", "x", "TRACE.tag_columns=x"),
-        ("MentalChat16K.cut_response_at", "(", "valid regular expression"),
+        ("MentalChat16K.cut_response_at", "(", "not a regular expression of re2"),
     ],
 )
 def test_an_option_that_is_wrong_is_an_error(option: str, value: str, words: str) -> None:

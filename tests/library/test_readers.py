@@ -13,7 +13,7 @@ from raw_files import read_bytes, values, words_of
 
 from mindcorpus.errors import DataError
 from mindcorpus.sources import readers
-from mindcorpus.sources.readers import Drop, Row, json_array, json_lines
+from mindcorpus.sources.readers import Drop, Row, json_array, json_lines, value_count
 
 # Stands in broken files; no message may hold it, nor a piece of it.
 CANARY = "Kanarienvogel"
@@ -275,3 +275,20 @@ def test_an_array_needs_its_commas_and_no_more(text: str) -> None:
         "not JSON" in fails(text.encode(), "json").title
         or "cut off" in fails(text.encode(), "json").title
     )
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,"])
+def test_a_record_of_too_many_values_is_not_parsed(
+    monkeypatch: pytest.MonkeyPatch, piece: bytes
+) -> None:
+    monkeypatch.setattr(value_count, "MAX_VALUES", 1000)
+    good, many = b'{"a": 1}', b'{"a": [' + piece * 1001 + b"1]}"
+    first, dropped, last = read_bytes(b"\n".join([good, many, good]), "jsonl")
+    assert values([first, last]) == [{"a": 1}] * 2
+    assert dropped[1:3] == ("too-long", "the line has more than 4,194,304 values")
+    monkeypatch.setattr(json_array, "_CHUNK", 100)
+    error = fails(b"[" + b",".join([good, many, good]) + b"]", "json")
+    assert (error.row, "values" in error.title) == (1, True)
+    # Of long texts and many records nobody complains.
+    rows = [{"a": "x, [y] {z} " * 60}, *[{"a": n} for n in range(999)]]
+    assert values(read_bytes(json.dumps(rows).encode(), "json")) == rows

@@ -161,6 +161,18 @@ def test_a_field_beyond_the_limit_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     assert "line 3: field larger than field limit (100)" in error.title
 
 
+@pytest.mark.parametrize("piece", [b"x", b"x,", b'x","', b'x"\n"'])
+def test_a_row_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch, piece: bytes) -> None:
+    monkeypatch.setattr(csv_table, "_CHUNK", 1000)
+    for name, limit in (("MAX_RECORD_BYTES", 20_000), ("MAX_VALUES", 2_000)):
+        monkeypatch.setattr(csv_table, name, limit)
+    # The header is as long as a row may be, and so are others.
+    rows = b'"q","a"\n' + b'1,"' + b"y\n" * 5_000 + b'"\n1,2\n' * 3
+    error = fails(rows + b'1,"' + piece * 20_000, "csv")
+    assert "CSV is broken near line" in error.title
+    assert error.row is not None
+
+
 # Parquet
 
 ROWS = [

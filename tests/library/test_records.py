@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -122,3 +123,14 @@ def test_words_are_what_split_gives(input_: str, response: str, times: int) -> N
     measured = measure(input_.encode(), response.encode())
     assert measured.input_words == len(unicodedata.normalize("NFC", input_).split())
     assert measured.response_words == len(unicodedata.normalize("NFC", response).split())
+
+
+def test_marks_without_end_are_folded_in_a_time_that_grows_with_them() -> None:
+    # Sorted at once, these take minutes.
+    many = "a" + "\u0301\u0327" * 300_000
+    began = time.process_time()
+    assert fold(many.encode()) == fold(many.encode())
+    assert time.process_time() - began < 20
+    # What people write is composed as Unicode says, however long.
+    for text in ("e\u0301 x\u0327\u0301" * 5000, "\u1100\u1161\u11a8" * 3000, "\u0327\u0301" * 90):
+        assert fold(text.encode()).decode() == unicodedata.normalize("NFC", text)

@@ -103,6 +103,21 @@ def test_the_compose_file_has_no_weakness() -> None:
     assert list(weaknesses(read_compose())) == []
 
 
+def _mebibytes(size: str) -> int:
+    return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
+
+
+def test_a_job_may_take_less_memory_than_its_container() -> None:
+    worker = interpolate(read_compose(), FILLED)["services"]["worker"]
+    limit = int(worker["environment"]["MINDCORPUS_MEMORY_LIMIT_MB"])
+    concurrency = int(worker["command"][worker["command"].index("--concurrency") + 1])
+    # Celery's parent, and a supervisor for each job, take the rest.
+    assert limit * concurrency + 512 <= _mebibytes(worker["mem_limit"])
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert f"| `MEMORY_LIMIT_MB` | `{limit}` |" in page
+    assert f"| `WORKER_MEMORY` | `{worker['mem_limit']}` |" in page
+
+
 def _set(service: str, key: str, value: Any) -> Callable[[Compose], None]:
     return lambda compose: compose["services"][service].update({key: value})
 

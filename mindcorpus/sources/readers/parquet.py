@@ -122,16 +122,23 @@ def _rows_of(batch: Any, first: int, meter: Meter, shard: Shard) -> Iterator[Row
     for at in range(batch.num_rows):
         number = first + at
         row = batch.slice(at, 1)
-        # Of texts that stand in a dictionary, Arrow counts the dictionary.
-        size = _size_of(values[at]) if values is not None and coded else row.nbytes
+        size = row.nbytes
+        if coded:
+            # Of a text that stands in a dictionary Arrow counts the dictionary: it is made first.
+            value = _value(row, shard, number) if values is None else values[at]
+            size = _size_of(value)
         meter.decoded(size + ROW_BYTES)
         if size > MAX_RECORD_BYTES:
             yield Drop(number, "too-long", f"the row has {size} bytes")
-            continue
-        found = values[at : at + 1] if values is not None else _values(row)
-        if not found:
-            raise unreadable(_TOO_MUCH, shard.file, number)
-        yield Row(number, found[0])
+        else:
+            yield Row(number, value if coded else _value(row, shard, number))
+
+
+def _value(row: Any, shard: Shard, number: int) -> Any:
+    values = _values(row)
+    if values is None:
+        raise unreadable(_TOO_MUCH, shard.file, number)
+    return values[0]
 
 
 def _values(batch: Any) -> list[Any] | None:
