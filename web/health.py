@@ -11,12 +11,13 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from web.metrics import WORKER_SECONDS, render
+from web.metrics import render
 from web.problems import problem
 from web.services import services
 from web.settings import WebSettings
 from workers.errors import RedisUnavailableError
 from workers.jobs.job_store import JobStore
+from workers.jobs.queue_stats import WORKER_SECONDS
 from workers.jobs.submission import free_megabytes
 
 operations = APIBlueprint("operations", __name__, tag="Operations")

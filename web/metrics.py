@@ -23,9 +23,15 @@ from prometheus_client.registry import Collector
 
 from workers.errors import RedisUnavailableError
 from workers.jobs.job_store import JobStore
+from workers.jobs.queue_stats import WORKER_SECONDS
 
-#: A worker that was not heard of for longer is taken for gone.
-WORKER_SECONDS = 30.0
+_QUEUE_NUMBERS = {
+    "waiting": "Jobs and parts that wait in a queue.",
+    "oldest": "How many seconds the first of a queue has waited.",
+    "running": "Jobs and parts of a queue that are worked on.",
+    "capacity": "Slots of live workers that take a queue's jobs.",
+    "busy": "Of these slots, those that have work.",
+}
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH")
 
 
@@ -56,6 +62,12 @@ class JobCollector(Collector):
             "How long the job that waits longest has waited.",
             value=stats.oldest_queued or 0.0,
         )
+        for name, words in _QUEUE_NUMBERS.items():
+            unit = "oldest_seconds" if name == "oldest" else name
+            family = GaugeMetricFamily(f"mindcorpus_queue_{unit}", words, labels=["queue"])
+            for queue, load in stats.loads.items():
+                family.add_metric([queue], getattr(load, name))
+            yield family
         yield GaugeMetricFamily(
             "mindcorpus_workers",
             f"Workers heard of within {WORKER_SECONDS:.0f} s.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
@@ -11,6 +11,7 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from workers.errors import RedisUnavailableError
 from workers.jobs.messages import QUEUES, Message
 from workers.jobs.scripts import PREFIX
 from workers.redis_address import RedisAddress
@@ -79,18 +80,42 @@ def _sentinel(address: RedisAddress) -> dict[str, Any]:
     return {"master_name": address.master, "sentinel_kwargs": address.sentinel_options}
 
 
-def publish(app: Celery, job_id: str, queue: str, others: Sequence[str] = ()) -> None:
-    """Tell workers of a job, and whoever takes it of others; the sweeper tells what gets lost."""
+def publish(
+    app: Celery,
+    job_id: str,
+    queue: str,
+    others: Sequence[str] = (),
+    name_of: Callable[[str], str] = lambda _job_id: "",
+) -> None:
+    """Tell workers of a job, and whoever takes it of others; the sweeper tells what gets lost.
+
+    `name_of` gives what the message is called where people look at it; workers take any.
+    """
     try:
-        app.send_task(TASK, args=[job_id, list(others)], queue=queue, ignore_result=True)
+        app.send_task(
+            TASK,
+            args=[job_id, list(others)],
+            queue=queue,
+            ignore_result=True,
+            shadow=_named(name_of, job_id),
+        )
     except (OperationalError, RedisError, OSError) as error:
         log.warning("job %s not published (%s): the sweeper will", job_id, type(error).__name__)
 
 
-def publish_all(app: Celery, messages: Sequence[Message]) -> None:
+def _named(name_of: Callable[[str], str], job_id: str) -> str | None:
+    try:
+        return name_of(job_id) or None
+    except (RedisUnavailableError, ValueError):
+        return None  # no name is worth losing a message
+
+
+def publish_all(
+    app: Celery, messages: Sequence[Message], name_of: Callable[[str], str] = lambda _job_id: ""
+) -> None:
     """Tell workers of several jobs in one message a queue: a message costs a millisecond."""
     by_queue: dict[str, list[str]] = {}
     for job_id, queue in messages:
         by_queue.setdefault(queue, []).append(job_id)
     for queue, (first, *others) in by_queue.items():
-        publish(app, first, queue, others)
+        publish(app, first, queue, others, name_of)

@@ -18,7 +18,7 @@ from mindcorpus.errors import MindcorpusError
 from mindcorpus.storage.store import Store
 from workers.app import publish_all
 from workers.errors import RedisUnavailableError
-from workers.jobs.leases import ClaimStore
+from workers.jobs.leases import ClaimStore, Slots
 from workers.redis_client import connect
 from workers.settings import ServiceSettings
 
@@ -34,11 +34,12 @@ _PARTS_PAUSE = 3600.0
 class Sweeper:
     """One process' sweeper."""
 
-    def __init__(self, settings: ServiceSettings, app: Celery, *, worker: bool) -> None:
+    def __init__(self, settings: ServiceSettings, app: Celery, slots: Slots | None) -> None:
         self._settings = settings
+        self._slots = slots
         self._app = app
         self._claims = ClaimStore(connect(settings), settings)
-        self._name = f"{socket.gethostname()}:{os.getpid()}" if worker else None
+        self._name = f"{socket.gethostname()}:{os.getpid()}" if slots else None
         self._stopped = threading.Event()
         self._storage_at = time.monotonic() + _STORAGE_PAUSE
         self._parts_at = time.monotonic() + _PARTS_PAUSE
@@ -71,11 +72,11 @@ class Sweeper:
 
     def _sweep(self) -> None:
         if self._name is not None:
-            self._claims.seen(self._name)
+            self._claims.seen(self._name, slots=self._slots)
         messages, lost = self._claims.sweep()
         for job_id in lost:
             log.warning("job %s: its lease ran out", job_id)
-        publish_all(self._app, messages)
+        publish_all(self._app, messages, self._claims.task_name)
         now = time.monotonic()
         if lost:
             self._storage_at = now
@@ -92,9 +93,9 @@ class Sweeper:
 
 
 def start_sweeper(
-    settings: ServiceSettings, app: Celery, *, worker: bool = False
+    settings: ServiceSettings, app: Celery, slots: Slots | None = None
 ) -> Callable[[], None]:
-    """Start sweeping in a thread; gives the function that stops it."""
-    sweeper = Sweeper(settings, app, worker=worker)
+    """Start sweeping in a thread; gives the function that stops it. A worker tells its `slots`."""
+    sweeper = Sweeper(settings, app, slots)
     threading.Thread(target=sweeper.run, name="sweeper", daemon=True).start()
     return sweeper.stop

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_
 
 from workers.app import TASK, make_app
 from workers.execution.executor import Executor
-from workers.jobs.leases import ClaimStore
+from workers.jobs.leases import ClaimStore, Slots
 from workers.logs import configure
 from workers.redis_client import connect
 from workers.settings import ServiceSettings
@@ -34,6 +35,8 @@ _LONGEST_STOP = 12.0  # seconds: a runner has ten of them
 _settings = ServiceSettings.load()
 app = make_app(_settings)
 
+# The main process, by which the pool's are known too.
+_name = f"{socket.gethostname()}:{os.getpid()}"
 # One byte that the pool's processes share with the main one. It can be set in a signal handler,
 # where no lock may be taken.
 _stopping = mmap.mmap(-1, 1)
@@ -44,7 +47,7 @@ _stop_sweeper: list[Callable[[], None]] = []
 def _executor() -> Executor:
     """Make this process' executor when its first job comes, after it was forked."""
     claims = ClaimStore(connect(_settings), _settings)
-    return Executor(claims, app, _settings, lambda: _stopping[0] != 0)
+    return Executor(claims, app, _settings, lambda: _stopping[0] != 0, _name)
 
 
 @app.task(name=TASK, ignore_result=True, bind=True)  # type: ignore[untyped-decorator]
@@ -61,6 +64,10 @@ def _log(**_given: Any) -> None:
     configure()
 
 
+def _slots_of(consumer: Any) -> Slots:
+    return Slots(consumer.pool.num_processes, tuple(consumer.app.amqp.queues.consume_from))
+
+
 def _leave_in_time() -> None:
     """End this process some seconds after it was told to, though Celery should wait for longer.
 
@@ -74,9 +81,9 @@ def _leave_in_time() -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def _begin(**_given: Any) -> None:
+def _begin(sender: Any, **_given: Any) -> None:
     threading.Thread(target=_leave_in_time, name="leave", daemon=True).start()
-    _stop_sweeper.append(start_sweeper(_settings, app, worker=True))
+    _stop_sweeper.append(start_sweeper(_settings, app, _slots_of(sender)))
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -17,6 +17,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from mindcorpus.progress import Pace
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -38,6 +40,8 @@ class _Line:
         self.event = event
         self._began = time.monotonic()
         self._first = event.done
+        self._pace = Pace()
+        self._pace.count(event.done)
 
     def take(self, event: Progress) -> bool:
         """Go on to an event; False if it does not go on from here, but starts anew."""
@@ -48,6 +52,7 @@ class _Line:
         if event.done < self.event.done:
             return False
         self.event = event
+        self._pace.count(event.done)
         return True
 
     @property
@@ -56,15 +61,20 @@ class _Line:
         return self.event.total is not None and self.event.done >= self.event.total
 
     def cells(self, *, over: bool = False) -> list[str]:
-        """Give stage, item, bytes, rows, rate and the time left or, when it is over, taken."""
+        """Give stage, item, bytes, rows, rate and the time left or, when it is over, taken.
+
+        Of a job of several stages the time left is told of the whole job alone.
+        """
         event, seconds = self.event, time.monotonic() - self._began
-        rate = (event.done - self._first) / seconds if seconds > 0.5 else 0.0
+        mean = (event.done - self._first) / seconds if seconds > 0.5 else 0.0
+        rate = mean if over else self._pace.rate
         size = decimal(event.done) if event.done else ""
         if event.total and not over:
             size += f" {event.done / event.total:.0%}"
         spent = _clock(seconds) if over else ""
-        if event.total and rate and not over:
-            spent = f"{_clock(max(event.total - event.done, 0) / rate)} left"
+        left = self._pace.left(event.total) if event.total else None
+        if left is not None and event.share is None and not over:
+            spent = f"{_clock(left)} left"
         return [
             event.stage,
             "" if over and event.stage != "fetch" else event.item,
@@ -75,6 +85,29 @@ class _Line:
         ]
 
 
+class _Whole:
+    """How far a whole job is, where it tells that."""
+
+    def __init__(self) -> None:
+        self.share: float | None = None
+        self._pace = Pace()
+
+    def take(self, event: Progress) -> None:
+        """Go on to an event."""
+        self.share = event.share
+        if event.share is not None:
+            self._pace.count(event.share)
+
+    @property
+    def words(self) -> str:
+        """Say how much of it is done, and how long it will take; "" where nobody knows."""
+        if self.share is None:
+            return ""
+        left = self._pace.left()
+        told = f", {_clock(left)} left" if left is not None and self.share < 1 else ""
+        return f"{self.share:.0%} of the whole job{told}"
+
+
 class LiveDisplay:
     """On a terminal: what is done stays above, what goes on moves at the bottom."""
 
@@ -82,6 +115,8 @@ class LiveDisplay:
         self._console = console
         self._cancel = cancel
         self._lines: dict[tuple[Phase, str], _Line] = {}
+        self._whole = _Whole()
+        self._waits = ""
         self._lock = threading.Lock()
         blocks = console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if blocks else "line")
@@ -105,6 +140,12 @@ class LiveDisplay:
         # Only fetching counts by item; in other stages the item is what is worked on just now.
         key = event.stage, event.item if event.stage == "fetch" else ""
         with self._lock:
+            self._whole.take(event)
+            # What nobody works on just now has no line.
+            unnamed = event.stage == "fetch" and not event.item
+            self._waits = event.note if unnamed else ""
+            if unnamed:
+                return
             line = self._lines.get(key)
             if line is None or not line.take(event):
                 self._lines[key] = _Line(event)
@@ -131,16 +172,22 @@ class LiveDisplay:
                 table.add_row(self._spinner, *line.cells(), *self._bar(line.event))
                 if line.event.note:
                     said.append(noted(line.event))
+            if self._waits:
+                said.append(self._waits)
+            words, share = self._whole.words, self._whole.share
         if self._cancel.asked:
             said.append("Stopping; Ctrl-C again ends it at once.")
-        return Group(table, *(Text(text, "yellow") for text in said))
+        whole: list[RenderableType] = []
+        if share is not None:
+            whole = [ProgressBar(1.0, share, width=_BAR, complete_style="cyan"), Text(words)]
+        return Group(table, *whole, *(Text(text, "yellow") for text in said))
 
     @property
     def _wide(self) -> bool:
         return self._console.width >= _ROOM_FOR_BAR
 
     def _bar(self, event: Progress) -> list[RenderableType]:
-        if not self._wide or not event.total:
+        if not self._wide or not event.total or event.share is not None:
             return []
         return [
             ProgressBar(event.total, event.done, width=_BAR, complete_style="cyan"),
@@ -169,6 +216,7 @@ class PlainDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._line: _Line | None = None
+        self._whole = _Whole()
         self._lock = threading.Lock()
         self._next = 0.0
 
@@ -183,6 +231,7 @@ class PlainDisplay:
     def report(self, event: Progress) -> None:
         """Take note of an event, and say it if the last line is old enough."""
         with self._lock:
+            self._whole.take(event)
             line = self._line
             waits = bool(event.note) and (line is None or line.event.note != event.note)
             if line is None or line.event.stage != event.stage or not line.take(event):
@@ -193,7 +242,9 @@ class PlainDisplay:
                 self._console.print(noted(event))
             elif now >= self._next:
                 self._next = now + PLAIN_PAUSE
-                self._console.print("  ".join(cell for cell in line.cells() if cell))
+                self._console.print(
+                    "  ".join(cell for cell in (*line.cells(), self._whole.words) if cell)
+                )
 
 
 def noted(event: Progress) -> str:

@@ -87,9 +87,8 @@ def standing(job: Mapping[str, Any]) -> str:
         case {"state": "queued", "queue_position": int(place)}:
             return f"queued, number {place:,} in line"
         case {"state": "waiting" | "running", "stage": str(stage), "progress": progress}:
-            if progress["total"]:
-                return f"{stage} {progress['done'] / progress['total']:.0%}"
-            return stage
+            # A service of an earlier release tells no share.
+            return f"{stage} {progress['share']:.0%}" if progress.get("share") else stage
         case {"state": "failed", "error": {"title": str(title)}}:
             return f"failed: {title}"
     return str(job["state"])

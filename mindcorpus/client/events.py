@@ -50,6 +50,8 @@ class JobEvent:
             self.data.get("done") or 0,
             self.data.get("total"),
             self.data.get("note") or "",
+            self.data.get("rows_total"),
+            self.data.get("share"),
         )
 
 

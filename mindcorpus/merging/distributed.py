@@ -23,7 +23,17 @@ from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.merging.read_sources import part_job, shards_of
 from mindcorpus.merging.shards import ShardRef, SourceFiles
-from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
+from mindcorpus.progress import (
+    MERGE,
+    Cancellation,
+    Progress,
+    Reporter,
+    Tick,
+    WholeJob,
+    piece,
+    silent,
+    written,
+)
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import Source
@@ -32,6 +42,7 @@ from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.readers import Shard
 from mindcorpus.stages.base import RecordStage
+from mindcorpus.storage.manifest import amounts_of
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.store import Store
 
@@ -50,12 +61,14 @@ def find_files(
     `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
     """
     source, stages = choose_sources(request)[name], choose_stages(request).of_records
-    fetched = try_fetch(source, request, settings, report, cancel, hosts or HostVerdicts())
+    fetching = piece(report, 0.0, 0.5)
+    fetched = try_fetch(source, request, settings, fetching, cancel, hosts or HostVerdicts())
     if fetched is None:
         return None
+    check = _Check(name, sum(file.size for file in fetched.files), piece(report, 0.5, 1.0), cancel)
     # Before they are hashed: a change meanwhile shows in the step that reads them.
     stamps = tuple(file.local.stat().st_mtime_ns for file in fetched.files)
-    files = tuple(_checked(file, name, report, cancel) for file in fetched.files)
+    files = tuple(check(file) for file in fetched.files)
     fetched = replace(fetched, files=files)
     write_locks([fetched], Store(settings.data_dir), new_only=True)
     shards = []
@@ -92,6 +105,7 @@ def make_parts(
     local: dict[int, _Opened] = {}
     for shard in shards:
         name = f"{shard.key}-{code}"
+        reading.begin_shard(found.size_of(shard))
         part = stored.find(name)
         if part is None:
             if not local:
@@ -102,11 +116,9 @@ def make_parts(
             build = _Build(source, stages, opened, shard.number, budget, reading.tick)
             with _blaming(source.name, first=shard.number == 0):
                 part = stored.make(name, build)
-        else:
-            reading.tick(part.rows, found.size_of(shard))
         parts.append(part)
         budgets.check_job(sum(each.spent for each in parts))
-    reading.report()
+        reading.end_shard(part.rows_read)
     return parts
 
 
@@ -123,6 +135,7 @@ def merge_parts(
     `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
     what `merge` raises; what the publisher published in an earlier try is simply given.
     """
+    report = WholeJob(report, MERGE)
     catalog = choose_sources(request)
     store = Store.of(settings, publisher)
     if (published := store.published("corpus")) is not None:
@@ -131,6 +144,7 @@ def merge_parts(
             outcome.fetched for outcome in outcomes.values() if isinstance(outcome, SourceFiles)
         ]
         write_locks(read, store, new_only=False)
+        report(written(*amounts_of([published]), published=True))
         return corpus_result(published, catalog, store)
     store.begin("corpus")
     with storage_errors(settings.data_dir):
@@ -166,21 +180,31 @@ def _accept(
     found.accept(outcome.fetched, list(zip(outcome.fetched.files, by_file, strict=True)))
 
 
-def _checked(file: FetchedFile, source: str, report: Reporter, cancel: Cancellation) -> FetchedFile:
-    """Hash a file that nobody has; one that is damaged in the cache is removed from it."""
-    done = 0
+class _Check:
+    """Hashes files of a source that nobody has hashed, and reports how far it is with them."""
 
-    def tick(size: int) -> None:
-        nonlocal done
-        done += size
-        cancel.check()
-        report(Progress("fetch", source, done=done, total=file.size))
+    def __init__(self, source: str, total: int, report: Reporter, cancel: Cancellation) -> None:
+        self._source = source
+        self._total = total
+        self._report = report
+        self._cancel = cancel
+        self._done = 0
 
-    try:
-        return verify(file, source, tick)
-    except WrongBytesError:
-        remove_damaged(file)
-        raise
+    def __call__(self, file: FetchedFile) -> FetchedFile:
+        """Give a file with its sum; one that is damaged in the cache is removed from it."""
+        before = self._done
+        try:
+            return verify(file, self._source, self._tick)
+        except WrongBytesError:
+            remove_damaged(file)
+            raise
+        finally:
+            self._done = before + file.size
+
+    def _tick(self, size: int) -> None:
+        self._cancel.check()
+        self._done += size
+        self._report(Progress("fetch", self._source, done=self._done, total=self._total))
 
 
 @dataclass(frozen=True)
@@ -221,7 +245,8 @@ def _open(
             raise _changed(source, known)
         status = _status(here)
         if status != (known.size, found.stamps[at]):
-            here = _checked(replace(here, sha256=""), source.name, report, cancel)
+            check = _Check(source.name, here.size, report, cancel)
+            here = check(replace(here, sha256=""))
             if here.sha256 != known.sha256:
                 raise _changed(source, known)
         with _blaming(source.name):
@@ -271,16 +296,29 @@ class _Reading:
         self._report = report
         self._cancel = cancel
         self._rows = self._done = 0
+        self._ended = (0, 0)
+        self._shard = 0
+
+    def begin_shard(self, size: int) -> None:
+        """Begin with a shard that counts for so many bytes of its source, made now or before."""
+        self._ended = (self._rows, self._done)
+        self._shard = size
 
     def tick(self, rows: int, size: int) -> None:
         """Count rows and bytes; raises `CancelledError`."""
         self._cancel.check()
         self._rows += rows
-        self._done += size
-        self.report()
+        self._done = min(self._done + size, self._ended[1] + self._shard)
+        self._tell()
 
-    def report(self) -> None:
-        """Report how far it is."""
+    def end_shard(self, rows: int) -> None:
+        """Count a shard as what it is in the end; raises `CancelledError`."""
+        self._cancel.check()
+        self._rows = self._ended[0] + rows
+        self._done = self._ended[1] + self._shard
+        self._tell()
+
+    def _tell(self) -> None:
         self._report(Progress("read", self._source, self._rows, self._done, self._total))
 
 

@@ -16,7 +16,7 @@ from mindcorpus.merging.assemble import assemble
 from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
-from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent, written
 from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budgets
@@ -26,7 +26,7 @@ from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.storage.kinds import CORPUS
-from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.manifest import amounts_of, read_manifest
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
@@ -61,7 +61,7 @@ def merge(
     where it may not be replaced, the first failing source's error unless failures are allowed,
     `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
     """
-    cancel = cancel or Cancellation()
+    cancel, report = cancel or Cancellation(), WholeJob(report, MERGE)
     catalog, stages = choose_sources(request), choose_stages(request)
     store = Store.of(settings)
     with storage_errors(settings.data_dir):
@@ -101,12 +101,14 @@ def publish_corpus(
     stages = choose_stages(request)
     statistics, outputs = assemble(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
     write_account(request, catalog, found, absent, statistics, outputs, staging)
-    context.report(Progress("publish"))
-    context.cancel.check()
     # What is told is what was staged: once it is published, another may replace it at any moment.
     manifest = read_manifest(staging.output)
+    amounts = amounts_of([manifest])
+    context.report(written(*amounts))
+    context.cancel.check()
     store.publish("corpus", staging.output, staging, force=request.force)
     write_locks(found.inputs.values(), store, new_only=False)
+    context.report(written(*amounts, published=True))
     return corpus_result(manifest, catalog, store)
 
 

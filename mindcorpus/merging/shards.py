@@ -35,9 +35,10 @@ class SourceFiles:
         return sum(file.size for file in self.fetched.files)
 
     def size_of(self, shard: ShardRef) -> int:
-        """Give a shard's share of its file's bytes."""
+        """Give a shard's share of its file's bytes; those of all shards are the file's."""
         shards = sum(other.file == shard.file for other in self.shards)
-        return self.fetched.files[shard.file].size // shards
+        size = self.fetched.files[shard.file].size
+        return size * (shard.number + 1) // shards - size * shard.number // shards
 
     def bundles(self) -> list[tuple[ShardRef, ...]]:
         """Give shards in groups that are each worth a process of its own, some 32 MiB."""

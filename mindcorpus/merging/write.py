@@ -68,15 +68,18 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
             group.append(_batch(batch, tags, job))
             if sum(rows.nbytes for rows in group) >= _GROUP_BYTES:
                 _flush(group, parquet)
+            size = 0
             texts = [batch.column(at) for at in range(3)]
             for row in zip(*(column.to_pylist() for column in texts), tags, strict=True):
                 json_file.write(frame.json_record(before, row[:3], row[3]))
                 before = JSON_NEXT
             cells = (column.cast(pa.binary()).to_pylist() for column in texts)
             for row in zip(*cells, tags, strict=True):
-                csv_file.write(frame.csv_record(row[:3], row[3]))
+                record = frame.csv_record(row[:3], row[3])
+                size += len(record)
+                csv_file.write(record)
             parquet_file.rows += batch.num_rows
-            tick(batch.num_rows, batch.nbytes)
+            tick(batch.num_rows, size)
         _flush(group, parquet)
     if not job.keep:
         # Its memory in the page cache serves the next one; on the disk nobody will have seen it.

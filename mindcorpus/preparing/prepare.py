@@ -23,12 +23,21 @@ from mindcorpus.job_requests import DEFAULTED, PrepareRequest
 from mindcorpus.preparing.runs import RunJob, plan_runs, write_run
 from mindcorpus.preparing.selection import Choice, Selection, describe_choice, select
 from mindcorpus.preparing.split import Split, split_rows
-from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.progress import (
+    PREPARE,
+    Cancellation,
+    Progress,
+    Reporter,
+    WholeJob,
+    silent,
+    written,
+)
 from mindcorpus.settings import Settings
 from mindcorpus.storage.cards import WARNING, format_card
 from mindcorpus.storage.kinds import CARD, CORPUS, KINDS, MANIFEST
 from mindcorpus.storage.manifest import (
     SCHEMA_VERSION,
+    amounts_of,
     describe,
     read_manifest,
     require_files,
@@ -76,7 +85,7 @@ def prepare(
     `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
-    cancel = cancel or Cancellation()
+    cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
     request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
     names = names_of(request.format, request.formats)
     store = Store.of(settings, publisher)
@@ -85,6 +94,7 @@ def prepare(
         made = {name: manifest for name, manifest in published.items() if manifest is not None}
         missing = [name for name in names if name not in made]
         if not missing:
+            report(written(*amounts_of(made.values()), published=True))
             return {name: _result(name, made[name], store) for name in names}
         classes: dict[str, type[Format]] = {}
         broken: list[SettingsError] = []
@@ -104,12 +114,13 @@ def prepare(
             job = _Prepare(request, settings.workers, corpus, report, cancel)
             with store.stage("formats") as staging:
                 folders = job.run(classes, staging)
-                report(Progress("publish"))
+                # What is told is what was staged: another may replace it once it is published.
+                made.update((name, read_manifest(folder)) for name, folder in folders.items())
+                report(written(*amounts_of(made.values())))
                 cancel.check()
                 for name, folder in folders.items():
-                    # What is told is what was staged: another may replace it once it is published.
-                    made[name] = read_manifest(folder)
                     store.publish(name, folder, staging, force=request.force)
+                report(written(*amounts_of(made.values()), published=True))
     if broken:
         raise broken[0]
     return {name: _result(name, made[name], store) for name in names}
@@ -198,8 +209,7 @@ class _Prepare:
             results = self.context.do_all(
                 "write",
                 plan.tasks,
-                [self.request.format if not self.request.formats else ", ".join(formats)]
-                * len(plan.tasks),
+                [", ".join(formats)] * len(plan.tasks),
                 plan.text,
                 finished,
                 plan.choice.count,
@@ -221,6 +231,7 @@ class _Prepare:
         The arrays, tens of bytes a row, are gone when this returns: workers would inherit them.
         """
         assert self.request.seed is not None
+        self.context.report(Progress("read", CORPUS))
         selection = select(read_row_facts(self.lineage), self.request, self.request.seed)
         split = self._split(selection)
         self.context.cancel.check()

@@ -66,7 +66,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
         wanted = tuple(name for name in COLUMNS if any(name in each for each in job.columns))
         for part in job.run.parts:
             parquet = ParquetFile(part)
-            each = parquet.text_bytes / max(1, sum(parquet.rows))
+            size, count = parquet.text_bytes, max(1, sum(parquet.rows))
+            read = 0
             for group in range(len(parquet.rows)):
                 for table in _slices(parquet, group, wanted):
                     rows = slice(first, first + table.num_rows)
@@ -74,7 +75,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
                     chosen = np.asarray(taken[rows])
                     held_out = np.asarray(validation[rows])[chosen]
                     # Bytes are counted as `plan_runs` counts: what is done adds up to the total.
-                    tick(int(chosen.sum()), int(each * table.num_rows))
+                    before, read = read, read + table.num_rows
+                    tick(int(chosen.sum()), size * read // count - size * before // count)
                     if not chosen.all():
                         table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
                     for writer, columns in zip(writers, job.columns, strict=True):

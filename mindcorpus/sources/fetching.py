@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mindcorpus.errors import FetchError, MindcorpusError, NotFoundError, SettingsError
 from mindcorpus.job_requests import EVERY, MergeRequest
-from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.progress import Cancellation, Reporter, piece
 from mindcorpus.remedies import DropRevision
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog, Source
@@ -47,10 +48,17 @@ def fetch_sources(
     fetched: list[Fetched] = []
     failures: dict[str, MindcorpusError] = {}
     absent: list[str] = []
-    for source in catalog:
+    sizes = known_sizes(catalog, request, settings)
+    # Of one that is not known it is as good a guess as any.
+    usual = sum(sizes.values()) / len(sizes) if sizes else 1.0
+    weights = [max(1.0, sizes.get(source.name, usual)) for source in catalog]
+    whole, before = sum(weights), 0.0
+    for source, weight in zip(catalog, weights, strict=True):
         cancel.check()
+        part = piece(report, before / whole, (before + weight) / whole)
+        before += weight
         try:
-            found = try_fetch(source, request, settings, report, cancel, hosts)
+            found = try_fetch(source, request, settings, part, cancel, hosts)
         except FetchError as error:
             failures[source.name] = error
             continue
@@ -59,6 +67,25 @@ def fetch_sources(
         else:
             fetched.append(found)
     return FetchedSources(tuple(fetched), failures, tuple(absent))
+
+
+def known_sizes(catalog: Catalog, request: MergeRequest, settings: Settings) -> dict[str, int]:
+    """Give the bytes of each source that are known before it is fetched: by its lock or its files.
+
+    Asks nobody, and reads no data.
+    """
+    lock = SourcesLock()
+    with suppress(MindcorpusError):  # whoever fetches meets what is wrong with it, and says so
+        lock = SourcesLock.read(settings.data_dir / LOCK)
+    sizes: dict[str, int] = {}
+    for source in catalog:
+        home = local_home(source, request, settings)
+        if home is None and (locked := lock.sources.get(source.name)):
+            sizes[source.name] = sum(file.size for file in locked.files.values())
+        elif home is not None:
+            with suppress(MindcorpusError, OSError):
+                sizes[source.name] = sum(file.size for file in fetch_local(source, home).files)
+    return sizes
 
 
 def try_fetch(
@@ -128,12 +155,11 @@ def _fetch(
         raise SettingsError(
             f"{name} has no revisions: it is not read from the hub", remedy=DropRevision()
         )
-    if path is not None:
-        return fetch_local(source, Path(path).expanduser())
-    if request.sample and (home := _in_sample(source)):
-        return replace(fetch_local(source, home), origin="sample")
-    if source.path is not None:
-        return fetch_local(source, settings.data_dir / source.path)
+    home = local_home(source, request, settings)
+    if home is not None:
+        fetched = fetch_local(source, home)
+        sampled = path is None and request.sample and home == _in_sample(source)
+        return replace(fetched, origin="sample") if sampled else fetched
     # Late: the hub's client takes a third of a second to load, and local sources do without.
     from mindcorpus.sources.hub import fetch
 
@@ -148,6 +174,16 @@ def _fetch(
         cancel=cancel,
         hosts=hosts,
     )
+
+
+def local_home(source: Source, request: MergeRequest, settings: Settings) -> Path | None:
+    """Give where a source's files are on this host; None for one that is fetched."""
+    path = request.paths.get(source.name)
+    if path is not None:
+        return Path(path).expanduser()
+    if request.sample and (home := _in_sample(source)):
+        return home
+    return None if source.path is None else settings.data_dir / source.path
 
 
 def _in_sample(source: Source) -> Path | None:

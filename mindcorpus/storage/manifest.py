@@ -66,6 +66,16 @@ def describe(outputs: Iterable[Written], folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def amounts_of(manifests: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """Give the rows that artifacts of the same rows hold, and the bytes of all their files."""
+    rows = size = 0
+    for manifest in manifests:
+        held = manifest["rows"] if "rows" in manifest else manifest["statistics"]["records"]
+        rows = max(rows, held)
+        size += sum(output["bytes"] for output in manifest["outputs"])
+    return rows, size
+
+
 def require_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Raise `CorruptArtifactError` unless all files of an artifact are there, each of its size.
 

@@ -304,7 +304,7 @@ def test_events_are_read_on_from_any_of_them(stores: Stores) -> None:
     assert stores.jobs.events(job.id, events[-1].id) == ()
     assert stores.jobs.events(job.id, count=1) == events[:1]
     fields = {"type", "state", "stage", "source", "rows", "rows_total", "done", "total", "note"}
-    assert set(events[0].data) == {*fields, "attempt", "at"}
+    assert set(events[0].data) == {*fields, "attempt", "at", "share"}
     entries: Any = stores.redis.xrange(stream_key(job.id))
     assert [list(fields) for _, fields in entries] == [["data"]] * 3
 

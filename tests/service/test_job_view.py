@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from mindcorpus.errors import DataError
 from mindcorpus.job_requests import LOCAL, MergeRequest, PrepareRequest
-from mindcorpus.progress import PHASES
+from mindcorpus.progress import PHASES, Progress
 from web.pages import job_view
 from web.pages.job_view import JobView, asked_for, describe_job
 from workers.jobs.job import STATES, SourceProgress
@@ -26,14 +27,21 @@ def current(view: JobView) -> list[str]:
     return [step.name for step in view.steps if step.state == "current"]
 
 
-def test_nothing_is_full_while_a_source_s_size_is_not_known(stores: Stores) -> None:
+def test_sources_count_by_their_size_once_it_is_known(stores: Stores) -> None:
     job = stores.submit("A", "B")
     assert view_of(stores, job).share == 0
-    first, second = stores.parts(job.id)
-    stores.read(stores.take(first), 10, 1000)
-    assert view_of(stores, job).share is None
-    stores.read(stores.take(second), 5, 0)
-    assert view_of(stores, job).share == pytest.approx(0.5)
+    first, second = (stores.take(part) for part in stores.parts(job.id))
+    stores.claims.beat(first, Progress("read", "A", 10, 1000, 1000, share=0.6))
+    early = view_of(stores, job)
+    assert early.share == pytest.approx(0.3)
+    assert early.total is None
+    # It is the larger one by far; but what was done does not become less.
+    stores.claims.beat(second, Progress("read", "B", 5, 0, 9000, share=0.1))
+    late = view_of(stores, job)
+    assert late.share == pytest.approx(0.3)
+    assert late.total == 10_000
+    stores.claims.beat(second, Progress("read", "B", 5, 4500, 9000, share=0.4))
+    assert view_of(stores, job).share == pytest.approx((1000 * 0.6 + 9000 * 0.4) / 10_000)
 
 
 def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: Stores) -> None:
@@ -54,14 +62,19 @@ def test_a_merge_whose_parts_are_made_joins_them_and_keeps_its_numbers(stores: S
         ["deduplicate"],
         20,
     )
-    assert joins.share is None
+    assert joins.share == waits.share
 
 
-@pytest.mark.parametrize(("state", "share"), [("succeeded", 1), ("failed", 0), ("cancelled", 0)])
+@pytest.mark.parametrize(("state", "share"), [("succeeded", 1), ("failed", 0.2)])
 def test_a_job_that_is_over_keeps_its_card(stores: Stores, state: Any, share: float) -> None:
-    job = stores.submit("A")
-    ended = {"state": state, "started": job.created, "finished": job.created}
-    assert describe_job(job.model_copy(update=ended)).share == share
+    job = stores.submit()
+    claim = stores.take(job.id)
+    stores.claims.beat(claim, Progress("write", "openai", 1, 10, 100, share=0.2))
+    if state == "succeeded":
+        stores.claims.succeed(claim, {})
+    else:
+        stores.claims.fail(claim, DataError("no"))
+    assert view_of(stores, job).share == share
 
 
 def test_there_are_words_for_every_state_and_phase() -> None:

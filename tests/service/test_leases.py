@@ -161,16 +161,27 @@ def test_progress_is_throttled_but_a_new_stage_is_told_at_once(stores: Stores) -
     assert stores.jobs.events(job.id)[-1].data["rows"] == 2
 
 
-def test_rate_and_time_left_are_told_of_the_stage(stores: Stores) -> None:
+def test_the_rate_is_told_of_the_stage_and_the_time_left_of_the_whole_job(stores: Stores) -> None:
     job = stores.submit()
     claim = stores.take(job.id)
-    stores.claims.beat(claim, Progress("read", "a", 1, 100, 1100))
-    began = stores.number(job.id, "began")
-    stores.redis.hset(job_key(job.id), "began", began - 10_000)
-    stores.claims.beat(claim, Progress("read", "a", 1, 600, 1100))
+    stores.claims.beat(claim, Progress("read", "a", 1, 100, 1100, share=0.1))
+    for name in ("began", "was_at"):
+        stores.redis.hset(job_key(job.id), name, stores.number(job.id, name) - 10_000)
+    stores.claims.beat(claim, Progress("read", "a", 1, 600, 1100, share=0.2))
     progress = stores.jobs.get(job.id).progress
-    assert progress.rate == pytest.approx(60, rel=0.2)
-    assert progress.eta == pytest.approx(500 / 60, rel=0.3)
+    assert progress.share == 0.2
+    assert progress.rate == pytest.approx(50, rel=0.2)
+    assert progress.eta == pytest.approx(80, rel=0.3)
+    # What was long ago tells little: marks move on, and the pace is that of the last seconds.
+    for name in ("began", "was_at", "mark_at"):
+        stores.redis.hset(job_key(job.id), name, stores.number(job.id, name) - 100_000)
+    stores.claims.beat(claim, Progress("read", "a", 1, 600, 1100, share=0.2))
+    assert stores.jobs.get(job.id).progress.eta is not None
+    for name in ("began", "was_at", "mark_at"):
+        stores.redis.hset(job_key(job.id), name, stores.number(job.id, name) - 10_000)
+    stores.claims.beat(claim, Progress("read", "a", 1, 1000, 1100, share=0.6))
+    moved = stores.jobs.get(job.id).progress
+    assert moved.eta == pytest.approx(10, rel=0.4)
 
 
 def test_a_deadline_is_told_at_the_next_beat(stores: Stores) -> None:

@@ -158,39 +158,6 @@ def test_progress_comes_five_times_a_second_and_whenever_the_stage_changes() -> 
     assert last == {"done": None}
 
 
-PUBLISHING = """
-from mindcorpus.progress import Cancellation, Progress
-from workers.execution import runner
-line = runner.Line(Cancellation())
-line.report(Progress("write", rows=377, rows_total=377, done=600, total=600))
-line.report(Progress("publish"))
-line.report(Progress("publish", rows=380, rows_total=380))
-line.end("done", None)
-"""
-
-
-def test_what_was_counted_stands_while_it_is_published() -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", PUBLISHING],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-        input="yes\n",
-    )
-    said = [json.loads(line) for line in told.stdout.splitlines()]
-    counts = [
-        (value["stage"], *(value[name] for name in ("rows", "rows_total", "done", "total")))
-        for each in said
-        if (value := each.get("progress"))
-    ]
-    assert counts == [
-        ("write", 377, 377, 600, 600),
-        ("publish", 377, 377, 600, 600),
-        ("publish", 380, 380, 600, 600),
-    ]
-
-
 def test_progress_is_told_to_the_last_row(tmp_path: Path) -> None:
     with running(tmp_path, own_part(tmp_path, MANY // 2)) as runner:
         said = [value for kind, value in runner.hear() if kind == "progress"]
@@ -237,7 +204,14 @@ def test_it_asks_before_it_publishes(tmp_path: Path) -> None:
     # Once more, as after a crash between the publication and its note: nothing to ask.
     with running(tmp_path, {**job, "fence": 2}) as runner:
         said = list(runner.hear())
-    assert said == [("done", result)]
+    ((kind, told), last) = said
+    assert (kind, told["stage"], told["share"], told["rows"]) == (
+        "progress",
+        "publish",
+        1,
+        OUTCOMES["TRACE"].kept,
+    )
+    assert last == ("done", result)
 
 
 @pytest.mark.parametrize("answer", ["no", "perhaps", None])

@@ -17,6 +17,7 @@ from stores import make_stores
 from mindcorpus.errors import HubUnavailableError
 from mindcorpus.storage.store import Store
 from workers.app import make_app
+from workers.jobs.leases import Slots
 from workers.jobs.scripts import PREFIX, job_key
 from workers.sweeper import start_sweeper
 
@@ -165,7 +166,7 @@ def messages(stores: Stores, queue: str) -> int:
 
 
 def sweeping(stores: Stores, app: Celery, *, worker: bool = False) -> Callable[[], None]:
-    return start_sweeper(stores.settings, app, worker=worker)
+    return start_sweeper(stores.settings, app, Slots(1, ("part",)) if worker else None)
 
 
 def test_a_sweeper_publishes_what_was_lost(quick: Stores, celery: Celery) -> None:

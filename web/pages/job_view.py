@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindcorpus.formats.registry import ALL, FORMATS
-from mindcorpus.progress import PHASES
+from mindcorpus.progress import MERGE, PREPARE
 from mindcorpus.report.charts import amount
 from web.pages.filters import duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
@@ -40,7 +40,6 @@ _DOING_WORDS = {
     "check": "checking",
     "publish": "publishing",
 }
-_OF_A_PREPARE = ("read", "write", "check", "publish")
 _SOURCE_WORDS = {
     "queued": "waits",
     "running": "in work",
@@ -90,11 +89,13 @@ class JobView:
     summary: str
     """One sentence; it changes with state, stage and source, not with every row."""
     steps: list[Step]
-    share: float | None
-    """Of the bytes of this stage, from 0 to 1; None while that is not known."""
+    share: float
+    """Of the whole job, from 0 to 1."""
     rows: int
     """Read so far; of a merge, of all its sources."""
     bytes: int
+    total: int | None
+    """Bytes of this stage, or of all sources; None while they are not known."""
     took: str
     seconds: float
     """For how long it has run."""
@@ -109,11 +110,6 @@ class JobView:
     def can_retry(self) -> bool:
         """Whether it may be run again."""
         return self.job.state in ("failed", "cancelled")
-
-    @property
-    def item(self) -> str:
-        """What is worked on just now."""
-        return _item(self.job)
 
     def rows_of(self, source: SourceProgress) -> int:
         """Give the rows read of a source; of a merge that ended, those its result tells."""
@@ -136,28 +132,14 @@ def describe_job(job: Job) -> JobView:
         state=STATE_WORDS[job.state],
         summary=_summary(job),
         steps=_steps(job),
-        share=_share(job),
+        share=job.progress.share,
         rows=rows,
         bytes=bytes_,
+        total=_total(job),
         took=duration(seconds) if job.started else "",
         seconds=seconds,
         waited=duration(seconds_between(job.created, job.started)) if job.started else "",
     )
-
-
-def _share(job: Job) -> float | None:
-    progress = job.progress
-    if job.state == "succeeded":
-        return 1.0
-    if job.started is None:
-        return 0.0
-    # As long as one source's size is not known, nobody knows how much there is.
-    reads = job.stage in (None, "fetch", "read")
-    if reads and any(source.total is None for source in progress.sources):
-        return 0.0 if job.over else None
-    if progress.total:
-        return min(1.0, progress.done / progress.total)
-    return 0.0 if job.over else None
 
 
 def _amounts(job: Job) -> tuple[int, int]:
@@ -168,6 +150,15 @@ def _amounts(job: Job) -> tuple[int, int]:
         rows = sum(each["read"] for each in read.values()) or sum(each.rows for each in sources)
         return rows, sum(each.done for each in sources)
     return progress.rows, progress.done
+
+
+def _total(job: Job) -> int | None:
+    progress = job.progress
+    # As long as one source's size is not known, nobody knows how much there is.
+    reads = job.stage in (None, "fetch", "read")
+    if job.over or (reads and any(source.total is None for source in progress.sources)):
+        return None
+    return progress.total
 
 
 def _joins(job: Job) -> bool:
@@ -213,12 +204,8 @@ def _doing(job: Job) -> str:
         ended = sum(source.state not in ("queued", "running") for source in sources)
         at = min(ended + 1, len(sources))
         return f"{doing.capitalize()}: source {at} of {len(sources)}."
-    item = _item(job)
+    item = job.progress.source
     return f"{doing.capitalize()}{': ' + item if item else ''}."
-
-
-def _item(job: Job) -> str:
-    return "all formats" if job.progress.source == "all" else job.progress.source
 
 
 def _queued(job: Job) -> str:
@@ -241,7 +228,7 @@ def _outcome(job: Job) -> str:
 
 
 def _steps(job: Job) -> list[Step]:
-    phases = [phase for phase in PHASES if job.kind == "merge" or phase in _OF_A_PREPARE]
+    phases = [*(MERGE if job.kind == "merge" else PREPARE)]
     at = phases.index(job.stage) if job.stage in phases else -1
     if _joins(job):
         at = phases.index("deduplicate")

@@ -52,7 +52,10 @@ class Executor:
         app: Celery,
         settings: ServiceSettings,
         stopping: Callable[[], bool],
+        worker: str = "",
     ) -> None:
+        """Work as a slot of a worker, HOST:PID as it is heard of."""
+        self._worker = worker
         self._claims = claims
         self._app = app
         self._settings = settings
@@ -65,7 +68,7 @@ class Executor:
         Redis being away leaves them all to the sweeper.
         """
         for other in others:
-            publish(self._app, other, queue)
+            publish(self._app, other, queue, name_of=self._claims.task_name)
         try:
             self._execute(job_id, queue)
         except RedisUnavailableError as error:
@@ -124,7 +127,7 @@ class Executor:
             # wait for its lease.
             log.warning("job %s: its process %d died", job_id, holder.pid)
             self._publish(self._claims.lost(job_id, holder.fence))
-        claimed = self._claims.claim(job_id, token, host, pid, queue)
+        claimed = self._claims.claim(job_id, token, host, pid, queue, self._worker)
         if isinstance(claimed, NotClaimed):
             log.info("job %s: not taken, it is %s", claimed.job_id, claimed.reason)
             return None
@@ -223,7 +226,7 @@ class Executor:
         return seconds if value["reason"] or told.get("down") else 0.0
 
     def _publish(self, messages: Sequence[Message]) -> None:
-        publish_all(self._app, messages)
+        publish_all(self._app, messages, self._claims.task_name)
 
     def _surely(self, write: Callable[[], T]) -> T:
         """Write down an end, trying again while Redis is away, as long as the lease may hold."""

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,6 @@ class Line:
         self._next = 0.0
         self._stage = ""
         self._untold: Progress | None = None
-        self._counted = Progress("fetch")
         self._lock = threading.Lock()
 
     def send(self, kind: str, value: Any) -> None:
@@ -59,12 +58,9 @@ class Line:
 
     def report(self, progress: Progress) -> None:
         """Tell progress, a few times a second and whenever the stage changes."""
-        if progress.stage == "publish":
-            if self._stage != "publish":
-                self._ask()
-            progress = self._with_counts(progress)
-        elif progress.rows or progress.done:
-            self._counted = progress
+        # An earlier try may have published all of it: then there is nothing to ask.
+        if progress.stage == "publish" != self._stage and progress.share != 1:
+            self._ask()
         now = time.monotonic()
         if now < self._next and progress.stage == self._stage:
             self._untold = progress
@@ -79,17 +75,6 @@ class Line:
         if self._untold is not None:
             self.send("progress", asdict(self._untold))
         self.send(kind, value)
-
-    def _with_counts(self, progress: Progress) -> Progress:
-        """Give it with what was counted before: publishing counts nothing itself."""
-        counted = self._counted
-        return replace(
-            progress,
-            rows=progress.rows or counted.rows,
-            rows_total=progress.rows_total or counted.rows_total,
-            done=counted.done,
-            total=counted.total,
-        )
 
     def _ask(self) -> None:
         """Wait for the word that this job may publish; no answer means no."""

@@ -11,7 +11,7 @@ from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
-from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.storage.publishers import Publisher
 from workers.execution.failures import revived
@@ -44,10 +44,13 @@ def _part(
     told = job.get("hosts", {})
     hosts = HostVerdicts({host: known["down"] for host, known in told.items() if known["down"]})
     if "shards" in payload:
+        # Bringing the files here was the first part's work, and counts there.
+        report = WholeJob(report, MERGE, since=MERGE["read"][0])
         known = SourceFiles.from_dict(payload["found"])
         shards = [known.shards[at] for at in payload["shards"]]
         make_parts(request, known, shards, settings, report, cancel, hosts)
         return {}
+    report = WholeJob(report, MERGE)
     found = find_files(request, payload["source"], settings, report, cancel, hosts)
     if found is None:
         return {"absent": True}
@@ -89,9 +92,6 @@ def _prepare(
 ) -> dict[str, Any]:
     publisher = Publisher(job["id"], job["fence"])
     results = prepare(request_of(PrepareRequest, job), settings, report, cancel, publisher)
-    # What is counted at the end is what was made, also by a try that published and then died.
-    rows = max(result.rows for result in results.values())
-    report(Progress("publish", rows=rows, rows_total=rows))
     return {
         "formats": {
             name: {

@@ -58,7 +58,8 @@ class JobProgress(_Model):
     """How far a job is: bytes `done` of `total`, `rate` in bytes and `eta` in seconds."""
 
     source: str
-    """What is worked on just now, a source or an output."""
+    """What is worked on just now, sources or an output; several are divided by commas."""
+    share: float = Field(ge=0, le=1, description="Of the whole job, all its stages together.")
     rows: int
     rows_total: int | None
     done: int
@@ -200,31 +201,40 @@ class _Numbers:
 
 def _progress(fields: Mapping[str, str], sources: Mapping[str, str], now: float) -> JobProgress:
     whole = _Numbers(fields)
-    done, total = whole("done") or 0, whole("total")
+    done = whole("done") or 0
     each_source = _sources(sources, json.loads(fields.get("sources", "[]")))
-    began, base = whole("began"), whole("base") or 0
-    rate = eta = None
-    if began is not None and fields["state"] in ("running", "waiting") and now > began:
-        seconds = (now - began) / 1000
-        if done > base and seconds >= 0.5:
-            rate = round((done - base) / seconds, 1)
-            # What of the sources is not known yet cannot be foretold.
-            known = all(each.total is not None for each in each_source)
-            if total and total >= done and known:
-                eta = round((total - done) / rate, 1)
+    share = 1.0 if fields["state"] == "succeeded" else float(fields.get("share", 0))
+    rate = left = None
+    if fields["state"] in ("running", "waiting"):
+        rate = _pace(now, whole("began"), done - (whole("base") or 0))
+        speed = _pace(now, whole("was_at"), share - float(fields.get("was_share", 0)))
+        left = (1 - share) / speed if speed else None
     return JobProgress(
-        source=fields.get("item", ""),
+        source=_worked_on(fields, each_source),
+        share=share,
         rows=whole("rows") or 0,
         rows_total=whole("rows_total"),
         done=done,
-        total=total,
+        total=whole("total"),
         note=fields.get("note", ""),
-        rate=rate,
-        eta=eta,
+        rate=None if rate is None else round(rate, 1),
+        eta=None if left is None else round(left, 1),
         sources=tuple(each_source),
         parts_done=whole("parts_done") or 0,
         parts=whole("parts") or 0,
     )
+
+
+def _pace(now: float, since: int | None, came: float) -> float | None:
+    """Give how much came a second; None where that is too early to tell."""
+    seconds = 0.0 if since is None else (now - since) / 1000
+    return came / seconds if seconds >= 0.5 and came > 0 else None
+
+
+def _worked_on(fields: Mapping[str, str], sources: Sequence[SourceProgress]) -> str:
+    if fields.get("step") == "parts":
+        return ", ".join(each.name for each in sources if each.state == "running")
+    return fields.get("item", "") if fields["state"] in ("running", "cancelling") else ""
 
 
 def _sources(fields: Mapping[str, str], names: Sequence[str]) -> list[SourceProgress]:

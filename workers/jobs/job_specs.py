@@ -14,6 +14,7 @@ from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareReque
 from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
+from mindcorpus.sources.fetching import known_sizes
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from workers.jobs.job import Kind
@@ -26,6 +27,8 @@ class PartSpec:
 
     source: str
     payload: Mapping[str, Any]
+    size: int | None = None
+    """Bytes of the whole source, where they are known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,13 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
     if names_stages(request):
         choose_stages(request)
     values = request.lasting()
+    sizes = known_sizes(catalog, request, settings)
     return JobSpec(
         kind="merge",
         request=values,
         content_key=content_key("merge", values, settings),
         queue="finalise",
-        parts=tuple(PartSpec(name, {"source": name}) for name in catalog.names),
+        parts=tuple(PartSpec(name, {"source": name}, sizes.get(name)) for name in catalog.names),
     )
 
 

@@ -29,6 +29,7 @@ from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
 from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.jobs.task_names import task_name
 from workers.redis_client import Client, has_replicas, unavailable_errors, with_replica
 from workers.settings import ServiceSettings
 
@@ -243,6 +244,10 @@ class JobStore:
         with unavailable_errors():
             entries: Any = self._redis.xrange(stream_key(job_id), f"({after}", "+", count)
         return tuple(Event(entry, json.loads(fields["data"])) for entry, fields in entries)
+
+    def task_name(self, job_id: str) -> str:
+        """Give what a job's message is called; raises `RedisUnavailableError`."""
+        return task_name(self._redis, job_id)
 
     def queue_stats(self) -> QueueStats:
         """Count the jobs, their queues and the workers."""

@@ -14,6 +14,7 @@ from workers.jobs.job_specs import PartSpec
 from workers.jobs.messages import Message, messages_of, parts_of
 from workers.jobs.results import in_short
 from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.jobs.task_names import task_name
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
 
@@ -45,6 +46,14 @@ class NotClaimed:
     job_id: str = ""
 
 
+@dataclass(frozen=True)
+class Slots:
+    """How many jobs a worker does at once, and of which queues."""
+
+    count: int
+    queues: tuple[str, ...]
+
+
 Held = Literal["held", "stale", "cancel", "deadline"]
 
 
@@ -69,12 +78,12 @@ class ClaimStore:
         return NotClaimed("busy", host, int(pid), fence, job_id)
 
     def claim(
-        self, job_id: str, token: str, host: str, pid: int, queue: str = ""
+        self, job_id: str, token: str, host: str, pid: int, queue: str = "", worker: str = ""
     ) -> Claim | NotClaimed:
         """Take a job, if it is there to be taken; the same token may ask again.
 
         With a queue it is the job that has waited longest in it, and the one that was named only
-        if none waits.
+        if none waits. `worker` is whose slot it takes, as that is heard of.
         """
         verdict, first, second, third, messages, taken = self._scripts.run(
             "claim",
@@ -88,6 +97,7 @@ class ClaimStore:
             self._lost_error,
             queue,
             self._pause,
+            worker,
         )
         del messages  # the sweeper publishes what a claim found lost
         if verdict != "claimed":
@@ -265,9 +275,14 @@ class ClaimStore:
             state, current = self._redis.hmget(job_key(job_id), "state", "fence")
         return state in ("running", "cancelling") and current == fence
 
-    def seen(self, name: str, *, lives: bool = True) -> None:
+    def seen(self, name: str, *, lives: bool = True, slots: Slots | None = None) -> None:
         """Note that a worker is alive, or has ended; `name` is HOST:PID."""
-        self._scripts.run("seen", name, "1" if lives else "")
+        told = json.dumps(asdict(slots)) if slots else ""
+        self._scripts.run("seen", name, "1" if lives else "", told)
+
+    def task_name(self, job_id: str) -> str:
+        """Give what a job's message is called; raises `RedisUnavailableError`."""
+        return task_name(self._redis, job_id)
 
 
 def _forgotten() -> JobLostError:

@@ -26,7 +26,12 @@ def parts_of(parts: Sequence[PartSpec]) -> str:
     """Give parts as the scripts take them, each with an id."""
     return json.dumps(
         [
-            {"id": new_id(), "source": part.source, "payload": json.dumps(part.payload)}
+            {
+                "id": new_id(),
+                "source": part.source,
+                "payload": json.dumps(part.payload),
+                "size": part.size,
+            }
             for part in parts
         ]
     )

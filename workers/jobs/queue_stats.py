@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,8 @@ from workers.jobs.messages import QUEUES
 from workers.jobs.scripts import PREFIX
 from workers.redis_client import Client
 
+#: A worker that was not heard of for longer is taken for gone.
+WORKER_SECONDS = 30.0
 _FULL = 0.7  # of Redis' memory; from there on somebody should look
 
 
@@ -24,11 +28,27 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True)
+class QueueLoad:
+    """What waits in a queue and what is done of it, and who could do it."""
+
+    waiting: int
+    """What is to be tried again later included."""
+    oldest: float
+    """Seconds that the first has waited; 0 if none waits."""
+    running: int
+    capacity: int
+    """Slots of the workers that take its jobs and were heard of lately."""
+    busy: int
+    """Of these slots, those that have work, of whichever queue."""
+
+
+@dataclass(frozen=True)
 class QueueStats:
     """Counts of one moment; durations by kind are how many jobs succeeded, and seconds in all."""
 
     states: dict[str, int]
     queues: dict[str, int]
+    loads: dict[str, QueueLoad]
     oldest_queued: float | None
     """Seconds that the first job of all queues has waited."""
     workers: tuple[WorkerSeen, ...]
@@ -50,6 +70,8 @@ def read_queue_stats(redis: Client) -> QueueStats:
         for queue in QUEUES:
             pipe.zcard(f"{PREFIX}:queue:{queue}")
             pipe.zrange(f"{PREFIX}:queue:{queue}", 0, 0, withscores=True)
+        pipe.hgetall(f"{PREFIX}:held")
+        pipe.hgetall(f"{PREFIX}:slots")
         pipe.time()
         pipe.zrange(f"{PREFIX}:workers", 0, -1, withscores=True)
         pipe.get(f"{PREFIX}:lost")
@@ -59,14 +81,17 @@ def read_queue_stats(redis: Client) -> QueueStats:
         answers: list[Any] = pipe.execute()
     states = dict(zip(STATES, answers, strict=False))
     counts = answers[len(STATES) : len(STATES) + 2 * len(QUEUES)]
-    (seconds, micros), workers, lost, unreadable, durations, memory = answers[-6:]
+    held, slots, (seconds, micros), workers, lost, unreadable, durations, memory = answers[-8:]
     now = seconds + micros / 1e6
+    seen = tuple(_seen(name, now - float(at) / 1000) for name, at in workers)
+    firsts = dict(zip(QUEUES, counts[1::2], strict=True))
     oldest = [float(first[0][1]) / 1000 for first in counts[1::2] if first]
     return QueueStats(
         states=states,
-        queues=dict(zip(QUEUES, counts[::2], strict=True)),
+        queues=(queues := dict(zip(QUEUES, counts[::2], strict=True))),
+        loads=_loads(queues, firsts, now, held.values(), _live_slots(slots, seen)),
         oldest_queued=max(0.0, now - min(oldest)) if oldest else None,
-        workers=tuple(_seen(name, now - float(at) / 1000) for name, at in workers),
+        workers=seen,
         lease_losses=int(lost or 0),
         unreadable=int(unreadable),
         ended={
@@ -83,6 +108,39 @@ def read_queue_stats(redis: Client) -> QueueStats:
 def _seen(name: str, seconds: float) -> WorkerSeen:
     host, _, pid = name.rpartition(":")
     return WorkerSeen(host, int(pid), max(0.0, seconds))
+
+
+def _live_slots(
+    slots: Mapping[str, str], workers: Iterable[WorkerSeen]
+) -> dict[str, tuple[int, set[str]]]:
+    """Give count and queues of each worker's slots that was heard of lately."""
+    alive = {f"{each.host}:{each.pid}" for each in workers if each.seen <= WORKER_SECONDS}
+    told = {name: json.loads(text) for name, text in slots.items() if name in alive}
+    return {name: (each["count"], set(each["queues"])) for name, each in told.items()}
+
+
+def _loads(
+    waiting: Mapping[str, int],
+    firsts: Mapping[str, list[tuple[str, float]]],
+    now: float,
+    held: Iterable[str],
+    slots: Mapping[str, tuple[int, set[str]]],
+) -> dict[str, QueueLoad]:
+    at_work = [tuple(each.split("|", 1)) for each in held]
+    of_queue = Counter(queue for queue, _ in at_work)
+    of_worker = Counter(worker for _, worker in at_work)
+    loads = {}
+    for queue, count in waiting.items():
+        taking = {name: number for name, (number, queues) in slots.items() if queue in queues}
+        since = float(firsts[queue][0][1]) / 1000 if firsts[queue] else now
+        loads[queue] = QueueLoad(
+            waiting=count,
+            oldest=max(0.0, now - since),
+            running=of_queue[queue],
+            capacity=sum(taking.values()),
+            busy=sum(min(number, of_worker[name]) for name, number in taking.items()),
+        )
+    return loads
 
 
 def _duration(kind: str, durations: Mapping[str, str]) -> tuple[int, float]:

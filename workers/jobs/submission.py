@@ -43,7 +43,7 @@ class JobService:
             holder=holder,
             request_id=str(known.get("request_id", "")),
         )
-        publish_all(self._app, submitted.messages)
+        publish_all(self._app, submitted.messages, self._store.task_name)
         return submitted
 
     def repeated(self, key: str, body: str) -> Job | None:

@@ -1,5 +1,5 @@
 -- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
--- or '', pause before a lost job's third attempt. Gives {'claimed', fence} or {why not, host, pid,
+-- or '', pause before a lost job's third attempt, worker whose slot it takes. Gives {'claimed', fence} or {why not, host, pid,
 -- fence} of the holder, what to publish, and the job's id.
 --
 -- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
@@ -65,6 +65,7 @@ set(id, 'fence', text(fence), 'token', token, 'host', host, 'pid', pid,
   'attempt', number(id, 'attempt') + 1)
 redis.call('HSETNX', job_key(id), 'started', text(NOW))
 look_at(id, NOW + lease)
+redis.call('HSET', P .. ':held', id, field(id, 'queue') .. '|' .. (ARGV[11] or ''))
 move(id, 'running')
 local parent = parent_of(id)
 if parent ~= '' then
@@ -73,7 +74,7 @@ if parent ~= '' then
     leave_queue(parent)
     move(parent, 'waiting')
   end
-  source_set(parent, field(id, 'name'), 'state', 'running')
+  works(parent, field(id, 'name'), 1)
 end
 redis.call('SET', claimed, id, 'EX', 60)
 return { 'claimed', text(fence), '', '', publish, id }

@@ -16,7 +16,8 @@ set(id, 'note', note)
 enqueue(id, NOW + pause)
 local parent = parent_of(id)
 if parent ~= '' then
-  set(parent, 'note', note)
-  emit(parent, { type = 'progress', source = field(id, 'name') })
+  -- Nobody works on its source now: the note names it.
+  set(parent, 'note', field(id, 'name') .. ' ' .. note)
+  emit(parent, { type = 'progress' })
 end
 return 'done'

@@ -16,6 +16,7 @@ local EVENTS = 1000         -- that a stream keeps
 local QUEUED_PAUSE = 300000 -- between two looks at whether a job that is queued is still wanted
 local WAKE_PAUSE = 1000     -- between two wake-ups of a queue's workers, whoever sweeps
 local WOKEN = 20            -- workers that one wake-up reaches
+local PACE = 10000          -- between two marks that a job's pace is told from
 local PARTS_KEPT = 600      -- seconds that the records of a finished merge's parts stay
 local close                 -- in retention.lua: what remains of a job that is over
 
@@ -36,7 +37,7 @@ local function newer(id) return number(id, 'v') > VERSION end
 
 local function emit(id, event)
   local raw = redis.call('HMGET', job_key(id), 'state', 'stage', 'item', 'rows', 'rows_total',
-    'done', 'total', 'note', 'attempt')
+    'done', 'total', 'note', 'attempt', 'share')
   event.at = NOW
   event.state = raw[1]
   event.stage = raw[2] or cjson.null
@@ -47,6 +48,7 @@ local function emit(id, event)
   event.total = event.total or tonumber(raw[7] or '') or cjson.null
   event.note = raw[8] or ''
   event.attempt = tonumber(raw[9] or '') or 0
+  event.share = tonumber(raw[10] or '') or 0
   redis.call('XADD', P .. ':events:' .. id, 'MAXLEN', '~', EVENTS, '*', 'data', cjson.encode(event))
   set(id, 'emitted', text(NOW))
 end
@@ -67,6 +69,7 @@ local function set_aside(id)
     redis.call('ZREM', P .. ':' .. index, id)
   end
   for _, queue in ipairs(QUEUES) do redis.call('ZREM', P .. ':queue:' .. queue, id) end
+  redis.call('HDEL', P .. ':held', id)
 end
 
 -- Parts are inner life of their merge: only jobs that a client asked for are listed and have events.
@@ -95,11 +98,80 @@ local function add_up(parent, name, what, value)
   redis.call('HINCRBY', job_key(parent), what, text(value))
 end
 
+-- As `add_up`, of the share of the whole that a part told.
+local function add_share(id, parent, name, share)
+  if field(parent, 'step') ~= 'parts' or TERMINAL[field(parent, 'state')] then return end
+  redis.call('HINCRBYFLOAT', sources_key(parent), name .. '|share', string.format('%.6f', share))
+end
+
 -- The bytes of a source are known when the first of its parts reads; they count once.
 local function know_size(parent, name, size)
   if redis.call('HSETNX', sources_key(parent), name .. '|total', size) == 1 then
     redis.call('HINCRBY', job_key(parent), 'total', size)
   end
+end
+
+-- How many workers are at a source just now: what nobody works on waits.
+local function works(parent, name, by)
+  local key = sources_key(parent)
+  if redis.call('EXISTS', key) == 0 then return end
+  local working = redis.call('HINCRBY', key, name .. '|working', by)
+  if working < 0 then redis.call('HSET', key, name .. '|working', 0) end
+  local state = redis.call('HGET', key, name .. '|state')
+  if working > 0 then
+    source_set(parent, name, 'state', 'running')
+  else
+    if state == 'running' then source_set(parent, name, 'state', 'queued') end
+    if field(parent, 'item') == name then redis.call('HDEL', job_key(parent), 'item') end
+  end
+end
+
+-- How much of a whole merge its sources have come to, by their sizes; of one whose size nobody
+-- knows yet the mean is as good a guess as any.
+local function share_of_sources(parent)
+  local raw, sources = redis.call('HGETALL', sources_key(parent)), {}
+  for at = 1, #raw, 2 do
+    local name, what = raw[at]:match('^(.*)|([%w_]+)$')
+    if name then
+      sources[name] = sources[name] or {}
+      sources[name][what] = raw[at + 1]
+    end
+  end
+  local known, sized = 0, 0
+  for _, source in pairs(sources) do
+    source.weight = tonumber(source.total or source.size or '')
+    if source.weight then known, sized = known + source.weight, sized + 1 end
+  end
+  local whole, done = 0, 0
+  for _, source in pairs(sources) do
+    if source.state ~= 'absent' and source.state ~= 'failed' then
+      local weight = math.max(1, source.weight or (sized > 0 and known / sized or 1))
+      whole, done = whole + weight, done + weight * (tonumber(source.share or '') or 0)
+    end
+  end
+  return whole > 0 and done / whole or 0
+end
+
+-- How much of a whole job is done never grows less, but where it begins again.
+local function rise(id, share)
+  if share > number(id, 'share') then set(id, 'share', string.format('%.6f', share)) end
+end
+
+-- Marks of where a job was some seconds ago: its pace is what came since then.
+local function mark(id, turned)
+  local now = { text(NOW), text(number(id, 'done')), field(id, 'share') or '0' }
+  if turned then
+    -- Bytes of another stage are other bytes.
+    set(id, 'began', now[1], 'base', now[2])
+    redis.call('HSETNX', job_key(id), 'was_at', now[1])
+    redis.call('HSETNX', job_key(id), 'was_share', now[3])
+  elseif NOW - number(id, 'mark_at') >= PACE then
+    local last = redis.call('HMGET', job_key(id), 'mark_at', 'mark_done', 'mark_share')
+    set(id, 'began', last[1], 'base', last[2], 'was_at', last[1], 'was_share', last[3])
+  else
+    return
+  end
+  set(id, 'mark_at', now[1], 'mark_done', now[2], 'mark_share', now[3])
 end
 
 -- How far a job is: in its own record, and what a part has read in its merge's too.
@@ -127,6 +199,12 @@ local function tell(id, progress)
       if field(parent, 'stage') == 'read' then stage = 'read' end
     end
     set(parent, 'item', name, 'note', now.note)
+    -- A worker of the last release tells none.
+    if now.share and now.share ~= cjson.null then
+      add_share(id, parent, name, now.share - number(id, 'share'))
+      set(id, 'share', string.format('%.6f', now.share))
+      if field(parent, 'step') == 'parts' then rise(parent, share_of_sources(parent)) end
+    end
   else
     set(id, 'item', now.item, 'rows', text(now.rows), 'done', text(now.done), 'note', now.note)
     for _, what in ipairs({ 'total', 'rows_total' }) do
@@ -136,11 +214,11 @@ local function tell(id, progress)
         redis.call('HDEL', job_key(id), what)
       end
     end
+    if now.share and now.share ~= cjson.null then rise(id, now.share) end
   end
   local turned = field(shown, 'stage') ~= stage
-  if turned then
-    set(shown, 'stage', stage, 'began', text(NOW), 'base', text(number(shown, 'done')))
-  end
+  if turned then set(shown, 'stage', stage) end
+  mark(shown, turned)
   set(shown, 'updated', text(NOW))
   if turned or NOW - number(shown, 'emitted') >= EVENT_PAUSE then emit(shown, event) end
 end
@@ -153,20 +231,27 @@ local function forget_progress(id)
     for _, what in ipairs({ 'rows', 'done' }) do
       add_up(parent, name, what, -number(id, what))
     end
+    add_share(id, parent, name, -number(id, 'share'))
   end
-  redis.call('HDEL', job_key(id), 'stage', 'item', 'rows', 'rows_total', 'done', 'total', 'note')
+  redis.call('HDEL', job_key(id), 'stage', 'item', 'rows', 'rows_total', 'done', 'total', 'note',
+    'share', 'was_at', 'was_share', 'mark_at', 'mark_done', 'mark_share')
+  -- What its parts made stays made.
+  local parts = field(id, 'parts_share')
+  if parts then set(id, 'share', parts) end
 end
 
 local function let_go(id)
-  redis.call('HDEL', job_key(id), 'token', 'host', 'pid', 'lease_until')
+  local held = redis.call('HDEL', job_key(id), 'token') == 1
+  redis.call('HDEL', job_key(id), 'host', 'pid', 'lease_until')
+  redis.call('HDEL', P .. ':held', id)
+  local parent = parent_of(id)
+  if held and parent ~= '' then works(parent, field(id, 'name'), -1) end
 end
 
 local function enqueue(id, when)
   let_go(id)
   set(id, 'not_before', text(when))
   move(id, 'queued')
-  local parent = parent_of(id)
-  if parent ~= '' then source_set(parent, field(id, 'name'), 'state', 'queued') end
   -- Who comes back to a queue has its old place.
   redis.call('HSETNX', job_key(id), 'line', EXACT)
   local line = when > NOW and text(when) or field(id, 'line')
@@ -195,6 +280,7 @@ local function finish(id, state, error, result, short)
   let_go(id)
   redis.call('ZREM', P .. ':active', id)
   set(id, 'finished', text(NOW))
+  if state == 'succeeded' then set(id, 'share', 1) end
   if error then set(id, 'error', error) end
   if result then set(id, 'result', result) end
   local parent = parent_of(id)
@@ -245,7 +331,7 @@ local function gather(parent, publish)
     if wanted then redis.call('SADD', pending, part) end
   end
   if redis.call('SCARD', pending) > 0 then return end
-  set(parent, 'step', 'finalise', 'queue', 'finalise')
+  set(parent, 'step', 'finalise', 'queue', 'finalise', 'parts_share', field(parent, 'share') or '0')
   enqueue(parent, NOW)
   table.insert(publish, { parent, 'finalise' })
 end
@@ -321,6 +407,9 @@ local function create_part(parent, part, publish)
   redis.call('SADD', P .. ':parts:' .. parent, part.id)
   redis.call('SADD', P .. ':pending:' .. parent, part.id)
   source_add(parent, part.source, 'parts', 1)
+  if part.size and part.size ~= cjson.null then
+    redis.call('HSETNX', sources_key(parent), part.source .. '|size', text(part.size))
+  end
   redis.call('HINCRBY', job_key(parent), 'parts', 1)
   enqueue(part.id, NOW)
   table.insert(publish, { part.id, 'part' })
