@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import click
 
 from mindcorpus.errors import MindcorpusError
-from web.access.last_use import LastUse
-from web.access.moments import span_ahead
+from web.access.audit_log import open_audit
+from web.access.moments import span_ahead, span_before
 from web.access.scopes import SCOPES
 from web.access.state_folder import prepare_state
-from web.access.tokens import TokenFile
+from web.access.tokens import TokenFile, open_tokens
 from web.settings import WebSettings
 
 
@@ -76,6 +78,42 @@ def revoke_token(name: str) -> None:
         _tokens().revoke(name)
 
 
+@main.command("audit")
+@click.option("--since", metavar="WHEN", help="From when on: 7d, 12h, a day or a moment.")
+@click.option("--token", "name", help="Only what this token, or user:NAME, did.")
+@click.option("--action", help="Only this, such as record.read, or all of a kind: record.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def audit(since: str | None, name: str | None, action: str | None, *, as_json: bool) -> None:
+    """Show who did what: records read, downloads, sign-ins, tokens, jobs; the oldest first."""
+    with _reported_errors():
+        start = None if since is None else span_before(since, "since")
+        senseless = 0
+        for entry in open_audit(WebSettings.load()).read():
+            if entry is None:
+                senseless += 1
+            elif _wanted(entry, start, name, action):
+                click.echo(json.dumps(entry) if as_json else _line(entry))
+    if senseless:
+        click.echo(f"{senseless} lines make no sense; they were cut off.", err=True)
+
+
+def _wanted(
+    entry: dict[str, Any], start: datetime | None, name: str | None, action: str | None
+) -> bool:
+    did = str(entry["action"])
+    return (
+        (start is None or datetime.fromisoformat(str(entry["time"])) >= start)
+        and (name is None or entry.get("token") == name)
+        and (action is None or did == action or did.startswith(f"{action}."))
+    )
+
+
+def _line(entry: dict[str, Any]) -> str:
+    about = json.dumps(entry.get("object") or {})
+    cells = (entry.get(name, "-") for name in ("status", "token", "address"))
+    return "\t".join((entry["time"], entry["action"], *map(str, cells), about))
+
+
 @main.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
@@ -92,7 +130,7 @@ def _tokens() -> TokenFile:
     settings = WebSettings.load()
     for said in prepare_state(settings):
         click.echo(said, err=True)
-    return TokenFile(settings.tokens_path, uses=LastUse(settings.state_path / "last-used"))
+    return open_tokens(settings, open_audit(settings))
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from werkzeug.routing import IntegerConverter
 
 from mindcorpus import __version__
 from web import logs, metrics, problems, services
-from web.access import auth, failures, headers, limits, session
-from web.access.last_use import LastUse
+from web.access import audited, auth, failures, headers, limits, session, single_sign_on
+from web.access.audit_log import open_audit
 from web.access.state_folder import prepare_state
-from web.access.tokens import TokenFile
+from web.access.tokens import open_tokens
 from web.api import api, openapi
 from web.health import REGISTRY, operations
 from web.pages import pages
@@ -52,15 +52,15 @@ def build(settings: WebSettings) -> APIFlask:
     app.url_map.converters["int"] = _Digits
     # No page of elsewhere is to read answers, so nobody is told what it may send.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    ready = settings.token.get_secret_value() if settings.token else None
-    uses = LastUse(settings.state_path / "last-used")
-    made = services.install(app, settings, TokenFile(settings.tokens_path, ready, uses))
+    audit = open_audit(settings)
+    made = services.install(app, settings, open_tokens(settings, audit), audit)
     problems.install(app)
     # Before a request: an id first, then the token, then what the token may still do.
     logs.install(app)
     failures.install(app, settings)
     auth.install(app)
     session.install(app)
+    single_sign_on.install(app, settings)
     limits.install(app, settings)
     # After it, the last one first: headers, counts, and the log's line when all is done.
     app.extensions[REGISTRY] = metrics.install(app, made.store)
@@ -70,4 +70,6 @@ def build(settings: WebSettings) -> APIFlask:
     app.register_blueprint(docs_page)
     app.register_blueprint(api)
     app.register_blueprint(pages)
+    # Last, so that its own answer is completed as any other, also into a page.
+    audited.install(app)
     return app

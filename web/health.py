@@ -11,6 +11,8 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from mindcorpus.errors import StorageError
+from web.access.audit_log import AuditLog
 from web.metrics import render
 from web.problems import problem
 from web.services import services
@@ -79,7 +81,7 @@ def metrics() -> Response:
 
 def look_around() -> list[Check]:
     """Check all that the service needs; those of an app that answers the current request."""
-    return [*_redis(services().store), _disk(services().settings)]
+    return [*_redis(services().store), _disk(services().settings), _audit(services().audit)]
 
 
 def _redis(store: JobStore) -> list[Check]:
@@ -123,6 +125,15 @@ def _disk(settings: WebSettings) -> Check:
         detail=f"{free} MiB free, {settings.disk_floor_mb} needed",
         hint="" if enough else "Free some space under MINDCORPUS_DATA_DIR; queued jobs wait.",
     )
+
+
+def _audit(log: AuditLog) -> Check:
+    try:
+        log.expect()
+    except StorageError as error:
+        hint = "Look at MINDCORPUS_STATE_DIR: what it is, and whose. Nothing is shown meanwhile."
+        return Check("audit", ok=False, detail=f"the audit log: {error.title}", hint=hint)
+    return Check("audit", ok=True, detail="the audit log can be written")
 
 
 def _fresh(response: Response) -> Response:

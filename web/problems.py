@@ -90,6 +90,7 @@ KINDS: Mapping[str, Kind] = {
     "hub-rate-limited": Kind(503, "The hub asks for a pause.", 60),
     "redis-unavailable": Kind(503, "Redis is down, does not answer, or takes no writes.", 5),
     "not-replicated": Kind(503, "The job is in Redis, but in no replica yet; it may run.", 5),
+    "audit-unavailable": Kind(503, "What is asked cannot be written down, so it is refused.", 5),
     "not-ready": Kind(503, "The service cannot do its work now; `checks` says why.", 5),
     "too-many-streams": Kind(503, "So many streams of events are open that no more fit.", 10),
     "unavailable": Kind(503, "The service cannot answer now.", 5),

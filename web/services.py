@@ -14,6 +14,7 @@ from workers.jobs.submission import JobService
 from workers.redis_client import Client, connect
 
 if TYPE_CHECKING:
+    from web.access.audit_log import AuditLog
     from web.access.tokens import TokenFile
 
 _EXTENSION = "mindcorpus"
@@ -28,9 +29,10 @@ class Services:
     store: JobStore
     job_service: JobService
     tokens: TokenFile
+    audit: AuditLog
 
 
-def install(app: Flask, settings: WebSettings, tokens: TokenFile) -> Services:
+def install(app: Flask, settings: WebSettings, tokens: TokenFile, audit: AuditLog) -> Services:
     """Make an app's services; raises `SettingsError` if there is no Redis to connect to."""
     redis = connect(settings)
     store = JobStore(redis, settings)
@@ -40,6 +42,7 @@ def install(app: Flask, settings: WebSettings, tokens: TokenFile) -> Services:
         store=store,
         job_service=JobService(store, make_app(settings), settings),
         tokens=tokens,
+        audit=audit,
     )
     app.extensions[_EXTENSION] = made
     return made

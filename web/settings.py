@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workers.settings import ServiceSettings
 
@@ -36,6 +38,7 @@ class WebSettings(ServiceSettings):
     stream_limit: int = Field(
         100, ge=1, description="Streams of events that one web process keeps open."
     )
+    audit_days: int = Field(365, ge=1, description="Days that the audit log keeps what was done.")
     failed_limit: str = Field(
         "10/minute",
         pattern=r"^\d+/(second|minute|hour|day)$",
@@ -47,6 +50,32 @@ class WebSettings(ServiceSettings):
     session_idle_minutes: float = Field(
         60.0, gt=0, description="Minutes without a visit after which it does so, too."
     )
+
+    sso_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="Header in which a proxy names the user, such as X-Forwarded-User.",
+    )
+    sso_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks of those proxies, as a JSON list; no other counts."
+    )
+    sso_users: Path | None = Field(
+        None, description="TOML file with the scopes of each user that is let in so."
+    )
+
+    @field_validator("sso_proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each, strict=False)
+        return value
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = (self.sso_header, self.sso_proxies, self.sso_users)
+        if any(given) and not all(given):
+            raise ValueError("sso_header, sso_proxies and sso_users go together")
+        return self
 
     @field_validator("token", mode="before")
     @classmethod

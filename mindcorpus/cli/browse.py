@@ -117,7 +117,7 @@ def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:
 
 
 def _show_record(terminal: Terminal, data_dir: Path, row: int, *, as_json: bool) -> None:
-    found, origin = one_record(data_dir, row)
+    found, origin, _ = one_record(data_dir, row)
     if as_json:
         print_json({"record": found, "lineage": origin})
         return

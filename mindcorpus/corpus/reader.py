@@ -44,6 +44,8 @@ class Page:
     """How many match in all."""
     next_offset: int | None
     """Where the next page starts, None after the last."""
+    build: str
+    """The build of the corpus that they are of."""
 
 
 class Records:
@@ -51,6 +53,8 @@ class Records:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.build = folder.name
+        """The id of the build it is."""
 
     @cached_property
     def index(self) -> RecordIndex:
@@ -83,7 +87,7 @@ class Records:
             )
         records = self.of_rows(rows[offset : offset + limit])
         end = offset + len(records)
-        return Page(records, len(rows), end if records and end < len(rows) else None)
+        return Page(records, len(rows), end if records and end < len(rows) else None, self.build)
 
     def each(self, wanted: Filter, words: list[str]) -> Iterator[dict[str, Any]]:
         """Give all records that match and hold the words, reading one row group at a time."""
@@ -216,9 +220,9 @@ def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
         return Records(folder).lineage(row)
 
 
-def record(data_dir: str | Path, row: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a record of the corpus, and where it came from; raises as `lineage` does."""
+def record(data_dir: str | Path, row: int) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Give a record of the corpus, where it came from, and its build; raises as `lineage` does."""
     with Store(data_dir).reading("corpus") as folder:
         records = Records(folder)
         origin = records.lineage(row)
-        return records.one(row), origin
+        return records.one(row), origin, records.build

@@ -81,6 +81,7 @@ class Service:
             "token": self.token,
             "port": str(self.port),
             "post_limit": "100000/minute",
+            "failed_limit": "100000/minute",
             "lease_seconds": "3",
             "sweep_seconds": "0.3",
             "disk_floor_mb": "1",

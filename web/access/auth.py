@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens and their scopes, through Flask-HTTPAuth, or the dashboard's session.
+"""Who asks: bearer tokens and their scopes, through Flask-HTTPAuth, a user, or a session.
 
 Nothing below `/api/` is reached without a token: `guard` stands before every request, also where
 a view forgot `require`, and before a body or a query is looked at. `require` says on a view which
@@ -16,8 +16,10 @@ from flask import Response, current_app, g, request
 
 from mindcorpus.corpus_name import DEFAULT_CORPUS
 from web.access import session
+from web.access.audited import refused_token
 from web.access.failures import too_many
 from web.access.scopes import MEANINGS, SCOPES, Scope, allows
+from web.access.single_sign_on import current_user
 from web.access.tokens import Token
 from web.problems import problem
 from web.services import services
@@ -31,13 +33,18 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 
 class _TokenOrSession(HTTPTokenAuth):
-    """Bearer tokens; a request that sends none may be of the dashboard's session."""
+    """Bearer tokens; a request that sends none may be a user's, or of the dashboard's session."""
 
     def authenticate(self, auth: Any, stored_password: Any) -> Token | None:
         # A token that was sent decides, also against a session.
-        if not _bears_token():
-            return session.current_session()
-        return cast("Token | None", super().authenticate(auth, stored_password))
+        found = (
+            cast("Token | None", super().authenticate(auth, stored_password))
+            if _bears_token()
+            else current_user() or session.current_session()
+        )
+        # Also where it may not do what it asks for: the audit log has its name.
+        g.asker = found
+        return found
 
 
 auth = _TokenOrSession(
@@ -107,7 +114,7 @@ def _verify(text: str) -> Token | None:
     tokens = services().tokens
     found = tokens.verify(text)
     if found is None:
-        g.expired = tokens.known(text) is not None
+        g.expired = tokens.known(text)
     return found
 
 
@@ -136,7 +143,9 @@ def _refuse(status: int) -> Response:
             return refused
         title = "the token is not valid"
         challenge += ', error="invalid_token"'
-        if g.get("expired"):
+        expired: Token | None = g.get("expired")
+        refused_token(expired.name if expired else None)
+        if expired:
             code, title = "token-expired", "the token has expired"
     return problem(
         401,

@@ -20,9 +20,11 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mindcorpus.errors import SettingsError
+from web.access.audit_log import AuditLog
 from web.access.last_use import LastUse
 from web.access.private_files import state_errors, write_private
 from web.access.scopes import READ_WRITE, Grant, in_order
+from web.settings import WebSettings
 
 #: The name under which the token of the settings acts; no token of the file can have it.
 READY = "MINDCORPUS_TOKEN"
@@ -58,12 +60,19 @@ class _Document(BaseModel):
 class TokenFile:
     """The tokens of one file and, if there is one, the ready token of the settings.
 
-    With `uses` it notes when each was used last.
+    With `uses` it notes when each was used last, with `audit` which are made and revoked.
     """
 
-    def __init__(self, path: Path, ready: str | None = None, uses: LastUse | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ready: str | None = None,
+        uses: LastUse | None = None,
+        audit: AuditLog | None = None,
+    ) -> None:
         self.path = path
         self.uses = uses
+        self._audit = audit
         self._ready = _token(READY, ready, READ_WRITE) if ready else None
         self._known: tuple[_Signature | None, tuple[Token, ...]] = (None, ())
 
@@ -128,6 +137,8 @@ class TokenFile:
                     field="name",
                     hint="Choose another name, or revoke that token first.",
                 )
+            ends = expires.isoformat() if expires else None
+            self._write_down("token.new", name, scopes=list(made.scopes), expires=ends)
             self._write((*tokens, made))
             self._forget(name)
         return text
@@ -144,8 +155,15 @@ class TokenFile:
                 raise SettingsError(
                     f"there is no token named {name}", field="name", hint="See `token list`."
                 )
+            self._write_down("token.revoke", name)
             self._write(left)
             self._forget(name)
+
+    def _write_down(self, action: str, name: str, **more: object) -> None:
+        # First: a line without a token does no harm, a token without a line might.
+        if self._audit is not None:
+            about = {key: value for key, value in more.items() if value is not None}
+            self._audit.append(action, {"object": {"token": name, **about}})
 
     def _forget(self, name: str) -> None:
         if self.uses is not None:
@@ -188,6 +206,13 @@ class TokenFile:
         document = _Document(tokens=list(tokens)).model_dump_json(indent=2, exclude_none=True)
         with state_errors(self.path):
             write_private(self.path, document.encode())
+
+
+def open_tokens(settings: WebSettings, audit: AuditLog) -> TokenFile:
+    """Give the tokens that settings name, with their uses and the log of their making."""
+    ready = settings.token.get_secret_value() if settings.token else None
+    uses = LastUse(settings.state_path / "last-used")
+    return TokenFile(settings.tokens_path, ready, uses, audit)
 
 
 def _token(name: str, text: str, scopes: Iterable[str], expires: datetime | None = None) -> Token:

@@ -9,6 +9,7 @@ from flask import Response, jsonify, url_for
 
 from mindcorpus.errors import NoCorpusError
 from mindcorpus.remedies import Merge
+from web.access.audited import note_job
 from web.api.inputs import holder, idempotency_key
 from web.problems import problem
 from web.remedies import as_answered
@@ -31,7 +32,10 @@ def repeated(kind: Kind, body: Body) -> Response | None:
     """
     key = idempotency_key()
     job = None if key is None else services().job_service.repeated(key, _same(kind, body))
-    return None if job is None else _located(job, 200)
+    if job is None:
+        return None
+    note_job(job.id, job.kind, "repeated")
+    return _located(job, 200)
 
 
 def submitted(order: JobSpec, body: Body) -> Response:
@@ -45,6 +49,7 @@ def submitted(order: JobSpec, body: Body) -> Response:
 
 def accepted(outcome: Submitted) -> Response:
     """Answer with the job that a request made (202), joined (202) or had made before (200)."""
+    note_job(outcome.job.id, outcome.job.kind, outcome.outcome)
     return _located(outcome.job, 200 if outcome.outcome == "repeated" else 202)
 
 

@@ -14,6 +14,7 @@ from werkzeug.http import is_resource_modified, quote_etag
 from mindcorpus.errors import NoCorpusError
 from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.store import Store
+from web.access.audited import audited, note
 from web.api.blueprint import api
 from web.api.corpus_schemas import Artifacts
 from web.api.views import DOWNLOADED, IF_RANGE, RANGE, UNCHANGED, view
@@ -84,6 +85,7 @@ def files_of(artifact: Artifact, kind: str) -> list[dict[str, Any]]:
     problems=(404, 416),
     headers=[RANGE, IF_RANGE],
 )
+@audited("artifact.download")
 def download(path: str) -> Response:
     """Download what GET /artifacts lists; a file may be had in ranges."""
     store = Store(services().settings.data_dir)
@@ -110,6 +112,7 @@ def _send_file(artifact: Artifact, file: Download) -> Response:
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:",
     }
+    note(path=file.path, sha256=file.sha256)
     if _known(etag):
         return _prepared(Response(status=304), headers)
     opened = artifact.open(file)
@@ -122,10 +125,12 @@ def _send_file(artifact: Artifact, file: Download) -> Response:
             return _no_such_range(file.bytes)
         content = FileBytes(opened, start, stop - start)
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.bytes}"
+        _note(file.path, stop - start, start)
         headers["Content-Length"] = str(stop - start)
         status = 206
     else:
         headers["Content-Length"] = str(file.bytes)
+        _note(file.path, file.bytes)
     name = PurePosixPath(file.path).name
     response = Response(content, status=status, mimetype=file.media_type)
     return _prepared(response, {**headers, "Content-Disposition": _saved_as(name)})
@@ -137,18 +142,26 @@ def _send_folder(artifact: Artifact, path: str) -> Response:
         raise not_found()
     etag = quote_etag(hashlib.sha256(f"{artifact.digest}/{path}".encode()).hexdigest())
     headers = {"Accept-Ranges": "none", "ETag": etag}
+    note(path=path, sha256=artifact.digest)
     if _known(etag):
         artifact.close()
         return _prepared(Response(status=304), headers)
     archive = ArchiveBytes(artifact, path, files)
     headers["Content-Length"] = str(len(archive))
+    _note(path, len(archive))
     headers["Content-Disposition"] = _saved_as(f"{PurePosixPath(path).name}.tar")
     return _prepared(Response(archive, mimetype=_ARCHIVE), headers)
 
 
+def _note(path: str, size: int, start: int | None = None) -> None:
+    note(path=path, bytes=0 if request.method == "HEAD" else size, start=start)
+
+
 def _prepared(response: Response, headers: dict[str, str]) -> Response:
     response.headers.update(headers)
-    response.headers["Cache-Control"] = "private, no-cache"
+    # Texts of records: no browser keeps them, no proxy either. A client that has a file asks with
+    # its ETag all the same.
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 

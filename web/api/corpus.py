@@ -7,6 +7,7 @@ from flask import Response, jsonify
 from mindcorpus.errors import NoCorpusError, SettingsError
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.storage.store import Store
+from web.access.audited import audited, note_filter, note_rows
 from web.api.answers import no_corpus
 from web.api.blueprint import api
 from web.api.corpus_schemas import Catalogue, RecordPage, RecordWithLineage, Statistics
@@ -54,14 +55,17 @@ def show_statistics() -> Response:
 
 @api.get("/records")
 @view("read", "Browse the records", RecordPage, problems=(404,), query=RecordsQuery)
+@audited("records.read")
 def list_records(query: RecordsQuery) -> Response:
     """Give a page of the records that match all of the filters."""
     from mindcorpus.corpus.reader import browse
 
+    note_filter(query.model_dump(exclude={"offset", "limit"}))
     try:
         page = browse(services().settings.data_dir, **dict(query))
     except NoCorpusError:
         return no_corpus(404)
+    note_rows((record["row"] for record in page.records), page.build)
     return jsonify(
         {"records": page.records, "matched": page.matched, "next_offset": page.next_offset}
     )
@@ -69,16 +73,18 @@ def list_records(query: RecordsQuery) -> Response:
 
 @api.get("/records/<int:row>")
 @view("read", "Show a record and where it came from", RecordWithLineage, problems=(404,))
+@audited("record.read")
 def show_record(row: int) -> Response:
     """Show the record of a row, with its source file, revision and licence."""
     from mindcorpus.corpus.reader import record
 
     try:
-        found, origin = record(services().settings.data_dir, row)
+        found, origin, build = record(services().settings.data_dir, row)
     except NoCorpusError:
         return no_corpus(404)
     except SettingsError:
         raise RecordNotFoundError(
             f"the corpus has no row {row}", hint="Rows count from 0; /records shows them."
         ) from None
+    note_rows([row], build)
     return jsonify({"record": found, "lineage": origin})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 
+from web.access.audited import audited, note_asked
 from web.api.answers import accepted
 from web.api.blueprint import api
 from web.api.inputs import holder, idempotency_key
@@ -58,11 +59,13 @@ def show_job(job_id: str) -> Response:
     },
     problems=(404, 409, 410),
 )
+@audited("job.cancel")
 def cancel_job(job_id: str) -> Response:
     """Stop a job: at once where it waits, within seconds where it runs.
 
     A job that several tokens asked for goes on until the last of them cancels it: 409 `job-shared`.
     """
+    note_asked(job=job_id)
     job = services().job_service.cancel(job_id, holder=holder())
     response = jsonify(as_answered(job.as_dict()))
     response.status_code = 200 if job.over else 202
@@ -81,6 +84,8 @@ def cancel_job(job_id: str) -> Response:
     problems=(404, 409, 410, 507),
     headers=[IDEMPOTENCY_KEY],
 )
+@audited("job.retry")
 def retry_job(job_id: str) -> Response:
     """Make a new job of an old one's request; `retry_of` says whose."""
+    note_asked(retry_of=job_id)
     return accepted(services().job_service.retry(job_id, idempotency_key(), holder=holder()))

@@ -9,6 +9,7 @@ from flask import Response, jsonify
 from mindcorpus.job_requests import MergeBody, MergeRequest
 from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
+from web.access.audited import audited, note
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import Corpus, MergeAnswer
@@ -72,8 +73,10 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     body=MergeBody,
     headers=[IDEMPOTENCY_KEY],
 )
+@audited("job.ask")
 def merge(body: MergeBody) -> Response:
     """Make a merge job, unless there is a corpus that `force` does not allow to replace."""
+    note(kind="merge", force=body.force)
     if (known := repeated("merge", body)) is not None:
         return known
     settings = services().settings

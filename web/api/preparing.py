@@ -10,6 +10,7 @@ from flask import Response, jsonify
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.storage.store import Store
+from web.access.audited import audited, note
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import PrepareAnswer, Prepared
@@ -68,12 +69,14 @@ def _formats(store: Store) -> dict[str, Any]:
     body=PrepareBody,
     headers=[IDEMPOTENCY_KEY],
 )
+@audited("job.ask")
 def prepare(body: PrepareBody) -> Response:
     """Make a prepare job; needs a corpus.
 
     If some of the formats asked for exist, and `force` does not allow to replace them, the others
     alone are made.
     """
+    note(kind="prepare", force=body.force)
     if (known := repeated("prepare", body)) is not None:
         return known
     settings = services().settings

@@ -24,8 +24,9 @@ from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, MindcorpusError, SettingsError, storage_errors
 from mindcorpus.progress import Cancellation
+from web.access.audit_log import open_audit
 from web.access.state_folder import prepare_state
-from web.access.tokens import TokenFile
+from web.access.tokens import open_tokens
 from web.local.first_jobs import Sources, make_first
 from web.local.local_redis import LocalRedis, set_up
 from web.local.lock import service_folder
@@ -181,7 +182,7 @@ def _free_port(settings: WebSettings) -> int:
 
 def _new_token(settings: WebSettings) -> str:
     """Make a token; that of the last start goes, as it cannot be shown again."""
-    tokens = TokenFile(settings.tokens_path)
+    tokens = open_tokens(settings, open_audit(settings))
     if any(token.name == _TOKEN for token in tokens.list()):
         tokens.revoke(_TOKEN)
     return tokens.new(_TOKEN)

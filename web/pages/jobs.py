@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from flask import Response, redirect, request, url_for
 
 from mindcorpus.errors import SettingsError
+from web.access.audited import audited, note_asked, note_job
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.health import expect_redis
 from web.pages.job_files import published_by
@@ -85,17 +86,22 @@ def confirm_cancel(job_id: str) -> Response:
 
 @pages.post("/jobs/<job_id>/cancel")
 @writes
+@audited("job.cancel")
 def cancel(job_id: str) -> Any:
     """Stop a job."""
     expect_redis()
+    note_asked(job=job_id)
     services().job_service.cancel(job_id, holder=my_name())
     return redirect(url_for("pages.job", job_id=job_id), 303)
 
 
 @pages.post("/jobs/<job_id>/retry")
 @writes
+@audited("job.retry")
 def run_again(job_id: str) -> Any:
     """Make a new job of the same request."""
     expect_redis()
+    note_asked(retry_of=job_id)
     submitted = services().job_service.retry(job_id, holder=my_name())
+    note_job(submitted.job.id, submitted.job.kind, submitted.outcome)
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)

@@ -15,6 +15,7 @@ from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.stages.registry import STAGES
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
+from web.access.audited import audited, note, note_job
 from web.api.schemas import PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
@@ -51,6 +52,7 @@ def merge_again(message: str) -> Response:
 
 @pages.post("/jobs/new/merge")
 @writes
+@audited("job.ask")
 def make_merge() -> Any:
     """Make a merge, or show the form again with what is wrong beside its field."""
     given: Given = MultiDict(request.form)
@@ -123,6 +125,7 @@ def prepare_again(message: str) -> Response:
 
 @pages.post("/jobs/new/prepare")
 @writes
+@audited("job.ask")
 def make_prepare() -> Any:
     """Make a prepare, or show the form again with what is wrong beside its field."""
     manifest = _corpus()
@@ -193,6 +196,8 @@ def _submit(order: JobSpec, body: dict[str, Any]) -> Any:
     expect_redis()
     text = json.dumps([order.kind, body], sort_keys=True)
     submitted = services().job_service.submit(order, body=text, holder=my_name())
+    note(force=body["force"])
+    note_job(submitted.job.id, submitted.job.kind, submitted.outcome)
     # A second click finds the job of the first.
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)
 

@@ -11,6 +11,7 @@ import orjson
 from flask import Response, redirect, request, stream_with_context, url_for
 
 from mindcorpus.errors import SettingsError
+from web.access.audited import audited, note, note_filter, note_rows
 from web.access.session import REVEAL, is_secure
 from web.errors import RecordNotFoundError
 from web.pages.blueprint import pages, show
@@ -31,6 +32,7 @@ _PIECE = 64 * 1024
 
 
 @pages.get("/records")
+@audited("records.read")
 def records() -> Response:
     """Browse the records that match the filters in the address."""
     query, errors = read_query(request.args)
@@ -60,8 +62,11 @@ def _show_texts(template: str, status: int = 200, **values: Any) -> Response:
 def _find(corpus: Corpus, query: Query) -> dict[str, Any]:
     rows, search = _matching(corpus, query, _SEARCH_SECONDS)
     end = query.offset + _PAGE
+    shown = rows[query.offset : end]
+    note_filter(query.arguments())
+    note_rows(map(int, shown), corpus.folder.name)
     return {
-        "shown": [view_of(one) for one in corpus.records.of_rows(rows[query.offset : end])],
+        "shown": [view_of(one) for one in corpus.records.of_rows(shown)],
         "matched": len(rows),
         "looking": None if search is None or search.complete else search,
         "ahead": end if end < len(rows) else None,
@@ -90,6 +95,7 @@ def _choices(corpus: Corpus) -> dict[str, Any]:
 
 
 @pages.get("/records/<int:row>")
+@audited("record.read")
 def record(row: int) -> Response:
     """Show one record and where it came from; its neighbours are those of the filters."""
     query, errors = read_query(request.args)
@@ -99,6 +105,7 @@ def record(row: int) -> Response:
     def read(corpus: Corpus) -> dict[str, Any]:
         if row >= len(corpus.records.index):
             raise RecordNotFoundError(f"the corpus has no record {row:,}")
+        note_rows([row], corpus.folder.name)
         record_, lineage = corpus.records.one(row), corpus.records.lineage(row)
         source = next(s for s in corpus.manifest["sources"] if s["name"] == record_["source"])
         before, after, place = _neighbours(corpus, query, row)
@@ -128,6 +135,7 @@ def _neighbours(corpus: Corpus, query: Query, row: int) -> tuple[int | None, int
 
 
 @pages.get("/records/export")
+@audited("records.export")
 def export_records() -> Response:
     """Send what is filtered as JSON lines, made while it is sent."""
     query, errors = read_query(request.args)
@@ -137,6 +145,8 @@ def export_records() -> Response:
         corpus = stack.enter_context(reading_corpus())
         # What is wrong with the filter is told before the first byte.
         corpus.records.matching(query.filter())
+        note_filter(query.arguments())
+        note(build=corpus.folder.name)
         lines = stream_with_context(_lines(corpus, query))
         response = Response(lines, mimetype="application/jsonl")
         # All of it is of this corpus, though a merge may replace it before the last line.

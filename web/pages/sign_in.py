@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from flask import Response, redirect, request, url_for
+from flask import Response, g, redirect, request, url_for
 
+from web.access.audited import SIGN_IN, SIGN_OUT, audited
 from web.access.auth import current_token
 from web.access.failures import too_many
 from web.access.session import begin_session, end_session
@@ -26,6 +27,7 @@ def sign_in() -> Any:
 
 
 @pages.post("/sign-in")
+@audited(SIGN_IN)
 def sign_in_with() -> Any:
     """Exchange a token for a session."""
     there = _own_path(request.form.get("next", ""))
@@ -36,12 +38,15 @@ def sign_in_with() -> Any:
             return refused
         wrong = "This token is not valid." if text else "Paste a token."
         return show("sign_in.html", 422, there=there, wrong_=wrong, unsent=False)
+    # Its own name is written down, not that of a session before.
+    g.asker = token
     answer = redirect(there, 303)
     begin_session(answer, token)  # type: ignore[arg-type]
     return answer
 
 
 @pages.post("/sign-out")
+@audited(SIGN_OUT)
 def sign_out() -> Any:
     """End the session in this browser."""
     answer = redirect(url_for("pages.sign_in"), 303)
