@@ -20,7 +20,8 @@ from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defin
 
 from mindcorpus.errors import FileTooLargeError
 from mindcorpus.sources.files import digests
-from mindcorpus.sources.hub_retries import Exchange, endless
+from mindcorpus.sources.hub_client import endless
+from mindcorpus.sources.hub_retries import Exchange
 from mindcorpus.sources.partial import Partial
 
 if TYPE_CHECKING:

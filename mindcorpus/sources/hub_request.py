@@ -27,6 +27,7 @@ from mindcorpus.sources.addresses import AddressPolicy
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile, changed
 from mindcorpus.sources.hosts import HostVerdicts
+from mindcorpus.sources.hub_client import install
 from mindcorpus.sources.hub_errors import Asked, given_up, refused
 from mindcorpus.sources.hub_retries import Exchange, PassingError, persist
 from mindcorpus.sources.lock import LockedFile
@@ -66,6 +67,7 @@ class HubRequest:
             )
         try:
             with storage_errors(self.settings.cache_dir or Path("the Hugging Face cache")):
+                install()
                 return persist(
                     lambda exchange: _sensible(work, exchange),
                     self._exchange(),

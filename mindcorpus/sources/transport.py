@@ -42,10 +42,16 @@ class CheckedTransport(httpx2.BaseTransport):
 
 class _Pool(httpx2.HTTPTransport):
     def __init__(self, policy: AddressPolicy | None, **options: Any) -> None:
-        super().__init__(**options)
+        context = httpx2.create_ssl_context()  # takes long: both have the same
+        super().__init__(**{**options, "verify": context})
         if policy is not None:
+            limits = options["limits"]
             self._pool = httpcore2.ConnectionPool(
-                ssl_context=httpx2.create_ssl_context(), network_backend=_Backend(policy)
+                ssl_context=context,
+                max_connections=limits.max_connections,
+                max_keepalive_connections=limits.max_keepalive_connections,
+                keepalive_expiry=limits.keepalive_expiry,
+                network_backend=_Backend(policy),
             )
 
 

@@ -34,7 +34,7 @@ from mindcorpus.errors import (
 )
 from mindcorpus.progress import Cancellation, Progress, silent
 from mindcorpus.settings import Settings
-from mindcorpus.sources import hub_retries
+from mindcorpus.sources import hub_client, hub_retries
 from mindcorpus.sources.catalog import File, Licence, Source
 from mindcorpus.sources.fetching import lock_of
 from mindcorpus.sources.files import remove_damaged
@@ -592,7 +592,7 @@ def test_cancelling_does_not_wait(
 def test_retry_after_may_be_seconds_a_date_or_the_hubs_own_header() -> None:
     def read(**headers: str) -> float | None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return hub_retries._retry_after(httpx2.Headers(given))
+        return hub_client._retry_after(httpx2.Headers(given))
 
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert read(Retry_After="7") == 7
