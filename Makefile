@@ -13,7 +13,7 @@ SECONDS ?= 120
 # How many broken files it has merged after that.
 FILES ?= 900
 
-.PHONY: run test soak bench bench-service docs-figures screenshots lock clean
+.PHONY: run test soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -52,6 +52,17 @@ lock:  ## move constraints.txt to the newest versions that pyproject.toml allows
 	build/lock/bin/python -m pip install --quiet '.[service,local,monitoring]' --group dev
 	echo "# Exact versions of all that the project and its tests install. Made by \`make lock\`; edit pyproject.toml instead." > constraints.txt
 	build/lock/bin/python -m pip freeze --exclude mindcorpus >> constraints.txt
+
+sbom: .venv/test  ## what the image installs, as CycloneDX, into build/mindcorpus.cdx.json
+	$(PYTHON) -m venv --clear build/sbom
+	build/sbom/bin/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt '.[service]'
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --output-file build/mindcorpus.cdx.json build/sbom
+
+audit-dependencies: .venv/test  ## known weaknesses of what constraints.txt pins, where a network allows to ask
+	sh .ci/audit
+
+image-digests:  ## pin the images of Dockerfile and docker-compose.yml to what their tags mean today
+	sh .ci/image-digests
 
 clean:  ## remove what the targets above made, but for datasets/
 	rm -rf .venv build dist bench/data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
