@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mindcorpus.errors import SettingsError
 
@@ -20,6 +20,15 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 # Lists will do where tuples are meant: JSON has no other.
 Names = Annotated[tuple[Name, ...], Field(max_length=1000, strict=False)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text.isspace():
+        raise ValueError("it must be printable characters, without any that steer what is shown")
+    return text
+
+
+Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 
 
 class Flag(str):
@@ -95,6 +104,22 @@ class MergeBody(_Request):
     stages: Annotated[Names | None, Flag("--stage")] = Field(
         None, description="Row stages to run; null: those that are on by themselves."
     )
+
+
+class Labelled(_Request):
+    """What is asked for, and a name that who asks gives it; that changes nothing in the work."""
+
+    label: Label | None = Field(
+        None, description="A name of your own for the job, to find it by; no part of the work."
+    )
+
+    def unlabelled(self) -> dict[str, Any]:
+        """Give the fields that say what is to be done, as they are."""
+        return {name: value for name, value in self if name != "label"}
+
+    def lasting(self) -> dict[str, Any]:
+        """Give all but the label."""
+        return {name: value for name, value in super().lasting().items() if name != "label"}
 
 
 class MergeRequest(MergeBody):

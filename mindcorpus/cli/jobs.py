@@ -14,20 +14,34 @@ from mindcorpus.errors import CancelledError
 
 
 def list_jobs(
-    server: str, *, kind: str | None, state: str | None, limit: int, as_json: bool
+    server: str,
+    *,
+    kind: str | None,
+    state: str | None,
+    label: str | None,
+    owner: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List a service's jobs, newest first."""
     with ServiceClient(server) as client:
-        found = list(client.jobs(kind=kind, state=state, limit=limit))
+        found = list(client.jobs(kind=kind, state=state, label=label, owner=owner, limit=limit))
     if as_json:
         print_json(found)
         return
-    rows = [(job["id"], job["kind"], moment(job["created"]), standing(job)) for job in found]
+    rows = [
+        (
+            *(job["id"], job["kind"], job.get("asked_by") or "", job.get("label") or ""),
+            *(moment(job["created"]), standing(job)),
+        )
+        for job in found
+    ]
     terminal = Terminal()
     if rows:
-        terminal.show(table(("Job", "Kind", "Asked for", "State"), rows))
+        terminal.show(table(("Job", "Kind", "By", "Label", "Asked for", "State"), rows))
     else:
-        terminal.show("There are no such jobs." if kind or state else "There are no jobs yet.")
+        asked = kind or state or label or owner
+        terminal.show("There are no such jobs." if asked else "There are no jobs yet.")
 
 
 def watch_job(server: str, job_id: str, *, as_json: bool) -> None:

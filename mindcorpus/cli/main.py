@@ -30,6 +30,7 @@ from mindcorpus.cli.remote_options import (
     detach_option,
     for_service,
     for_this_machine,
+    label_option,
     refuse_where_local,
     server_option,
 )
@@ -94,6 +95,7 @@ def sources(catalogs: tuple[str, ...], *, as_json: bool) -> None:
 
 @cli.command()
 @merge_options
+@label_option
 @detach_option
 def merge(**given: Any) -> None:
     """Merge sources into one corpus; every row is accounted for."""
@@ -114,6 +116,7 @@ def merge(**given: Any) -> None:
 @cli.command()
 @click.argument("format", default=ALL, type=FormatName())
 @prepare_options
+@label_option
 @detach_option
 def prepare(**given: Any) -> None:
     """Make a training format of the corpus; `all`: the guide's and those that exist."""

@@ -22,27 +22,27 @@ _Request = TypeVar("_Request", MergeRequest, PrepareRequest)
 _STATUS = ("exists", "path", "build", "rows", "bytes", "built", "warnings", "kept", "outdated")
 
 
-def merge_there(server: str, request: MergeRequest, *, detach: bool) -> None:
+def merge_there(server: str, request: MergeRequest, *, detach: bool, label: str | None) -> None:
     """Have a service merge sources into its corpus, and tell what became of every row."""
     terminal = Terminal()
     with ServiceClient(server) as client:
         if request.commercial_only:
             _say_what_is_left_out(terminal, client, request)
-        submission = _sent(server, lambda: client.submit_merge(request))
+        submission = _sent(server, lambda: client.submit_merge(request, label=label))
         if submission.job is None:
             terminal.confirm([existing(client.corpus())])
-            submission = _sent(server, lambda: client.submit_merge(_forced(request)))
+            submission = _sent(server, lambda: client.submit_merge(_forced(request), label=label))
         _follow(terminal, client, server, submission, detach=detach)
 
 
-def prepare_there(server: str, request: PrepareRequest, *, detach: bool) -> None:
+def prepare_there(server: str, request: PrepareRequest, *, detach: bool, label: str | None) -> None:
     """Have a service prepare training formats, and tell what was skipped and how it was split."""
     terminal = Terminal()
     with ServiceClient(server) as client:
-        submission = _sent(server, lambda: client.submit_prepare(request))
+        submission = _sent(server, lambda: client.submit_prepare(request, label=label))
         if submission.existing is not None:
             terminal.confirm([existing(entry) for entry in submission.existing["formats"].values()])
-            submission = _sent(server, lambda: client.submit_prepare(_forced(request)))
+            submission = _sent(server, lambda: client.submit_prepare(_forced(request), label=label))
         _follow(terminal, client, server, submission, detach=detach)
 
 

@@ -27,6 +27,9 @@ server_option = click.option(
 detach_option = click.option(
     "--detach", is_flag=True, help="With --server: print the job's id, and do not watch it."
 )
+label_option = click.option(
+    "--label", metavar="TEXT", help="With --server: a name for the job, to find it by."
+)
 kind_option = click.option(
     "--kind", type=click.Choice(["merge", "prepare"]), help="Only jobs of this kind."
 )
@@ -36,6 +39,12 @@ state_option = click.option(
         ["queued", "waiting", "running", "cancelling", "succeeded", "failed", "cancelled"]
     ),
     help="Only jobs in this state.",
+)
+wanted_label_option = click.option(
+    "--label", metavar="TEXT", help="Only jobs asked for or joined with this label."
+)
+owner_option = click.option(
+    "--owner", metavar="NAME", help="Only jobs that the token of this name asked for or joined."
 )
 limit_option = click.option(
     "--limit",
@@ -86,7 +95,9 @@ def for_this_machine(given: Mapping[str, Any]) -> dict[str, Any]:
     """Give a command's parameters without those of a service; refuses them if they are set."""
     if given.get("detach"):
         raise click.UsageError("--detach needs --server URL: on this machine there are no jobs")
-    return {name: value for name, value in given.items() if name != "detach"}
+    if given.get("label") is not None:
+        raise click.UsageError("--label needs --server URL: on this machine there are no jobs")
+    return {name: value for name, value in given.items() if name not in ("detach", "label")}
 
 
 def refuse_where_local(

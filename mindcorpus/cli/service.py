@@ -17,13 +17,17 @@ from mindcorpus.cli.remote_options import (
     limit_option,
     needed_server,
     output_option,
+    owner_option,
     state_option,
+    wanted_label_option,
 )
 
 
 @click.command("jobs")
 @kind_option
 @state_option
+@wanted_label_option
+@owner_option
 @limit_option
 @json_option
 def list_jobs(**given: Any) -> None:

@@ -64,8 +64,10 @@ class ServiceClient:
 
     # Making
 
-    def submit_merge(self, request: MergeRequest | None = None) -> Submission:
-        """Ask for a merge; with no request, of all sources.
+    def submit_merge(
+        self, request: MergeRequest | None = None, *, label: str | None = None
+    ) -> Submission:
+        """Ask for a merge; with no request, of all sources. `label` is to find the job by.
 
         Raises `SettingsError` for a request with catalogue files or paths: they are of this
         machine.
@@ -77,17 +79,19 @@ class ServiceClient:
                 field=local[0],
                 hint="Leave them out; the service's operator may add catalogues there.",
             )
-        return self._submit("/merge", body)
+        return self._submit("/merge", body, label)
 
-    def submit_prepare(self, request: PrepareRequest | None = None) -> Submission:
+    def submit_prepare(
+        self, request: PrepareRequest | None = None, *, label: str | None = None
+    ) -> Submission:
         """Ask for training formats; with no request, for all; what it leaves open is the service's.
 
         Formats that exist are left as they are unless the request says `force`.
         """
-        return self._submit("/prepare", (request or PrepareRequest()).given())
+        return self._submit("/prepare", (request or PrepareRequest()).given(), label)
 
-    def _submit(self, path: str, body: Mapping[str, Any]) -> Submission:
-        answer = self._post(path, body)
+    def _submit(self, path: str, body: Mapping[str, Any], label: str | None) -> Submission:
+        answer = self._post(path, body if label is None else {**body, "label": label})
         return Submission(answer, None) if "id" in answer else Submission(None, answer)
 
     def _post(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -102,12 +106,17 @@ class ServiceClient:
         return self._get(_path(job_id))
 
     def jobs(
-        self, *, kind: str | None = None, state: str | None = None, limit: int | None = None
+        self,
+        *,
+        kind: str | None = None,
+        state: str | None = None,
+        label: str | None = None,
+        owner: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Give jobs, newest first, page by page as they are taken; `limit` at most."""
-        query: dict[str, str | int] = {
-            name: value for name, value in (("kind", kind), ("state", state)) if value is not None
-        }
+        asked = (("kind", kind), ("state", state), ("label", label), ("owner", owner))
+        query: dict[str, str | int] = {name: value for name, value in asked if value is not None}
         left = limit
         while left is None or left > 0:
             page = self._get("/jobs", query | {"limit": min(left or _PAGE, _PAGE)})

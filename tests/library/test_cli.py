@@ -111,6 +111,7 @@ def test_every_exit_code_is_documented() -> None:
         ["watch", "0" * 32],
         ["download", "merged_mental_health_dataset.json"],
         ["merge", "--sample", "--detach"],
+        ["merge", "--sample", "--label", "mine"],
         ["--server", "http://127.0.0.1:1", "merge", "--workers", "1"],
         ["--server", "http://127.0.0.1:1", "merge", "--path", "TRACE=a"],
         ["--server", "http://127.0.0.1:1", "merge", "--catalog", "mine.toml"],

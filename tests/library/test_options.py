@@ -9,7 +9,7 @@ import pytest
 
 from mindcorpus.cli.main import merge, prepare
 from mindcorpus.cli.options import data_dir_option, workers_option
-from mindcorpus.cli.remote_options import detach_option
+from mindcorpus.cli.remote_options import detach_option, label_option
 from mindcorpus.job_requests import Flag, MergeRequest, PrepareRequest
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def others() -> set[str]:
 
     @data_dir_option
     @workers_option
+    @label_option
     @detach_option
     @click.command()
     def nothing() -> None: ...

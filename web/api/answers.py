@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, url_for
@@ -11,6 +13,7 @@ from mindcorpus.errors import NoCorpusError
 from mindcorpus.remedies import Merge
 from web.access.audited import note_job
 from web.api.inputs import holder, idempotency_key
+from web.files.conditional import PAUSE
 from web.problems import problem
 from web.remedies import as_answered
 from web.services import services
@@ -19,9 +22,9 @@ from workers.jobs.job_specs import JobSpec
 from workers.jobs.job_store import Submitted
 
 if TYPE_CHECKING:
-    from mindcorpus.job_requests import MergeBody, PrepareRequest
+    from web.api.schemas import MergeOrder, PrepareBody
 
-    Body = MergeBody | PrepareRequest
+    Body = MergeOrder | PrepareBody
 
 
 def repeated(kind: Kind, body: Body) -> Response | None:
@@ -44,6 +47,7 @@ def submitted(order: JobSpec, body: Body) -> Response:
     Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
     """
     same = _same(order.kind, body)
+    order = replace(order, label=body.label or "")
     return accepted(services().job_service.submit(order, idempotency_key(), same, holder=holder()))
 
 
@@ -65,6 +69,8 @@ def _located(job: Job, status: int) -> Response:
     response = jsonify(as_answered(job.as_dict()))
     response.status_code = status
     response.headers["Location"] = url_for("api.show_job", job_id=job.id)
+    if status == HTTPStatus.ACCEPTED:
+        response.headers["Retry-After"] = PAUSE
     return response
 
 

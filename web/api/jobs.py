@@ -9,8 +9,17 @@ from web.api.answers import accepted
 from web.api.blueprint import api
 from web.api.inputs import holder, idempotency_key
 from web.api.schemas import JobsQuery
-from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
-from web.files.conditional import polled
+from web.api.views import (
+    ACCEPTED,
+    ASKED_AGAIN,
+    IDEMPOTENCY_KEY,
+    LOCATION,
+    POLLED,
+    UNCHANGED,
+    json_of,
+    view,
+)
+from web.files.conditional import PAUSE, polled
 from web.remedies import as_answered
 from web.services import services
 from workers.jobs.job import Job, JobPage
@@ -25,7 +34,7 @@ from workers.jobs.job import Job, JobPage
     query=JobsQuery,
 )
 def list_jobs(query: JobsQuery) -> Response:
-    """List jobs of a kind, of a state, or all; `next_cursor` leads to the next page."""
+    """List jobs of a kind, a state, a label, an owner, or all; `next_cursor` leads on."""
     page = services().store.list(**dict(query))
     payload = {
         "jobs": [as_answered(job.as_dict()) for job in page.jobs],
@@ -55,7 +64,7 @@ def show_job(job_id: str) -> Response:
     Job,
     answers={
         200: {"description": "It waited, or was cancelled before, and is cancelled."},
-        202: json_of(Job, "It runs, and was asked to stop."),
+        202: json_of(Job, "It runs, and was asked to stop.", ASKED_AGAIN),
     },
     problems=(404, 409, 410),
 )
@@ -69,6 +78,8 @@ def cancel_job(job_id: str) -> Response:
     job = services().job_service.cancel(job_id, holder=holder())
     response = jsonify(as_answered(job.as_dict()))
     response.status_code = 200 if job.over else 202
+    if not job.over:
+        response.headers["Retry-After"] = PAUSE
     return response
 
 
@@ -79,7 +90,7 @@ def cancel_job(job_id: str) -> Response:
     Job,
     answers={
         200: {"description": "This key made the job before.", "headers": LOCATION},
-        202: json_of(Job, "A new job with the same request.", LOCATION),
+        202: json_of(Job, "A new job with the same request.", ACCEPTED),
     },
     problems=(404, 409, 410, 507),
     headers=[IDEMPOTENCY_KEY],

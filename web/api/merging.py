@@ -6,14 +6,15 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from mindcorpus.job_requests import MergeBody, MergeRequest
+from mindcorpus.job_requests import MergeRequest
 from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note
 from web.api.answers import job_in_flight, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import Corpus, MergeAnswer
-from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
+from web.api.schemas import MergeOrder
+from web.api.views import ACCEPTED, IDEMPOTENCY_KEY, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
 from workers.jobs.job import Job
@@ -67,20 +68,20 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     MergeAnswer,
     answers={
         200: {"description": "It exists and may not be replaced, or this key made the job before."},
-        202: json_of(Job, "The job that makes it, new or already in flight.", LOCATION),
+        202: json_of(Job, "The job that makes it, new or already in flight.", ACCEPTED),
     },
     problems=(410, 507),
-    body=MergeBody,
+    body=MergeOrder,
     headers=[IDEMPOTENCY_KEY],
 )
 @audited("job.ask")
-def merge(body: MergeBody) -> Response:
+def merge(body: MergeOrder) -> Response:
     """Make a merge job, unless there is a corpus that `force` does not allow to replace."""
     note(kind="merge", force=body.force)
     if (known := repeated("merge", body)) is not None:
         return known
     settings = services().settings
-    order = merge_spec(MergeRequest(**dict(body)), settings)
+    order = merge_spec(MergeRequest(**body.unlabelled()), settings)
     store = Store(settings.data_dir)
     if store.corpus_exists() and not body.force:
         return jsonify(

@@ -9,13 +9,14 @@ from flask import Response, jsonify
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
+from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
 from web.api.blueprint import api
 from web.api.corpus_schemas import PrepareAnswer, Prepared
 from web.api.schemas import PrepareBody
-from web.api.views import IDEMPOTENCY_KEY, LOCATION, POLLED, UNCHANGED, json_of, view
+from web.api.views import ACCEPTED, IDEMPOTENCY_KEY, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
 from workers.jobs.job import Job
@@ -63,7 +64,7 @@ def _formats(store: Store) -> dict[str, Any]:
     PrepareAnswer,
     answers={
         200: {"description": "All are there and may not be replaced, or this key made the job."},
-        202: json_of(Job, "The job that makes them, new or already in flight.", LOCATION),
+        202: json_of(Job, "The job that makes them, new or already in flight.", ACCEPTED),
     },
     problems=(409, 410, 507),
     body=PrepareBody,
@@ -89,7 +90,8 @@ def prepare(body: PrepareBody) -> Response:
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
         return jsonify({"exists": True, "formats": formats, "job": None})
-    return submitted(prepare_spec(with_formats(body, missing), settings), body)
+    request = PrepareRequest(**body.unlabelled())
+    return submitted(prepare_spec(with_formats(request, missing), settings), body)
 
 
 def _check_names(body: PrepareBody, statistics: Mapping[str, Any]) -> None:

@@ -13,14 +13,18 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mindcorpus.formats.registry import ALL
-from mindcorpus.job_requests import Name, PrepareRequest
+from mindcorpus.job_requests import Label, Labelled, MergeBody, Name, PrepareRequest
 from web.api.known import FormatChoice, FormatName
 from workers.jobs.job import Kind, State
 
 # Requests
 
 
-class PrepareBody(PrepareRequest):
+class MergeOrder(Labelled, MergeBody):
+    """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
+
+
+class PrepareBody(Labelled, PrepareRequest):
     """Which training formats to make, of which records; {} makes `all` of all records."""
 
     format: FormatChoice = Field(
@@ -71,6 +75,8 @@ class JobsQuery(_Query):
 
     kind: Kind | None = None
     state: State | None = None
+    label: Label | None = Field(None, description="The label it was asked for or joined with.")
+    owner: Name | None = Field(None, description="The token that asked for it, or joined it.")
     cursor: str | None = Field(
         None, min_length=1, max_length=200, description="`next_cursor` of the page before."
     )

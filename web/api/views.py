@@ -26,6 +26,13 @@ Spec = dict[str, Any]
 LOCATION: Spec = {
     "Location": {"description": "Where the job is.", "schema": {"type": "string"}},
 }
+ASKED_AGAIN: Spec = {
+    "Retry-After": {
+        "description": "Seconds until it is worth asking how the job stands.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+}
+ACCEPTED: Spec = LOCATION | ASKED_AGAIN
 POLLED: Spec = {
     "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
     "Retry-After": {

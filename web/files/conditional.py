@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 #: Seconds after which it is worth asking again.
-_PAUSE = "1"
+PAUSE = "1"
 
 
 def polled(payload: Mapping[str, Any], *, active: bool) -> Response:
@@ -18,6 +18,6 @@ def polled(payload: Mapping[str, Any], *, active: bool) -> Response:
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     response.headers["Cache-Control"] = "private, no-cache"
     if active:
-        response.headers["Retry-After"] = _PAUSE
+        response.headers["Retry-After"] = PAUSE
     response.make_conditional(request)
     return response

@@ -23,26 +23,33 @@ _FILES_SHOWN = 6
 
 @pages.get("/jobs")
 def jobs() -> Any:
-    """List jobs, newest first, of a kind or a state if asked."""
+    """List jobs, newest first, of a kind, a state, a label or an owner if asked."""
     errors: dict[str, str] = {}
     kind, state = _chosen("kind", KINDS, errors), _chosen("state", STATES, errors)
+    label, owner = request.args.get("label") or None, request.args.get("owner") or None
     cursor = request.args.get("cursor") or None
     expect_redis()
     try:
         page = (
             None
             if errors
-            else services().store.list(kind=kind, state=state, cursor=cursor, limit=_PAGE)
+            else services().store.list(
+                kind=kind, state=state, label=label, owner=owner, cursor=cursor, limit=_PAGE
+            )
         )
     except SettingsError:
         # The job that the page before ended with was forgotten meanwhile.
-        return redirect(url_for("pages.jobs", kind=kind, state=state), 303)
+        return redirect(
+            url_for("pages.jobs", kind=kind, state=state, label=label, owner=owner), 303
+        )
     return show(
         "jobs.html",
         422 if errors else 200,
         jobs=[describe_job(job) for job in page.jobs] if page else [],
         kind=kind,
         state=state,
+        label=label,
+        owner=owner,
         states=STATE_CHOICES,
         errors=errors,
         older=page.next_cursor if page else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -10,13 +10,13 @@ from werkzeug.datastructures import MultiDict
 
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
-from mindcorpus.job_requests import MergeBody, MergeRequest
+from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.stages.registry import STAGES
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note, note_job
-from web.api.schemas import PrepareBody
+from web.api.schemas import MergeOrder, PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
 from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
@@ -61,7 +61,8 @@ def make_merge() -> Any:
     chosen = given.getlist("sources")
     if not chosen:
         errors["sources"] = "Choose at least one source."
-    values = {
+    values: dict[str, Any] = {
+        "label": _text(given, "label"),
         "sample": given.get("material") == "sample",
         "sources": None if set(names) == set(chosen) else tuple(chosen) or None,
         "commercial_only": "commercial_only" in given,
@@ -73,17 +74,17 @@ def make_merge() -> Any:
         # A page from before there was a choice says nothing of it; that is not «none».
         "stages": tuple(given.getlist("stages")) if "stages-shown" in given else None,
     }
-    body = checked(MergeBody, values, errors)
+    body = checked(MergeOrder, values, errors)
     if Store(services().settings.data_dir).corpus_exists() and not values["force"]:
         errors["force"] = "There is a corpus. Tick this if the merge may replace it."
     if body is None or errors:
         return _merge_form(given, errors)
     try:
-        order = merge_spec(MergeRequest(**dict(body)), services().settings)
+        order = merge_spec(MergeRequest(**body.unlabelled()), services().settings)
     except (CatalogError, SettingsError) as error:
         place(error, _MERGE_FIELDS, errors)
         return _merge_form(given, errors)
-    return _submit(order, body.model_dump(mode="json"))
+    return _submit(order, body)
 
 
 def _merge_form(given: Given, errors: Errors) -> Response:
@@ -139,8 +140,8 @@ def make_prepare() -> Any:
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
-    spec = prepare_spec(with_formats(body, asked), services().settings)
-    return _submit(spec, body.model_dump(mode="json"))
+    request_ = with_formats(PrepareRequest(**body.unlabelled()), asked)
+    return _submit(prepare_spec(request_, services().settings), body)
 
 
 def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> dict[str, Any]:
@@ -171,6 +172,7 @@ def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> d
         "system_prompt": _text(given, "system_prompt"),
         "instruction": _text(given, "instruction"),
         "validation_share": fraction(given, "validation_share", errors),
+        "label": _text(given, "label"),
     }
 
 
@@ -192,11 +194,11 @@ def _prepare_form(given: Given, errors: Errors, manifest: dict[str, Any]) -> Res
     )
 
 
-def _submit(order: JobSpec, body: dict[str, Any]) -> Any:
+def _submit(order: JobSpec, body: MergeOrder | PrepareBody) -> Any:
     expect_redis()
-    text = json.dumps([order.kind, body], sort_keys=True)
-    submitted = services().job_service.submit(order, body=text, holder=my_name())
-    note(force=body["force"])
+    order = replace(order, label=body.label or "")
+    submitted = services().job_service.submit(order, holder=my_name())
+    note(force=body.force)
     note_job(submitted.job.id, submitted.job.kind, submitted.outcome)
     # A second click finds the job of the first.
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)

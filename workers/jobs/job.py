@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mindcorpus.corpus_name import DEFAULT_CORPUS
 from mindcorpus.progress import Phase
 
 State = Literal[
@@ -98,6 +99,12 @@ class Job(_Model):
     # docs/http-api.md explains the fields.
     id: str = Field(pattern="^[0-9a-f]{32}$")
     kind: Kind
+    corpus: str = Field(description="The corpus it makes, or makes formats of.")
+    label: str | None = Field(description="The name that who asked for it gave it.")
+    asked_by: str | None = Field(description="The token that asked for it.")
+    joined_by: tuple[str, ...] = Field(description="Tokens that asked for the same meanwhile.")
+    joined_labels: dict[str, str] = Field(description="Token -> the label it gave where another.")
+    cancelled_by: str | None = Field(description="The token that had it stopped.")
     request: dict[str, Any]
     state: State
     stage: Phase | None
@@ -122,6 +129,11 @@ class Job(_Model):
         """Whether the state is final."""
         return self.state in TERMINAL
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Those who asked for it: the first, and who joined."""
+        return (*filter(None, [self.asked_by]), *self.joined_by)
+
     def as_dict(self) -> dict[str, Any]:
         """Give the job as JSON values."""
         return self.model_dump()
@@ -145,6 +157,12 @@ def read_job(
     return Job(
         id=fields["id"],
         kind=fields["kind"],
+        corpus=fields.get("corpus", DEFAULT_CORPUS),
+        label=fields.get("label") or None,
+        asked_by=fields.get("asked_by") or None,
+        joined_by=json.loads(fields.get("joined_by", "[]")),
+        joined_labels=json.loads(fields.get("joined_labels", "{}")),
+        cancelled_by=fields.get("cancelled_by") or None,
         request=_shown(json.loads(fields["request"])),
         state=fields["state"],
         stage=fields.get("stage"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mindcorpus.corpus_name import DEFAULT_CORPUS
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
@@ -41,6 +42,9 @@ class JobSpec:
     queue: str
     parts: tuple[PartSpec, ...] = ()
     retry_of: str | None = None
+    label: str = ""
+    """A name that who asks gives it; it makes no other work of it."""
+    corpus: str = DEFAULT_CORPUS
 
 
 def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
@@ -87,13 +91,18 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     )
 
 
-def content_key(kind: Kind, values: Mapping[str, Any], settings: Settings) -> str:
-    """Give a key that is the same for requests that would do the same work.
+def content_key(
+    kind: Kind, values: Mapping[str, Any], settings: Settings, corpus: str = DEFAULT_CORPUS
+) -> str:
+    """Give a key that is the same for requests that would do the same work on the same corpus.
 
     For a format that includes the corpus it would be made of: who asks again after a merge wants
     the new one. `force` is part of it, as a job without may not do what one with it may.
     """
     made_of = [values]
+    if corpus != DEFAULT_CORPUS:
+        # The default one's is as it was when there was no other.
+        made_of.append({"corpus_name": corpus})
     if kind == "prepare":
         made_of.append({"corpus": Store(settings.data_dir).digest("corpus")})
     text = json.dumps(made_of, sort_keys=True, default=str)

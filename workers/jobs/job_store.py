@@ -88,6 +88,9 @@ class JobStore:
             "retry_of": order.retry_of or "",
             "allow_missing": "1" if order.request.get("allow_missing") else "",
             "request_id": request_id,
+            "corpus": order.corpus,
+            "asked_by": holder,
+            "label": order.label,
             "sources": json.dumps([part.source for part in order.parts]),
         }
         (outcome, known_id, messages), kept = self._scripts.run_kept(
@@ -100,6 +103,7 @@ class JobStore:
             self._settings.queue_limit,
             parts_of(order.parts),
             holder,
+            order.label,
         )
         if outcome == "reused":
             raise _reused()
@@ -150,11 +154,20 @@ class JobStore:
         *,
         kind: Kind | None = None,
         state: State | None = None,
+        label: str | None = None,
+        owner: str | None = None,
         cursor: str | None = None,
         limit: int = 20,
     ) -> JobPage:
-        """Give jobs, newest first, `limit` at most; raises `SettingsError` for a bad cursor."""
-        index = f"{PREFIX}:jobs" + (f":{state}" if state else "")
+        """Give jobs, newest first, `limit` at most; raises `SettingsError` for a bad cursor.
+
+        `label` is one that the job was asked for or joined with, `owner` who asked or joined.
+        """
+        index = f"{PREFIX}:" + (
+            (f"label:{label}" if label else "")
+            or (f"owner:{owner}" if owner else "")
+            or (f"jobs:{state}" if state else "jobs")
+        )
         found: list[Job] = []
         below = self._below(cursor)
         while True:
@@ -171,7 +184,13 @@ class JobStore:
                 )
             ids = [(str(job_id), float(place)) for job_id, place in found_ids]
             jobs = self._read([job_id for job_id, _ in ids], missing_ok=True)
-            wanted = [job for job in jobs if kind in (None, job.kind)]
+            wanted = [
+                job
+                for job in jobs
+                if kind in (None, job.kind)
+                and state in (None, job.state)
+                and (owner is None or owner in job.owners)
+            ]
             found += wanted[: limit + 1 - len(found)]
             if len(found) > limit:
                 return JobPage(jobs=tuple(found[:limit]), next_cursor=found[limit - 1].id)
@@ -233,10 +252,12 @@ class JobStore:
         return JobSpec(
             kind=job.kind,
             request=request,
-            content_key=content_key(job.kind, request, self._settings),
+            content_key=content_key(job.kind, request, self._settings, job.corpus),
             queue=fields["queue"],
             parts=tuple(PartSpec(name, {"source": name}) for name in names),
             retry_of=job_id,
+            label=job.label or "",
+            corpus=job.corpus,
         )
 
     def events(self, job_id: str, after: str = "0-0", count: int = 1000) -> tuple[Event, ...]:

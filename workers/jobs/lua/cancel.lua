@@ -17,6 +17,7 @@ if field(id, 'committed') == '1' then
   set(id, 'note', 'its last try may have published before it died: look at the artifacts')
 end
 set(id, 'cancel', 1)
+if ARGV[2] ~= '' then set(id, 'cancelled_by', ARGV[2]) end
 if HELD[state] then
   move(id, 'cancelling')
 else

@@ -10,7 +10,8 @@ local LINES = 10000         -- of forgotten jobs that stay
 -- What says how a job ended is never cut, and none of it is long; nor is what finds it again.
 local KEPT = { id = true, kind = true, state = true, parent = true, content_key = true,
   queue = true, place = true, created = true, started = true, updated = true, finished = true,
-  fence = true, attempt = true, tries = true, result = true }
+  fence = true, attempt = true, tries = true, result = true, corpus = true, label = true,
+  asked_by = true, cancelled_by = true }
 local WORKING = { 'line', 'not_before', 'deadline_at', 'began', 'base', 'emitted', 'last_error' }
 
 -- A clock that no step of Redis' own moves: what sweeps saw pass, in milliseconds.
@@ -96,7 +97,11 @@ local function forget(id)
   if newer(id) then return end
   local state, line = field(id, 'state'), line_of(id)
   -- First what makes room: a Redis that is full takes nothing before.
-  redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id), P .. ':rest:' .. id)
+  local lists = P .. ':lists:' .. id
+  for _, list in ipairs(redis.call('SMEMBERS', lists)) do
+    redis.call('ZREM', P .. ':' .. list, id)
+  end
+  redis.call('DEL', job_key(id), P .. ':events:' .. id, sources_key(id), P .. ':rest:' .. id, lists)
   redis.call('ZREM', P .. ':jobs', id)
   redis.call('ZREM', P .. ':ended', id)
   if not state then return end

@@ -1,5 +1,5 @@
 -- ARGV: id, record (JSON), content key, idempotency key or '', digest of the body, most that may
--- wait, parts (JSON), who asks. Gives {outcome, id, what to publish}.
+-- wait, parts (JSON), who asks, its label or ''. Gives {outcome, id, what to publish}.
 local id, record, content_key, key, body = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local most, parts = tonumber(ARGV[6]), cjson.decode(ARGV[7])
 local keys_kept = 86400
@@ -31,12 +31,37 @@ local function remember(job)
   redis.call('EXPIRE', remembered, keys_kept)
 end
 
+-- A list of its own for each owner and label; what is forgotten leaves those it stands in.
+local function enter(job, list)
+  redis.call('ZADD', P .. ':' .. list, field(job, 'place'), job)
+  redis.call('SADD', P .. ':lists:' .. job, list)
+end
+
+local function join(job, who, label)
+  redis.call('SADD', P .. ':holders:' .. job, who)
+  if who == '' or newer(job) then return end
+  enter(job, 'owner:' .. who)
+  if who ~= field(job, 'asked_by') then
+    local joined = cjson.decode(field(job, 'joined_by') or '[]')
+    for _, known in ipairs(joined) do
+      if known == who then who = nil end
+    end
+    table.insert(joined, who)
+    set(job, 'joined_by', cjson.encode(joined))
+  end
+  if label == '' or label == field(job, 'label') then return end
+  local labels = cjson.decode(field(job, 'joined_labels') or '{}')
+  labels[ARGV[8]] = label
+  set(job, 'joined_labels', cjson.encode(labels))
+  enter(job, 'label:' .. label)
+end
+
 local flying = redis.call('GET', P .. ':flight:' .. content_key)
 if flying then
   local state = field(flying, 'state')
   if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
     remember(flying)
-    redis.call('SADD', P .. ':holders:' .. flying, ARGV[8])
+    join(flying, ARGV[8], ARGV[9])
     return { 'joined', flying, {} }
   end
 end
@@ -50,6 +75,8 @@ redis.call('ZADD', P .. ':jobs', field(id, 'place'), id)
 redis.call('SET', P .. ':flight:' .. content_key, id)
 redis.call('ZADD', P .. ':live:' .. field(id, 'kind'), field(id, 'place'), id)
 redis.call('SADD', P .. ':holders:' .. id, ARGV[8])
+if ARGV[8] ~= '' then enter(id, 'owner:' .. ARGV[8]) end
+if ARGV[9] ~= '' then enter(id, 'label:' .. ARGV[9]) end
 if #parts > 0 then
   set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
   move(id, 'queued')
