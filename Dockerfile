@@ -27,8 +27,7 @@ LABEL org.opencontainers.image.title="mindcorpus" \
 RUN groupadd --gid 10001 mindcorpus \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp \
        --shell /usr/sbin/nologin mindcorpus \
-    && install --directory --owner 10001 --group 10001 /data /cache \
-    && install --directory --owner 10001 --group 10001 --mode 700 /state
+    && install --directory --mode 0700 --owner 10001 --group 10001 /data /cache /state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /src/workers /app/workers
 COPY --from=build /src/web /app/web

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         le=1000,
         description="Builds of the corpus, and of each format, that stay when they are replaced.",
     )
+    group: str | None = Field(
+        None,
+        description="Group that may read what is kept, by name or number; by default nobody else.",
+    )
     workers: int = Field(
         default_factory=_cores,
         ge=1,

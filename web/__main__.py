@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.privacy import keep_umask_private
 from web.access.audit_log import open_audit
 from web.access.moments import span_ahead, span_before
 from web.access.scopes import SCOPES
@@ -126,6 +128,16 @@ def up(context: click.Context) -> None:
     start(context.args)
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write what was published, tokens and keys to FILE, or to standard output: -."""
+    from web.backup import write_backup
+
+    with _reported_errors():
+        write_backup(WebSettings.load(), None if str(file) == "-" else file)
+
+
 def _tokens() -> TokenFile:
     settings = WebSettings.load()
     for said in prepare_state(settings):
@@ -143,4 +155,5 @@ def _reported_errors() -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    keep_umask_private()
     main(prog_name="python -m web")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.execution.parent_death import end_with_parent
+from mindcorpus.privacy import keep_umask_private
 from web.events.event_hub import end_on_sigterm
 from web.settings import WebSettings
 from workers.app import make_app
+from workers.exposure import warn_if_exposed
 from workers.sweeper import start_sweeper
 
 _settings = WebSettings.load()
@@ -33,7 +35,14 @@ control_socket_disable = True
 accesslog = None  # web/logs.py writes one, without what clients sent
 logger_class = "web.logs.GunicornLogger"
 # The heartbeat is a file that is touched each second: not on a disk, where one may be slow.
+umask = 0o077  # of gunicorn's own files; `on_starting` sets that of the process
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's advice
+
+
+def on_starting(_server: Any) -> None:
+    """Have all that this server makes be its owner's alone, and say where others can read."""
+    keep_umask_private()
+    warn_if_exposed(_settings)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

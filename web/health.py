@@ -11,13 +11,16 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from mindcorpus.errors import StorageError
+from mindcorpus.errors import MindcorpusError, StorageError
+from mindcorpus.privacy import Readers
+from mindcorpus.storage.exposure import is_exposed
 from web.access.audit_log import AuditLog
 from web.metrics import render
 from web.problems import problem
 from web.services import services
 from web.settings import WebSettings
 from workers.errors import RedisUnavailableError
+from workers.exposure import EXPOSED, HINT
 from workers.jobs.job_store import JobStore
 from workers.jobs.queue_stats import WORKER_SECONDS
 from workers.jobs.submission import free_megabytes
@@ -81,7 +84,9 @@ def metrics() -> Response:
 
 def look_around() -> list[Check]:
     """Check all that the service needs; those of an app that answers the current request."""
-    return [*_redis(services().store), _disk(services().settings), _audit(services().audit)]
+    settings = services().settings
+    checks = [_disk(settings), _private(settings), _audit(services().audit)]
+    return [*_redis(services().store), *checks]
 
 
 def _redis(store: JobStore) -> list[Check]:
@@ -134,6 +139,17 @@ def _audit(log: AuditLog) -> Check:
         hint = "Look at MINDCORPUS_STATE_DIR: what it is, and whose. Nothing is shown meanwhile."
         return Check("audit", ok=False, detail=f"the audit log: {error.title}", hint=hint)
     return Check("audit", ok=True, detail="the audit log can be written")
+
+
+def _private(settings: WebSettings) -> Check:
+    """Whether the machine's other accounts are kept out; where not, that is but a warning."""
+    try:
+        open_to_others = is_exposed(settings.data_dir, Readers.of(settings.group))
+    except (OSError, MindcorpusError):
+        return Check("private", ok=True, detail="the data folder cannot be looked at")
+    if open_to_others:
+        return Check("private", ok=True, detail=EXPOSED, hint=HINT)
+    return Check("private", ok=True, detail="nobody else on this machine can read what is kept")
 
 
 def _fresh(response: Response) -> Response:

@@ -17,10 +17,18 @@ from typing import Any
 
 from celery import Task  # noqa: TC002 - Celery looks at the signature
 from celery.exceptions import Reject
-from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
+from mindcorpus.privacy import keep_umask_private
 from workers.app import TASK, make_app
 from workers.execution.executor import Executor
+from workers.exposure import warn_if_exposed
 from workers.jobs.leases import ClaimStore, Slots
 from workers.logs import configure
 from workers.redis_client import connect
@@ -59,6 +67,11 @@ def run(self: Task, job_id: str, others: Sequence[str] = ()) -> None:
     _executor().execute(job_id, others, self.request.delivery_info["routing_key"])
 
 
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _begin_privately(**_given: Any) -> None:
+    keep_umask_private()
+
+
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _log(**_given: Any) -> None:
     configure()
@@ -82,6 +95,7 @@ def _leave_in_time() -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _begin(sender: Any, **_given: Any) -> None:
+    warn_if_exposed(_settings)
     threading.Thread(target=_leave_in_time, name="leave", daemon=True).start()
     _stop_sweeper.append(start_sweeper(_settings, app, _slots_of(sender)))
 

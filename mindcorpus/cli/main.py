@@ -37,6 +37,7 @@ from mindcorpus.cli.remote_options import (
 from mindcorpus.cli.service import SERVICE_COMMANDS
 from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
 from mindcorpus.formats.registry import ALL
+from mindcorpus.privacy import keep_umask_private
 from mindcorpus.remedies import LessMemory
 
 EXIT_CODES = """\b
@@ -213,6 +214,20 @@ def rollback(**given: Any) -> None:
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Only name what would be changed.")
+@data_dir_option
+@json_option
+def private(**given: Any) -> None:
+    """Close what mindcorpus keeps to others on this machine.
+
+    What is made anew is closed from the start; this is for folders of before.
+    """
+    from mindcorpus.cli.private import close_to_others
+
+    close_to_others(**given)
+
+
+@cli.command()
 @click.option("--source", metavar="NAME", help="Only records of this source.")
 @click.option("--type", metavar="TYPE", help="Only records of this type.")
 @click.option("--tag", metavar="TAG", help="Only records with this tag.")
@@ -272,6 +287,7 @@ def run(command: click.Command, name: str) -> NoReturn:
 
     Whatever goes wrong is told in a line or two, without a traceback and without record text.
     """
+    keep_umask_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -9,6 +9,7 @@ from mindcorpus.cli.render import statistics_parts
 from mindcorpus.cli.tables import absent_sources, missing_sources, warnings_and_notes
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.errors import SettingsError, storage_errors
+from mindcorpus.privacy import write
 from mindcorpus.report.html import render_page
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _replace(path: Path, text: str) -> None:
     with storage_errors(path.parent):
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            new.write_text(text, "utf-8")
+            write(new, text.encode())
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)

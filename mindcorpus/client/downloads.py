@@ -26,6 +26,7 @@ from mindcorpus.errors import (
     StorageError,
     UnreachableError,
 )
+from mindcorpus.privacy import create
 from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.remedies import Replace
 
@@ -164,7 +165,7 @@ class Download:
         total: int | None,
         pieces: Generator[httpx2.Response | bytes, None, None],
     ) -> None:
-        with part.path.open("ab") as file:
+        with os.fdopen(create(part.path, os.O_APPEND), "ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

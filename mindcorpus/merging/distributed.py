@@ -70,7 +70,7 @@ def find_files(
     stamps = tuple(file.local.stat().st_mtime_ns for file in fetched.files)
     files = tuple(check(file) for file in fetched.files)
     fetched = replace(fetched, files=files)
-    write_locks([fetched], Store(settings.data_dir), new_only=True)
+    write_locks([fetched], Store.of(settings), new_only=True)
     shards = []
     with _blaming(name):
         for at, file in enumerate(files):
@@ -94,7 +94,7 @@ def make_parts(
     """
     catalog, stages = choose_sources(request), choose_stages(request).of_records
     source = catalog[found.fetched.source]
-    stored = PartCache(Store(settings.data_dir))
+    stored = PartCache(Store.of(settings))
     # Its key is whose it is that found the files. While workers of two releases run, that is not
     # always who makes the part: each finds what its own code made, and no other.
     code = made_by(source, stages)[:8]

@@ -148,6 +148,7 @@ def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> 
         }
         if entries:
             lock.with_sources(entries).write(path)
+            store.close(path)
 
 
 def _refuse(found: PartSet, *, allow_missing: bool) -> None:

@@ -107,9 +107,10 @@ class PartCache:
                 "spent": part.spent,
             }
             (staging.output / _FACTS).write_text(json.dumps(facts))
+            self._store.close(staging.output)
             for path in (*staging.output.iterdir(), staging.output):
                 sync(path)
-            self._home.mkdir(exist_ok=True)
+            self._store.make_folder(self._home)
             try:
                 staging.output.rename(self._home / key)
             except OSError:

@@ -7,8 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mindcorpus.errors import FetchError, MindcorpusError, NotFoundError, SettingsError
+from mindcorpus.errors import (
+    FetchError,
+    MindcorpusError,
+    NotFoundError,
+    SettingsError,
+    storage_errors,
+)
 from mindcorpus.job_requests import EVERY, MergeRequest
+from mindcorpus.privacy import make_folder
 from mindcorpus.progress import Cancellation, Reporter, piece
 from mindcorpus.remedies import DropRevision
 from mindcorpus.settings import Settings
@@ -128,6 +135,7 @@ def fetch_again(
         return _fetch(source, request, SourcesLock(), settings, report, cancel, hosts)
     from mindcorpus.sources.hub import fetch
 
+    _make_cache(settings)
     return fetch(
         source,
         settings=settings,
@@ -165,6 +173,7 @@ def _fetch(
 
     moves = name in request.upgrade or EVERY in request.upgrade
     locked = None if moves else lock.sources.get(name)
+    _make_cache(settings)
     return fetch(
         source,
         settings=settings,
@@ -174,6 +183,13 @@ def _fetch(
         cancel=cancel,
         hosts=hosts,
     )
+
+
+def _make_cache(settings: Settings) -> None:
+    """Make a cache of our own, closed to others; that of Hugging Face is not ours to close."""
+    if settings.cache_dir is not None:
+        with storage_errors(settings.cache_dir):
+            make_folder(settings.cache_dir)
 
 
 def local_home(source: Source, request: MergeRequest, settings: Settings) -> Path | None:

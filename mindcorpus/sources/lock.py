@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mindcorpus.errors import SettingsError, storage_errors
+from mindcorpus.privacy import create
 
 _REMEDY = "Restore the file from a copy, or delete it to lock today's commits with the next merge."
 
@@ -91,7 +92,7 @@ class SourcesLock(_Entry):
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage_errors(path):
             try:
-                with draft.open("x", encoding="utf-8") as file:
+                with os.fdopen(create(draft, os.O_EXCL), "w", encoding="utf-8") as file:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())

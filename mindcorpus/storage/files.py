@@ -77,7 +77,7 @@ class HashedFile(_File):
     """A new file, hashed as it is written. Also a file object for pyarrow."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         self.path = path
         self.rows = 0
         self._hash = hashlib.sha256()
@@ -111,7 +111,7 @@ class PieceFile(_File):
     """A piece being written."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _put(self, data: memoryview) -> None:
         at = 0
@@ -174,7 +174,7 @@ def lay_out(path: Path, head: bytes, sizes: list[int], tail: bytes) -> list[Regi
     for size in sizes:
         regions.append(Region(path, at, size))
         at += size
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         # Claims the space, so that a full disk is met here and not after the work.
         os.posix_fallocate(descriptor, 0, max(1, at + len(tail)))

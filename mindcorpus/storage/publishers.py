@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import ArtifactError
+from mindcorpus.privacy import make_folder, write
 from mindcorpus.storage.disk import sync
 from mindcorpus.storage.kinds import MANIFEST
 
@@ -77,7 +77,7 @@ class Publications:
         fences = dict([*fences.items(), (ours, fence)][-_FENCES:])
         note = self._artifacts / f".{kind}.publisher"
         draft = note.with_suffix(".draft")
-        draft.write_text(json.dumps({"job": job, "folder": folder, "fences": fences}))
+        write(draft, json.dumps({"job": job, "folder": folder, "fences": fences}).encode())
         sync(draft)
         draft.replace(note)
 
@@ -98,10 +98,10 @@ class Publications:
         if last.get("job") is None or last.get("folder") != old.name:
             return
         path = self._outcome(kind, last["job"])
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         draft = path.with_suffix(".draft")
         with suppress(FileNotFoundError):  # a manifest that somebody removed
-            shutil.copyfile(old / MANIFEST, draft)
+            write(draft, (old / MANIFEST).read_bytes())
             sync(draft)
             draft.replace(path)
         kept = sorted(path.parent.glob(f"{kind}-*.json"), key=lambda each: each.stat().st_mtime_ns)

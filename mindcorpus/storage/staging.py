@@ -27,7 +27,7 @@ class Staging:
 def new_folder(home: Path, purpose: str) -> tuple[Path, int]:
     """Make a folder to work in, and lock it; its lock says that somebody still does."""
     root = home / f"{purpose}-{secrets.token_hex(6)}"
-    root.mkdir()
+    root.mkdir(mode=0o700)
     return root, disk.lock(root)
 
 

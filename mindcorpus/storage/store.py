@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from mindcorpus import privacy
 from mindcorpus.corpus_name import CORPUS_NAME, DEFAULT_CORPUS
 from mindcorpus.errors import (
     CorruptArtifactError,
@@ -26,6 +27,7 @@ from mindcorpus.errors import (
     storage_errors,
 )
 from mindcorpus.limits import KEEP_BUILDS
+from mindcorpus.privacy import Readers
 from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage import disk
 from mindcorpus.storage.builds import Builds
@@ -50,6 +52,7 @@ class Store:
         *,
         corpus: str = DEFAULT_CORPUS,
         keep_builds: int = KEEP_BUILDS,
+        readers: Readers | None = None,
     ) -> None:
         if not CORPUS_NAME.fullmatch(corpus):
             raise SettingsError(f"{corpus!r} is no name of a corpus", field="corpus")
@@ -61,13 +64,19 @@ class Store:
         self._publications = Publications(self._artifacts, publisher)
         self._staging = self.data_dir / "staging"
         self._keep_builds = keep_builds
+        self._readers = readers or Readers()
         self.builds = Builds(self._artifacts)
         self.pins = Pins(self._artifacts / ".pins")
 
     @classmethod
     def of(cls, settings: Settings, publisher: Publisher | None = None) -> Self:
         """Give the store of the settings' data folder, for who writes there."""
-        return cls(settings.data_dir, publisher, keep_builds=settings.keep_builds)
+        return cls(
+            settings.data_dir,
+            publisher,
+            keep_builds=settings.keep_builds,
+            readers=Readers.of(settings.group),
+        )
 
     # Reading
 
@@ -203,9 +212,21 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Keep others from publishing, sweeping and locking sources meanwhile."""
         with storage_errors(self.data_dir):
-            self._artifacts.mkdir(parents=True, exist_ok=True)
+            self.make_folder(self._artifacts)
             with disk.locked(self._artifacts):
                 yield
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder of the store's home, and the home, for who may read there alone."""
+        both = (self.data_dir, folder)
+        missing = [each for each in both if not each.is_dir() or self._readers.miss(each)]
+        privacy.make_folder(folder)
+        for each in missing:
+            self._readers.allow(each)
+
+    def close(self, path: Path) -> None:
+        """Give a file or folder, and all in it, to who may read here alone, whoever wrote it."""
+        self._readers.allow_all(path)
 
     def sweep(self, *, wait: bool = True) -> bool:
         """Remove what processes that were killed left behind, and builds that nobody keeps.
@@ -244,14 +265,14 @@ class Store:
         """
         with storage_errors(self.data_dir):
             for folder in (self._artifacts, self._staging):
-                folder.mkdir(parents=True, exist_ok=True)
+                self.make_folder(folder)
             with disk.locked(self._artifacts):
                 self._sweep()
                 root, owned = new_folder(self._staging, kind)
             try:
                 staging = Staging(root)
-                staging.output.mkdir()
-                staging.scratch.mkdir()
+                staging.output.mkdir(mode=0o700)
+                staging.scratch.mkdir(mode=0o700)
                 yield staging
             finally:
                 shutil.rmtree(root, ignore_errors=True)
@@ -279,6 +300,7 @@ class Store:
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             # Once more, now that nobody else publishes: another run may have been faster.
             self.refuse_to_overwrite(kind, force=force)
+            self.close(output)
             disk.sync_all(output)
             folder = self._artifacts / f"{kind}-{digest}"
             if folder.exists():

@@ -90,7 +90,7 @@ def test_ready_with_redis_a_worker_and_space(app: APIFlask, client: FlaskClient)
     _worker_lives(app)
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    expected = ("redis", "durable", "worker", "disk", "audit")
+    expected = ("redis", "durable", "worker", "disk", "private", "audit")
     assert _checks(answer) == dict.fromkeys(expected, True)
 
 

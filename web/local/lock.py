@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mindcorpus.errors import SettingsError, storage_errors
+from mindcorpus.privacy import make_folder
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def service_folder(data_dir: Path) -> Iterator[tuple[Path, int]]:
     """
     folder = data_dir / ".service"
     with storage_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

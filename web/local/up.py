@@ -23,7 +23,9 @@ from mindcorpus.cli.tables import heading
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import CancelledError, MindcorpusError, SettingsError, storage_errors
+from mindcorpus.privacy import Readers, make_folder
 from mindcorpus.progress import Cancellation
+from mindcorpus.storage.exposure import is_exposed
 from web.access.audit_log import open_audit
 from web.access.state_folder import prepare_state
 from web.access.tokens import open_tokens
@@ -34,6 +36,7 @@ from web.local.processes import Supervisor
 from web.local.programs import WORKERS, programs
 from web.local.ready import wait_until_ready
 from web.settings import WebSettings
+from workers.exposure import EXPOSED, HINT
 
 _TOKEN = "make-run"  # noqa: S105 - a token's name
 _LOOK_SECONDS = 0.5
@@ -71,9 +74,11 @@ def up(sources: Sources, *, once: bool) -> int:
         redis = set_up(service, state) if settings.redis_url is None else None
         logs = service / "logs"
         with storage_errors(logs):
-            logs.mkdir(mode=0o700, exist_ok=True)
+            make_folder(logs)
         token = settings.token.get_secret_value() if settings.token else _new_token(settings)
         terminal.say(_announced(redis, settings))
+        if is_exposed(settings.data_dir, Readers.of(settings.group)):
+            terminal.say(Text(f"Warning: {EXPOSED}. {HINT}", "yellow"))
         cancel = stack.enter_context(_stoppable())
         url = _url(settings)
         _go_past_proxies(url)

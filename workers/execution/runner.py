@@ -25,6 +25,7 @@ from typing import Any
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
 from mindcorpus.execution.memory import keep_memory
 from mindcorpus.execution.parent_death import end_with_parent
+from mindcorpus.privacy import keep_umask_private
 from mindcorpus.progress import Cancellation, Progress
 from workers.errors import OutOfMemoryError, UnexpectedError, describe
 from workers.execution.failures import is_of_source, may_pass
@@ -105,6 +106,7 @@ class _FirstWord(logging.Handler):
 def main() -> None:
     """Be a runner: the job comes as the first line of standard input."""
     _end_with(int(sys.argv[1]))
+    keep_umask_private()
     cancel = Cancellation()
     signal.signal(signal.SIGTERM, lambda _number, _frame: cancel.cancel())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
