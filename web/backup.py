@@ -70,13 +70,9 @@ def _write(settings: WebSettings, out: BinaryIO) -> None:
                 _add_link(to, f"data/{name}", os.readlink(store.data_dir / name))
         if lock.sources:
             to.add(store.data_dir / _LOCK, f"data/{_LOCK}")
-        for folder, name in ((settings.data_dir / ".service", "data/.service"), _state(settings)):
+        states = ((settings.data_dir / ".service", "data/.service"), (settings.state_path, "state"))
+        for folder, name in states:
             _add_state(to, folder, name)
-
-
-def _state(settings: WebSettings) -> tuple[Path, str]:
-    folder = getattr(settings, "state_path", f"{settings.data_dir.absolute()}-state")
-    return Path(folder), "state"
 
 
 def _add_state(to: tarfile.TarFile, folder: Path, name: str) -> None:

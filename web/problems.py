@@ -18,6 +18,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mindcorpus.errors import MindcorpusError
+from web.paths import without_server_paths
 from web.remedies import in_answers
 from workers.errors import JobForgottenError
 
@@ -140,7 +141,9 @@ def problem(
         "field": None,
         **members,
     }
-    response = Response(orjson.dumps(body), status=status, mimetype=MEDIA_TYPE)
+    response = Response(
+        orjson.dumps(without_server_paths(body)), status=status, mimetype=MEDIA_TYPE
+    )
     response.headers.update(headers or {})
     kind = KINDS.get(code)
     wait = kind.retry_after if kind else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.report.charts import Chart, all_charts, amount, figures
 from mindcorpus.report.svg import draw
+from mindcorpus.report.words import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,8 +8,9 @@ keep their size. Colours and fonts come from charts.css.
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING
+
+from mindcorpus.report.words import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

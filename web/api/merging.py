@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from mindcorpus.job_requests import MergeRequest
+from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note
@@ -38,7 +39,7 @@ def show_corpus() -> Response:
     job = here.store.in_flight("merge")
     payload: dict[str, Any] = {
         "exists": found["exists"],
-        "path": found["path"],
+        "path": KINDS["corpus"].path,
         "rows": found.get("rows"),
         "bytes": found.get("bytes"),
         "built": found.get("built"),
@@ -87,7 +88,7 @@ def merge(body: MergeOrder) -> Response:
         return jsonify(
             {
                 "exists": True,
-                "path": str(store.path("corpus")),
+                "path": KINDS["corpus"].path,
                 "statistics": store.manifest("corpus")["statistics"],
                 "job": None,
             }

@@ -10,6 +10,7 @@ from flask import Response, jsonify
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
@@ -43,7 +44,7 @@ def _formats(store: Store) -> dict[str, Any]:
     return {
         kind: {
             "exists": entry["exists"],
-            "path": entry["path"],
+            "path": KINDS[kind].path,
             "rows": entry.get("rows"),
             "bytes": entry.get("bytes"),
             "built": entry.get("built"),

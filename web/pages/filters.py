@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mindcorpus.report.charts import amount
+from mindcorpus.report.words import visible
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -78,6 +79,7 @@ def _moment(moment: str | float) -> datetime:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "amount": amount,
+    "named": visible,
     "size": size,
     "duration": duration,
     "timestamp": timestamp,
