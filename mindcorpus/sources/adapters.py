@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from mindcorpus.records import is_blank
-from mindcorpus.sources.patterns import compiled, cut_at
+from mindcorpus.sources.patterns import Pattern, cut_at
 from mindcorpus.sources.readers import Drop, Row
 
 _FORBID: dict[str, Any] = {"extra": "forbid"}
@@ -178,14 +178,10 @@ class Columns(_RowAdapter):
     input_fallback: str | None = None
     """Used where `input` is blank, unless it begins with `input_fallback_unless`."""
     input_fallback_unless: str | None = None
-    cut_response_at: str | None = None
+    cut_response_at: Pattern | None = None
     """A regular expression of RE2, which takes no longer for a text than the text is long; what it
     matches, and all behind it, is cut off and counted."""
     drop_if_response_holds: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.cut_response_at is not None:
-            compiled(self.cut_response_at)
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         """Make the record of one row, or raise `_Wrong`."""

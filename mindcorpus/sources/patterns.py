@@ -7,9 +7,10 @@ forty.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import re2
+from pydantic import AfterValidator
 
 #: The longest pattern, in characters, and the most instructions of what it is compiled to: by them
 #: each character of a text is multiplied at worst.
@@ -34,6 +35,15 @@ def compiled(pattern: str) -> Any:
     if found.programsize > MAX_PROGRAM:
         raise ValueError("the pattern is too large: its repetitions are too many")
     return found
+
+
+def _checked(pattern: str) -> str:
+    compiled(pattern)
+    return pattern
+
+
+#: A pattern as an option: text that is checked where options are.
+Pattern = Annotated[str, AfterValidator(_checked)]
 
 
 def cut_at(pattern: str, text: str) -> int | None:

@@ -60,12 +60,7 @@ def test_the_entry_that_the_errors_below_spoil_is_right() -> None:
         ('input = "q"', "", "options.input", "required"),
         ('input = "q"', "input = 1", "options.input", "valid string"),
         ('input = "q"', 'input = "q"\nanswer = "a"', "options.answer", "nexpected keyword"),
-        (
-            'input = "q"',
-            'input = "q"\ncut_response_at = "("',
-            "options.cut_response_at",
-            "not a regular",
-        ),
+        ('input = "q"', 'input = "q"\ncut_response_at = "("', "options.cut_response_at", "regular"),
         (
             'input = "q"',
             'input = "q"\ntag_columns = [{ colum = "x" }]',

@@ -30,6 +30,7 @@ class _Bounded(io.RawIOBase):
         super().__init__()
         self._file = file
         self._bytes = self._commas = 0
+        self.position = 0
         #: Whether what was read last belongs to a row that has not ended.
         self.within = False
 
@@ -43,6 +44,7 @@ class _Bounded(io.RawIOBase):
         if not self.within:
             self._bytes = self._commas = 0
             self.within = True
+        self.position += len(piece)
         self._bytes += len(piece)
         if self._bytes > MAX_VALUES:
             self._commas += piece.count(b",")
@@ -83,9 +85,8 @@ def read_csv(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
                 else:
                     found = f"{len(cells)} columns where the header has {len(header)}"
                     yield Drop(number, "wrong-column-count", found)
-                now = raw.tell()
-                tick(1, now - seen)
-                seen = now
+                tick(1, bounded.position - seen)
+                seen = bounded.position
         except csv.Error as error:
             raise unreadable(
                 f"CSV is broken near line {reader.line_num}: {error}; a quotation mark may be lost",
