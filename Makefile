@@ -64,7 +64,7 @@ audit-dependencies: .venv/test  ## known weaknesses of what constraints.txt pins
 image-digests:  ## pin the images of Dockerfile and docker-compose.yml to what their tags mean today
 	sh .ci/image-digests
 
-clean:  ## remove what the targets above made, but for datasets/
+clean:  ## remove what the targets above made, but for datasets/ and datasets-state/
 	rm -rf .venv build dist bench/data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find mindcorpus workers web tests bench -name __pycache__ -prune -exec rm -rf {} +
 

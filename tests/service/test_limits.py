@@ -131,6 +131,24 @@ def test_without_redis_each_process_counts_for_itself_and_waits_but_once(
         redis_server.start()
 
 
+def test_wrong_tokens_are_counted_without_redis_too(
+    client: FlaskClient, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    wrong = {"Authorization": "Bearer mc_wrong"}
+    statuses = [client.get("/api/thing", headers=wrong).status_code for _ in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    # One /64 is one client; another address is another one.
+    for number, status in ((1, 401), (2, 401)):
+        elsewhere = {"REMOTE_ADDR": f"2001:db8::{number}"}
+        answer = client.get("/api/thing", headers=wrong, environ_base=elsewhere)
+        assert answer.status_code == status
+    for number in range(10):
+        near = {"REMOTE_ADDR": f"2001:db8::1:{number}"}
+        answer = client.get("/api/thing", headers=wrong, environ_base=near)
+    assert answer.status_code == 429
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_a_long_body_is_refused_whether_or_not_it_is_looked_at(
     app: APIFlask, client: FlaskClient, method: str
