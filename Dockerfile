@@ -1,5 +1,5 @@
-# One image, two commands: the web server, which is the default, and the worker. docker-compose.yml
-# runs both. No secret is built in; what the service needs to know comes from its environment.
+# One image, three commands: the web server, which is the default, the worker, and the nginx before
+# the web server. docker-compose.yml runs all. No secret is built in; what the service needs to know comes from its environment.
 
 FROM python:3.11-slim-bookworm AS build
 # `service,monitoring` adds Flower, for the profile of that name.
@@ -22,15 +22,22 @@ FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="mindcorpus" \
       org.opencontainers.image.description="Merge and prepare jobs: web server and worker." \
       org.opencontainers.image.licenses="MIT"
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends nginx \
+    && rm -rf /var/lib/apt/lists/*
 # Numbers, not names: what owns the volumes must be the same on every host that shares them. A new
 # volume takes its owner from the folder of the image.
 RUN groupadd --gid 10001 mindcorpus \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp \
        --shell /usr/sbin/nologin mindcorpus \
-    && install --directory --mode 0700 --owner 10001 --group 10001 /data /cache /state
+    && install --directory --mode 0700 --owner 10001 --group 10001 /data /cache /state \
+    && install --directory --owner 10001 --group 10001 /socket
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /src/workers /app/workers
 COPY --from=build /src/web /app/web
+COPY docker/nginx.conf /etc/mindcorpus/nginx.conf
+COPY docker/problems /etc/mindcorpus/problems
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -31,8 +31,15 @@ soak: .venv/test  ## all faults at random for long, seed after seed; tells what 
 	  MINDCORPUS_SOAK_SEED=$$seed MINDCORPUS_SOAK_SECONDS=$(SECONDS) \
 	    $(BIN)/pytest --quiet --tb=short tests/faults/test_soak.py::test_soak || failed="$$failed $$seed"; \
 	done; \
-	if [ -n "$$failed" ]; then echo "failed: seeds$$failed"; exit 1; fi
-	MINDCORPUS_SOAK_FILES=$(FILES) $(BIN)/pytest --quiet --tb=short tests/library/test_broken_files.py
+	echo "broken files:"; \
+	MINDCORPUS_SOAK_FILES=$(FILES) \
+	  $(BIN)/pytest --quiet --tb=short tests/library/test_broken_files.py || failed="$$failed files"; \
+	echo "requests at random, over HTTP:"; \
+	MINDCORPUS_FUZZ_REQUESTS=5000 MINDCORPUS_FUZZ_RAW=2000 \
+	  $(BIN)/pytest --quiet --tb=short --numprocesses 0 tests/faults/test_fuzz.py || failed="$$failed fuzz"; \
+	SCHEMATHESIS_EXAMPLES=200 \
+	  $(BIN)/pytest --quiet --tb=short tests/service/test_schemathesis.py || failed="$$failed schemathesis"; \
+	if [ -n "$$failed" ]; then echo "failed: seeds or runs$$failed"; exit 1; fi
 
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB

@@ -7,6 +7,9 @@ MindcorpusError
     ├── InvalidRequestError   invalid-request     a field, a parameter or a header is wrong
     ├── RecordNotFoundError   record-not-found    the corpus has no such row
     ├── ArtifactNotFoundError artifact-not-found  there is no such file to download
+    ├── WrongHostError        wrong-host          the service is asked under a name not its own
+    ├── TokenBusyError        token-busy          the token has as much open as one may
+    ├── BusyError             busy                this process has no room for more of the kind
     └── StreamsFullError      too-many-streams    this process keeps no more streams open
 """
 
@@ -41,6 +44,24 @@ class ArtifactNotFoundError(RequestError):
     """There is no such file to download."""
 
     code = "artifact-not-found"
+
+
+class WrongHostError(RequestError):
+    """The service is asked under a name that is not its own."""
+
+    code = "wrong-host"
+
+
+class TokenBusyError(RequestError):
+    """The token has as much open at once as one token may."""
+
+    code = "token-busy"
+
+
+class BusyError(RequestError):
+    """The process works on as many requests of the kind as it has room for."""
+
+    code = "busy"
 
 
 class StreamsFullError(RequestError):

@@ -11,7 +11,17 @@ from werkzeug.routing import IntegerConverter
 
 from mindcorpus import __version__
 from web import logs, metrics, problems, services
-from web.access import audited, auth, failures, headers, limits, session, single_sign_on
+from web.access import (
+    admission,
+    audited,
+    auth,
+    failures,
+    headers,
+    limits,
+    origin,
+    session,
+    single_sign_on,
+)
 from web.access.audit_log import open_audit
 from web.access.state_folder import prepare_state
 from web.access.tokens import open_tokens
@@ -55,12 +65,14 @@ def build(settings: WebSettings) -> APIFlask:
     audit = open_audit(settings)
     made = services.install(app, settings, open_tokens(settings, audit), audit)
     problems.install(app)
-    # Before a request: an id first, then the token, then what the token may still do.
+    # Before a request: an id first, then whom it is for, the token, and what that may still do.
     logs.install(app)
+    origin.install(app, settings)
     failures.install(app, settings)
     auth.install(app)
     session.install(app)
     single_sign_on.install(app, settings)
+    admission.install(app, settings)
     limits.install(app, settings)
     # After it, the last one first: headers, counts, and the log's line when all is done.
     app.extensions[REGISTRY] = metrics.install(app, made.store)

@@ -1,7 +1,7 @@
 """How gunicorn serves the app: `gunicorn -c python:web.gunicorn_config 'web:create_app()'`.
 
-Threads, as an open stream of events costs one for as long as it is open; the others are for what
-is quick. A second process (`WEB_CONCURRENCY=2`) is worth it where requests keep a core busy.
+`web/server` says how a process of it works: no client that is slow costs a thread. A second process
+(`WEB_CONCURRENCY=2`) is worth it where requests keep a core busy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from workers.sweeper import start_sweeper
 _settings = WebSettings.load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
-bind = f"{_host}:{_settings.port}"
-worker_class = "gthread"
+bind = f"unix:{_settings.socket}" if _settings.socket else f"{_host}:{_settings.port}"
+worker_class = "web.server.worker.Worker"
 workers = max(1, min(2, int(os.environ.get("WEB_CONCURRENCY", "1"))))
-threads = _settings.stream_limit + 60
 # Not before the fork: connections and threads are each process's own.
 preload_app = False
 # Streams end when they are told to, and clients resume them elsewhere.

@@ -60,16 +60,21 @@ KINDS: Mapping[str, Kind] = {
     "job-newer": Kind(409, "A newer release of the service wrote the job: ask a server of it."),
     "job-shared": Kind(409, "Others asked for the job too; it goes on for them."),
     "cancelled": Kind(409, "The job was cancelled."),
+    "request-timeout": Kind(408, "The request did not arrive in time."),
     "job-forgotten": Kind(410, "The job is over, and was forgotten; `outcome` says how it ended."),
     "precondition-failed": Kind(412, "What is there is not what the request expects."),
     "body-too-large": Kind(413, "The request's body is too long."),
+    "address-too-long": Kind(414, "The request's address is too long."),
     "media-type": Kind(415, "The body says of itself that it is not JSON."),
     "range-not-satisfiable": Kind(416, "The file has no such bytes."),
+    "wrong-host": Kind(421, "The service is not asked under a name of its own."),
     "invalid-request": Kind(422, "The request is understood, but wrong; `errors` says where."),
     "settings": Kind(422, "An option is wrong, or there is no such source, type or tag."),
     "idempotency-key-reused": Kind(422, "The key was used before, with another request."),
     "rate-limited": Kind(429, "The token made too many requests.", 60),
+    "token-busy": Kind(429, "The token has as much open at once as one token may.", 5),
     "queue-full": Kind(429, "Too many jobs wait.", 30),
+    "headers-too-large": Kind(431, "The request's headers are too long."),
     # What goes wrong here
     "error": Kind(500, "Something nobody foresaw; the log has it under the request's id."),
     "catalog": Kind(500, "An entry of the service's own catalogue is wrong."),
@@ -80,6 +85,7 @@ KINDS: Mapping[str, Kind] = {
     "out-of-memory": Kind(500, "The job needs more memory than it may have."),
     "deadline": Kind(500, "The job took too long."),
     "no-progress": Kind(500, "The job stopped making progress."),
+    "not-implemented": Kind(501, "The request is coded in a way that is not known here."),
     "fetch-failed": Kind(502, "A source's files could not be had."),
     "access-denied": Kind(502, "A source is gated or private."),
     "source-not-found": Kind(502, "A source is not where it was."),
@@ -93,6 +99,7 @@ KINDS: Mapping[str, Kind] = {
     "not-replicated": Kind(503, "The job is in Redis, but in no replica yet; it may run.", 5),
     "audit-unavailable": Kind(503, "What is asked cannot be written down, so it is refused.", 5),
     "not-ready": Kind(503, "The service cannot do its work now; `checks` says why.", 5),
+    "busy": Kind(503, "So many requests of this kind are worked on that no more fit.", 1),
     "too-many-streams": Kind(503, "So many streams of events are open that no more fit.", 10),
     "unavailable": Kind(503, "The service cannot answer now.", 5),
     "disk-full": Kind(507, "The data folder has too little free space.", 60),
@@ -105,12 +112,19 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     404: ("not-found", "See /docs for what there is."),
     405: ("method-not-allowed", "The header Allow names the methods."),
     406: ("not-acceptable", ""),
+    408: ("request-timeout", "Send the whole request at once."),
     412: ("precondition-failed", ""),
     413: ("body-too-large", "Send less: options of a job take a few hundred bytes."),
+    414: ("address-too-long", "Send less in the address."),
     415: ("media-type", "Send JSON, with Content-Type: application/json."),
     416: ("range-not-satisfiable", "The header Content-Range tells the length."),
+    421: ("wrong-host", "MINDCORPUS_HOSTS names the hosts that the service is asked under."),
     422: ("invalid-request", "`errors` names each field."),
     429: ("rate-limited", "Wait for as many seconds as Retry-After says."),
+    431: ("headers-too-large", "Send fewer headers, or shorter ones."),
+    501: ("not-implemented", "Send the body as it is, or in chunks."),
+    502: ("unavailable", "Try again soon; if it lasts, tell the operator."),
+    504: ("unavailable", "Try again soon; if it lasts, tell the operator."),
     503: ("unavailable", "Wait for as many seconds as Retry-After says."),
 }
 
@@ -127,20 +141,16 @@ def problem(
     **members: Any,
 ) -> Response:
     """Make the answer that tells of an error; `members` are further ones of the problem."""
-    body = {
-        "type": f"/docs#problem-{code}",
-        "title": title,
-        "status": status,
-        "detail": detail or title,
-        "instance": request.path,
-        "code": code,
-        **in_answers(hint, remedy),
-        "source": None,
-        "file": None,
-        "row": None,
-        "field": None,
+    body = _body(
+        status,
+        request.path,
+        code=code,
+        title=title,
+        detail=detail,
+        hint=hint,
+        remedy=remedy,
         **members,
-    }
+    )
     response = Response(
         orjson.dumps(without_server_paths(body)), status=status, mimetype=MEDIA_TYPE
     )
@@ -152,6 +162,40 @@ def problem(
     if wait is not None and "Retry-After" not in response.headers:
         response.headers["Retry-After"] = str(wait)
     return response
+
+
+def refusal(status: int) -> bytes:
+    """Make the body of the problem of what never became a request of the app."""
+    code, title, hint = _told_by(status)
+    detail = "" if status >= 500 else KINDS[code].meaning
+    return orjson.dumps(_body(status, "", code=code, title=title, detail=detail, hint=hint))
+
+
+def _body(
+    status: int,
+    path: str,
+    *,
+    code: str,
+    title: str,
+    detail: str = "",
+    hint: str = "",
+    remedy: Remedy | None = None,
+    **members: Any,
+) -> dict[str, Any]:
+    return {
+        "type": f"/docs#problem-{code}",
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "instance": path,
+        "code": code,
+        **in_answers(hint, remedy),
+        "source": None,
+        "file": None,
+        "row": None,
+        "field": None,
+        **members,
+    }
 
 
 def install(app: APIFlask) -> None:
@@ -176,14 +220,20 @@ def of_error(error: MindcorpusError) -> Response:
 
 
 def _of_status(status: int, detail: str, headers: Mapping[str, str], **members: Any) -> Response:
+    code, title, hint = _told_by(status)
+    return problem(
+        status, code=code, title=title, detail=detail, hint=hint, headers=headers, **members
+    )
+
+
+def _told_by(status: int) -> tuple[str, str, str]:
+    """Give code, title and hint of what is nothing but a status."""
     code, hint = _STATUSES.get(status, ("error" if status >= 500 else "bad-request", ""))
     try:
         title = HTTPStatus(status).phrase.lower()
     except ValueError:
         title = "error"
-    return problem(
-        status, code=code, title=title, detail=detail, hint=hint, headers=headers, **members
-    )
+    return code, title, hint
 
 
 def _of_apiflask(error: HTTPError) -> Response:

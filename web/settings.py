@@ -16,6 +16,18 @@ class WebSettings(ServiceSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address that the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.")
+    socket: Path | None = Field(
+        None, description="Unix socket to listen on instead, for a proxy of the same host."
+    )
+    hosts: tuple[str, ...] = Field(
+        (),
+        description="Names that the service has, as a JSON list; `.example.org` for all below.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Proxies whose `X-Forwarded-` headers count, as a JSON list of addresses, "
+        "networks, or `unix` for the socket.",
+    )
     token: SecretStr | None = Field(
         None,
         min_length=16,
@@ -43,6 +55,29 @@ class WebSettings(ServiceSettings):
         "10/minute",
         pattern=r"^\d+/(second|minute|hour|day)$",
         description="How many wrong tokens one address may present before it has to wait.",
+    )
+    request_seconds: float = Field(
+        15.0, gt=0, description="Seconds in which all of a request must have arrived."
+    )
+    send_seconds: float = Field(
+        60.0, gt=0, description="Seconds that a client may take no byte of its answer."
+    )
+    read_limit: int = Field(
+        32, ge=1, description="Pages and lists that one web process makes at the same time."
+    )
+    search_limit: int = Field(
+        8, ge=1, description="Searches of the corpus that one web process makes at the same time."
+    )
+    download_limit: int = Field(
+        200, ge=1, description="Downloads that one web process sends at the same time."
+    )
+    token_streams: int = Field(
+        25, ge=1, description="Streams of events that one token may keep open at one web process."
+    )
+    token_downloads: int = Field(
+        16,
+        ge=1,
+        description="Downloads that one token may have open at one web process.",
     )
     session_hours: float = Field(
         12.0, gt=0, description="Hours after which the dashboard asks for a token again."
@@ -76,6 +111,14 @@ class WebSettings(ServiceSettings):
         if any(given) and not all(given):
             raise ValueError("sso_header, sso_proxies and sso_users go together")
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _all_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if each != "unix":
+                ip_network(each, strict=False)
+        return value
 
     @field_validator("token", mode="before")
     @classmethod

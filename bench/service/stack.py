@@ -32,7 +32,11 @@ _PATIENCE = 60.0
 _GRACE = 15.0
 
 # A limit that would be what is measured is raised; all else is as the settings have it.
-_RAISED = {"post_limit": "1000000/second", "queue_limit": "1000000"}
+_RAISED = {
+    "post_limit": "1000000/second",
+    "queue_limit": "1000000",
+    "token_streams": "1000",
+}
 _REDIS_MEMORY = ("--maxmemory", "4gb")
 
 

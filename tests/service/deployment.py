@@ -171,7 +171,10 @@ def _of_surroundings(service: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_ours(service: Mapping[str, Any]) -> Iterator[str]:
-    if service.get("depends_on", {}).get("redis", {}).get("condition") != "service_healthy":
+    waits_for = service.get("depends_on", {})
+    if not any(
+        waits_for.get(name, {}).get("condition") == "service_healthy" for name in ("redis", "web")
+    ):
         yield "does not wait for Redis"
     if service.get("pull_policy") != "build":
         yield "its image could be another's"
@@ -230,5 +233,5 @@ def _of_worker(worker: Mapping[str, Any], web: Mapping[str, Any]) -> Iterator[st
 
     if any(name == "state" or folder == "/state" for name, folder in mounted(worker)):
         yield "mounts the web server's keys"
-    if mounted(worker) != mounted(web) - {("state", "/state")}:
+    if mounted(worker) - mounted(web):
         yield "does not share the web server's volumes"

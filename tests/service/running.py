@@ -95,6 +95,10 @@ class Service:
         """The tokens, in the state folder beside the data folder."""
         return self.folder / "data-state" / "tokens.json"
 
+    def listen_at(self, path: Path) -> None:
+        """Have the web server listen at a socket, for a proxy that has the port."""
+        self._settings |= {"socket": str(path), "trusted_proxies": '["unix"]'}
+
     def start_web(self) -> Running:
         """Start gunicorn; returns when it answers."""
         web = self.begin_web()

@@ -156,10 +156,11 @@ def _outward(compose: Compose) -> None:
         (_set("worker", "hostname", "one"), "worker: has a fixed name"),
         (_set("worker", "pid", "host"), "worker: shares what is the host's"),
         (_set("web", "volumes", ["/var/run/docker.sock:/s"]), "web: mounts /var/run"),
-        (_set("web", "ports", ["8000:8000"]), "web: is published on 8000:8000"),
-        (_set("web", "ports", ["0.0.0.0:8000:8000"]), "web: is published on 0.0.0.0"),
+        (_set("front", "ports", ["8000:8000"]), "front: is published on 8000:8000"),
+        (_set("front", "ports", ["0.0.0.0:8000:8000"]), "front: is published on 0.0.0.0"),
         (_set("web", "environment", {"MINDCORPUS_TOKEN": "x"}), "web: MINDCORPUS_TOKEN stands"),
         (_drop("web", "depends_on"), "web: does not wait for Redis"),
+        (_drop("front", "depends_on"), "front: does not wait for Redis"),
         (_drop("web", "pull_policy"), "web: its image could be another's"),
         (_set("redis", "ports", ["127.0.0.1:6379:6379"]), "redis: is published"),
         (_outward, "redis: can be reached from outside"),
@@ -243,7 +244,8 @@ def test_a_password_is_asked_for() -> None:
 def test_one_variable_is_enough_to_start() -> None:
     filled = interpolate(read_compose(), FILLED)
     assert "${" not in str(filled["services"]["web"])
-    assert filled["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert filled["services"]["front"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert "ports" not in filled["services"]["web"]
     for name in ("web", "worker"):
         assert filled["services"][name]["environment"]["MINDCORPUS_REDIS_URL"] == (
             "redis://:of-the-test@redis:6379/0"

@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 import pytest
 from deployment import ROOT, command, interpolate, read_compose, read_dockerfile, variables
+from front import configured, nginx
 from redis_server import find_binary
 from sample_numbers import KEPT
 
@@ -68,7 +69,16 @@ class Host:
             if text == f"/{name}":
                 return str(self.folder / name)
         text = text.replace("@redis:6379", f"@127.0.0.1:{self.redis_port}")
+        text = text.replace("/socket/", f"{self.folder}/")
         return text.replace("127.0.0.1:8000", f"127.0.0.1:{self.web_port}")
+
+    def front_command(self) -> list[str]:
+        """Give the command of nginx, with this host's folders and port in its file."""
+        config = self.folder / "nginx.conf"
+        config.write_text(configured(self.folder, self.web_port))
+        program, *options = self.services["front"]["command"]
+        assert program == "nginx"
+        return [nginx(), *(part if part.startswith("-") else str(config) for part in options)]
 
     def environment(self, service: str) -> dict[str, str]:
         """Give what a container's processes get: what the image sets, then what Compose sets."""
@@ -94,10 +104,12 @@ class Host:
         return [*given, "--port", str(self.redis_port), "--bind", "127.0.0.1"]
 
     def check(self, name: str) -> int:
-        """Run the health check of Redis or of the web server; give how it ended."""
+        """Run the health check of Redis, of the web server or of nginx; give how it ended."""
         if name == "redis":
             _, shell = self.services["redis"]["healthcheck"]["test"]
             test = ["sh", "-c", shell.replace("redis-cli", f"redis-cli -p {self.redis_port}")]
+        elif name == "web":
+            test = [self.here(part) for part in self.services["web"]["healthcheck"]["test"][1:]]
         else:
             test = [self.here(part) for part in command(self.image, "HEALTHCHECK")]
         done = subprocess.run(test, env=self.environment(name), capture_output=True, check=False)
@@ -207,9 +219,11 @@ def test_what_compose_runs_merges_the_sample_and_stops_when_told(host: Host) -> 
     with (
         host.running("redis", host.redis_command()) as redis,
         host.running("web", command(host.image)) as web,
+        host.running("front", host.front_command()) as front,
     ):
         until(host, lambda: host.check("redis") == 0, redis)
         until(host, lambda: host.check("web") == 0, web)
+        until(host, lambda: host.check("front") == 0, front)
         # Up, but of no use yet, and it says why.
         status, problem = host.ask("GET", "/readyz")
         assert (status, problem["code"]) == (503, "not-ready")
@@ -226,6 +240,7 @@ def test_what_compose_runs_merges_the_sample_and_stops_when_told(host: Host) -> 
             assert host.ask("GET", path, write)[1]["error"] is None
             assert host.ask("GET", "/api/ai/data/merge", write)[1]["rows"] == KEPT
             assert stop(host, worker) == 0
+        assert stop(host, front) == 0
         assert stop(host, web) == 0
         assert stop(host, redis) == 0
 
@@ -263,3 +278,4 @@ def test_redis_keeps_what_it_was_told_and_lets_nobody_administer(host: Host) -> 
 def test_health_checks_fail_where_nobody_answers(host: Host) -> None:
     assert host.check("redis") != 0
     assert host.check("web") != 0
+    assert host.check("front") != 0

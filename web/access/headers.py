@@ -14,6 +14,14 @@ PAGE = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+#: What holds for every answer, whoever gives it.
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 def install(app: Flask) -> None:
@@ -26,11 +34,8 @@ def _add(response: Response) -> Response:
     page = response.mimetype == "text/html" and not protected
     headers = response.headers
     headers.setdefault("Content-Security-Policy", PAGE if page else STRICT)
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    for name, text in ALWAYS.items():
+        headers.setdefault(name, text)
     if protected:
         headers.setdefault("Cache-Control", "no-store")
     return response

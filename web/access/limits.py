@@ -7,9 +7,11 @@ request finds out, within a second, and each process goes on counting for itself
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from flask import Flask, Response, abort, request
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
+from redis.exceptions import RedisError
 
 from web.access.auth import current_token
 from web.access.counts import STORAGE, storage_options
@@ -24,7 +26,7 @@ def install(app: Flask, settings: WebSettings) -> None:
     """Limit requests to an app; what guards tokens must be installed before."""
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_kb * 1024
     app.before_request(_refuse_long_bodies)
-    Limiter(
+    limiter = Limiter(
         _token_name,
         app=app,
         application_limits=[ApplicationLimit(settings.post_limit, exempt_when=_only_reads)],
@@ -33,6 +35,25 @@ def install(app: Flask, settings: WebSettings) -> None:
         in_memory_fallback_enabled=True,
         on_breach=_refuse,
     )
+
+    def tell(response: Response) -> Response:
+        # As far as they are counted: where Redis went just now, nobody can tell.
+        with suppress(RedisError):
+            if (limit := limiter.current_limit) is not None:
+                response.headers.update(_told(limit))
+        return response
+
+    app.after_request(tell)
+
+
+def _told(limit: RequestLimit) -> dict[str, str]:
+    """Give the headers of draft-ietf-httpapi-ratelimit-headers: what may be done, what is left."""
+    window = limit.limit.get_expiry()
+    reset = min(window, max(1, round(limit.reset_at - time.time())))
+    return {
+        "RateLimit-Policy": f'"changes";q={limit.limit.amount};w={window}',
+        "RateLimit": f'"changes";r={max(0, limit.remaining)};t={reset}',
+    }
 
 
 def _token_name() -> str:

@@ -14,12 +14,13 @@ from werkzeug.http import is_resource_modified, quote_etag
 from mindcorpus.errors import NoCorpusError
 from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.store import Store
+from web.access.admission import admit_archive
 from web.access.audited import audited, note
 from web.api.blueprint import api
 from web.api.corpus_schemas import Artifacts
 from web.api.views import DOWNLOADED, IF_RANGE, RANGE, UNCHANGED, view
 from web.files.downloads import Artifact, Download, kind_of, not_found, open_artifact
-from web.files.file_responses import ArchiveBytes, FileBytes
+from web.files.file_responses import ArchiveBytes, FileBytes, FileResponse
 from web.problems import problem
 from web.services import services
 
@@ -132,7 +133,7 @@ def _send_file(artifact: Artifact, file: Download) -> Response:
         headers["Content-Length"] = str(file.bytes)
         _note(file.path, file.bytes)
     name = PurePosixPath(file.path).name
-    response = Response(content, status=status, mimetype=file.media_type)
+    response = FileResponse(content, status=status, mimetype=file.media_type)
     return _prepared(response, {**headers, "Content-Disposition": _saved_as(name)})
 
 
@@ -146,6 +147,7 @@ def _send_folder(artifact: Artifact, path: str) -> Response:
     if _known(etag):
         artifact.close()
         return _prepared(Response(status=304), headers)
+    admit_archive()
     archive = ArchiveBytes(artifact, path, files)
     headers["Content-Length"] = str(len(archive))
     _note(path, len(archive))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from flask import Response
+from flask import Response, request
 
 from web.api.blueprint import api
 from web.api.inputs import last_event_id
@@ -58,7 +58,8 @@ def follow_job(job_id: str) -> Response:
     except BaseException:
         watch.close()
         raise
-    response = _stream(stream.follow(watch, missed))
+    left = request.environ.get("waitress.client_disconnected", lambda: False)
+    response = _stream(stream.follow(watch, missed, left))
     response.call_on_close(watch.close)
     return response
 

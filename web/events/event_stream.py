@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from redis.exceptions import ResponseError
 
-from web.events.event_hub import Watch
+from web.events.event_hub import Waited, Watch
 from web.remedies import as_answered
 from web.services import Services
 from workers.errors import JobNotFoundError, RedisUnavailableError
@@ -21,6 +22,7 @@ OPENING = b"retry: 1000\n\n"
 HEARTBEAT_SECONDS = 10.0
 _HEARTBEAT = b": still here\n\n"
 _RETRY_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 _BEGIN = "0-0"
 
 
@@ -58,11 +60,18 @@ class EventStream:
             self.over = True
         return missed
 
-    def follow(self, watch: Watch, missed: list[bytes]) -> Iterator[bytes]:
-        """Tell what `catch_up` gave before, then what comes, until the job or the process ends."""
+    def follow(
+        self, watch: Watch, missed: list[bytes], left: Callable[[], bool]
+    ) -> Iterator[bytes]:
+        """Tell what `catch_up` gave before, then what comes, until the job or the process ends.
+
+        `left` tells whether the client is gone: its place is wanted before the next heartbeat.
+        """
         yield from missed
         while not self.over:
-            waited = watch.wait(HEARTBEAT_SECONDS)
+            waited = self._wait(watch, left)
+            if left():
+                return
             if waited.event is not None:
                 if _order(waited.event.id) > _order(self.heard):
                     yield self._message_of(waited.event)
@@ -78,6 +87,13 @@ class EventStream:
                 watch.rest(_RETRY_SECONDS)
             except JobNotFoundError:
                 return
+
+    def _wait(self, watch: Watch, left: Callable[[], bool]) -> Waited:
+        until = time.monotonic() + HEARTBEAT_SECONDS
+        while True:
+            waited = watch.wait(_LOOK_SECONDS)
+            if waited.event or waited.behind or watch.ended or left() or time.monotonic() >= until:
+                return waited
 
     def _snapshot(self) -> bytes:
         # First the id, then the job: what lies between is told once more, but never left out.
