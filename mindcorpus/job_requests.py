@@ -70,6 +70,12 @@ class _Request(BaseModel):
         unsaid = set(self._later) - set(self.given())
         return {name: value for name, value in values.items() if name not in unsaid}
 
+    @classmethod
+    def in_full(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what `lasting` gave with what it left unsaid; nothing stays nothing."""
+        unsaid = cls().model_dump(mode="json", include=set(cls._later))
+        return {**unsaid, **values} if values else {}
+
 
 class MergeBody(_Request):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""

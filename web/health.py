@@ -55,7 +55,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Answer 200, or 503 that says what is missing.
 
-    Redis reachable and durable, a worker heard of, and space on the disk.
+    Redis reachable and durable, a worker heard of, due jobs taken, and space on the disk.
     """
     checks = look_around()
     found = [asdict(check) for check in checks]
@@ -93,6 +93,7 @@ def _redis(store: JobStore) -> list[Check]:
     try:
         wrong = store.durability()
         stats = store.queue_stats()
+        stalled = store.stalled()
     except RedisUnavailableError as error:
         hint = "Start redis-server, or see MINDCORPUS_REDIS_URL; jobs go on when it is back."
         return [Check("redis", ok=False, detail=error.title, hint=hint)]
@@ -110,6 +111,16 @@ def _redis(store: JobStore) -> list[Check]:
             ok=alive > 0,
             detail=f"{alive} workers heard of within {WORKER_SECONDS:.0f} s",
             hint="" if alive else "Start one: celery -A workers.worker worker.",
+        ),
+        Check(
+            "queue",
+            ok=stalled is None or not alive,
+            detail="due jobs are taken"
+            if stalled is None
+            else f"a job has been due for {stalled:.0f} s, and no worker works",
+            hint=""
+            if stalled is None or not alive
+            else "Look at the workers' logs, and at their queues; start them anew.",
         ),
     ]
 

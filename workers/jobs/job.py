@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from mindcorpus.corpus_name import DEFAULT_CORPUS
+from mindcorpus.job_requests import LOCAL, MergeBody, PrepareRequest
 from mindcorpus.progress import Phase
 
 State = Literal[
@@ -135,8 +136,9 @@ class Job(_Model):
         return (*filter(None, [self.asked_by]), *self.joined_by)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the job as JSON values."""
-        return self.model_dump()
+        """Give the job as JSON values, its request in full."""
+        model = MergeBody if self.kind == "merge" else PrepareRequest
+        return {**self.model_dump(), "request": model.in_full(self.request)}
 
 
 class JobPage(_Model):
@@ -193,7 +195,7 @@ def is_newer(fields: Mapping[str, str]) -> bool:
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:
     """Give a request without what the service adds to it: paths of its own disks."""
-    return {name: value for name, value in request.items() if name not in ("catalogs", "paths")}
+    return {name: value for name, value in request.items() if name not in LOCAL}
 
 
 class _Stamps:

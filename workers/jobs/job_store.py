@@ -29,6 +29,7 @@ from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
 from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.jobs.stalls import stalled_seconds
 from workers.jobs.task_names import task_name
 from workers.redis_client import Client, has_replicas, unavailable_errors, with_replica
 from workers.settings import ServiceSettings
@@ -279,6 +280,11 @@ class JobStore:
         """Tell what in Redis' settings or state could lose jobs; nothing if it is durable."""
         with unavailable_errors():
             return read_durability(self._redis)
+
+    def stalled(self) -> float | None:
+        """Give the seconds that a job has been due while nobody works on any; None if not so."""
+        with unavailable_errors():
+            return stalled_seconds(self._redis)
 
     def _below(self, cursor: str | None) -> str:
         """Give where a page begins: below the job that was the last of the page before."""

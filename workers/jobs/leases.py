@@ -205,6 +205,8 @@ class ClaimStore:
             self._lost_error,
             int(self._settings.jobs_days * 86_400_000),
             self._pause,
+            self._lease,
+            int(self._settings.deadline_seconds * 1000),
         )
         for job_id in whole:
             self._shorten(job_id)

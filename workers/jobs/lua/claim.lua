@@ -61,7 +61,8 @@ redis.call('SET', P .. ':fence', text(fence))
 leave_queue(id)
 forget_progress(id)
 set(id, 'fence', text(fence), 'token', token, 'host', host, 'pid', pid,
-  'lease_until', text(NOW + lease), 'deadline_at', text(NOW + deadline),
+  'lease', text(lease), 'lease_until', text(NOW + lease),
+  'deadline', text(deadline), 'deadline_at', text(NOW + deadline),
   'attempt', number(id, 'attempt') + 1)
 redis.call('HSETNX', job_key(id), 'started', text(NOW))
 look_at(id, NOW + lease)

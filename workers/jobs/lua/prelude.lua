@@ -220,7 +220,7 @@ local function tell(id, progress)
   if turned then set(shown, 'stage', stage) end
   mark(shown, turned)
   set(shown, 'updated', text(NOW))
-  if turned or NOW - number(shown, 'emitted') >= EVENT_PAUSE then emit(shown, event) end
+  if turned or math.abs(NOW - number(shown, 'emitted')) >= EVENT_PAUSE then emit(shown, event) end
 end
 
 -- A part that begins again takes back what it had added to its merge.
@@ -250,7 +250,7 @@ end
 
 local function enqueue(id, when)
   let_go(id)
-  set(id, 'not_before', text(when))
+  set(id, 'not_before', text(when), 'pause', text(math.max(when - NOW, 0)))
   move(id, 'queued')
   -- Who comes back to a queue has its old place.
   redis.call('HSETNX', job_key(id), 'line', EXACT)
@@ -293,7 +293,7 @@ local function finish(id, state, error, result, short)
     local kind = field(id, 'kind')
     redis.call('HINCRBY', P .. ':durations', kind .. '|' .. state .. '|count', 1)
     redis.call('HINCRBYFLOAT', P .. ':durations', kind .. '|' .. state .. '|seconds',
-      (NOW - number(id, 'created')) / 1000)
+      math.max(NOW - number(id, 'created'), 0) / 1000)
     for _, part in ipairs(redis.call('SMEMBERS', P .. ':parts:' .. id)) do
       redis.call('EXPIRE', job_key(part), PARTS_KEPT)
     end

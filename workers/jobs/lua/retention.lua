@@ -12,7 +12,7 @@ local KEPT = { id = true, kind = true, state = true, parent = true, content_key 
   queue = true, place = true, created = true, started = true, updated = true, finished = true,
   fence = true, attempt = true, tries = true, result = true, corpus = true, label = true,
   asked_by = true, cancelled_by = true }
-local WORKING = { 'line', 'not_before', 'deadline_at', 'began', 'base', 'emitted', 'last_error' }
+local WORKING = { 'line', 'not_before', 'pause', 'lease', 'deadline', 'deadline_at', 'began', 'base', 'emitted', 'last_error' }
 
 -- A clock that no step of Redis' own moves: what sweeps saw pass, in milliseconds.
 local function lived()

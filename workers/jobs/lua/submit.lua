@@ -70,7 +70,9 @@ if redis.call('ZCARD', P .. ':jobs:queued') >= most then return { 'full', '', {}
 local publish = {}
 create(id, record)
 set(id, 'content_key', content_key, 'parent', '')
-set(id, 'place', text(clock[1] * 1000000 + clock[2]))
+-- After all that are there, also where the clock was set back.
+local newest = tonumber(redis.call('ZRANGE', P .. ':jobs', -1, -1, 'WITHSCORES')[2]) or 0
+set(id, 'place', text(math.max(clock[1] * 1000000 + clock[2], newest + 1)))
 redis.call('ZADD', P .. ':jobs', field(id, 'place'), id)
 redis.call('SET', P .. ':flight:' .. content_key, id)
 redis.call('ZADD', P .. ':live:' .. field(id, 'kind'), field(id, 'place'), id)

@@ -1,9 +1,10 @@
 -- ARGV: most jobs to look at, most attempts, error of a job lost too often, milliseconds that a job
--- is remembered from its end, pause before a lost job's third attempt.
+-- is remembered from its end, pause before a lost job's third attempt, lease, deadline.
 -- Gives {what to publish, jobs that were lost, jobs that are over and to be shortened}.
 local publish, lost = {}, {}
 -- First of all: where memory is short, this makes the room that the rest needs.
 forget_some(tonumber(ARGV[4]))
+clamp(tonumber(ARGV[6]), tonumber(ARGV[7]))
 
 local function look(id)
   local state = field(id, 'state')
