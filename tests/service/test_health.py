@@ -90,8 +90,8 @@ def test_ready_with_redis_a_worker_and_space(app: APIFlask, client: FlaskClient)
     _worker_lives(app)
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    expected = ("redis", "durable", "worker", "disk", "private", "audit")
-    assert _checks(answer) == dict.fromkeys(expected, True)
+    every = ("redis", "durable", "worker", "queue", "disk", "private", "audit")
+    assert _checks(answer) == dict.fromkeys(every, True)
 
 
 def test_not_ready_while_redis_is_gone(client: FlaskClient, shaky: RedisServer) -> None:
