@@ -14,3 +14,5 @@ DECODE_BYTES = 512 * 1024 * 1024
 BATCH_BYTES = 1024 * 1024
 #: Builds of each artifact that stay when they are replaced, beside the current one.
 KEEP_BUILDS = 1
+#: Share of the disk that these, and the parts of sources, may take together.
+DISK_SHARE = 0.5

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.limits import KEEP_BUILDS
+from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
@@ -35,6 +35,13 @@ class Settings(BaseSettings):
         ge=0,
         le=1000,
         description="Builds of the corpus, and of each format, that stay when they are replaced.",
+    )
+    disk_share: float = Field(
+        DISK_SHARE,
+        ge=0,
+        le=1,
+        description="Share of the disk that kept builds and parts may take; beyond it the longest "
+        "unused go.",
     )
     group: str | None = Field(
         None,

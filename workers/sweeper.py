@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
 from workers.app import publish_all
 from workers.errors import RedisUnavailableError
@@ -43,6 +44,7 @@ class Sweeper:
         self._stopped = threading.Event()
         self._storage_at = time.monotonic() + _STORAGE_PAUSE
         self._parts_at = time.monotonic() + _PARTS_PAUSE
+        self._share_at = time.monotonic() + _STORAGE_PAUSE
         self._silent = False
 
     def run(self) -> None:
@@ -83,13 +85,15 @@ class Sweeper:
         # Not waiting for who publishes: it may hang, and leases must be looked after meanwhile.
         if now >= self._storage_at and Store(self._settings.data_dir).sweep(wait=False):
             self._storage_at = now + _STORAGE_PAUSE
+        if self._name is not None and now >= self._share_at:
+            self._share_at = now + _STORAGE_PAUSE
+            keep_to_share(Store.of(self._settings))
         if self._name is not None and now >= self._parts_at:
             # Late: it loads what reads and writes parts, which a web server does without.
             from mindcorpus.merging.part_cache import PartCache
 
             self._parts_at = now + _PARTS_PAUSE
-            store = Store(self._settings.data_dir)
-            PartCache(store).forget_unused(self._settings.parts_days)
+            PartCache(Store.of(self._settings)).forget_unused(self._settings.parts_days)
 
 
 def start_sweeper(

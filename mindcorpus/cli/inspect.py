@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 from rich.text import Text
 
+from mindcorpus.cli.clean import takes_parts
 from mindcorpus.cli.render import status_parts
 from mindcorpus.cli.stats import show_corpus
 from mindcorpus.cli.tables import findings_table, heading, table
@@ -16,6 +17,7 @@ from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.formats.chat_rules import check_chat_file
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source, load_catalog
+from mindcorpus.storage.space import takes
 from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
 
@@ -57,7 +59,8 @@ def show_status(data_dir: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    Terminal().show(*status_parts(found, options=data_dir_option(settings)))
+    taken = takes_parts(takes(Store.of(settings), settings.cache_dir))
+    Terminal().show(*status_parts(found, options=data_dir_option(settings)), *taken)
 
 
 def data_dir_option(settings: Settings) -> str:

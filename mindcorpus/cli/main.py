@@ -214,6 +214,20 @@ def rollback(**given: Any) -> None:
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Only name what would be removed.")
+@data_dir_option
+@json_option
+def clean(**given: Any) -> None:
+    """Remove left-overs, and kept builds and parts beyond what the settings allow.
+
+    Never what is current, or in use, or not of mindcorpus' making.
+    """
+    from mindcorpus.cli.clean import clean_up
+
+    clean_up(**given)
+
+
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Only name what would be changed.")
 @data_dir_option
 @json_option

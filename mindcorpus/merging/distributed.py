@@ -18,7 +18,7 @@ from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus, write_locks
-from mindcorpus.merging.part_cache import PartCache, made_by, part_key
+from mindcorpus.merging.part_cache import PartCache, name_of, part_key
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.merging.read_sources import part_job, shards_of
@@ -94,31 +94,28 @@ def make_parts(
     """
     catalog, stages = choose_sources(request), choose_stages(request).of_records
     source = catalog[found.fetched.source]
-    stored = PartCache(Store.of(settings))
-    # Its key is whose it is that found the files. While workers of two releases run, that is not
-    # always who makes the part: each finds what its own code made, and no other.
-    code = made_by(source, stages)[:8]
-    budgets = Budgets.of(settings)
-    total = found.size
-    reading = _Reading(source.name, total, report, cancel)
+    store = Store.of(settings)
+    stored, budgets = PartCache(store), Budgets.of(settings)
+    reading = _Reading(source.name, found.size, report, cancel)
     parts: list[Part] = []
     local: dict[int, _Opened] = {}
-    for shard in shards:
-        name = f"{shard.key}-{code}"
-        reading.begin_shard(found.size_of(shard))
-        part = stored.find(name)
-        if part is None:
-            if not local:
-                known = hosts or HostVerdicts()
-                local = _open(source, request, found, shards, settings, report, cancel, known)
-            opened = local[shard.file]
-            budget = budgets.of_shard(opened.file.size, len(opened.shards))
-            build = _Build(source, stages, opened, shard.number, budget, reading.tick)
-            with _blaming(source.name, first=shard.number == 0):
-                part = stored.make(name, build)
-        parts.append(part)
-        budgets.check_job(sum(each.spent for each in parts))
-        reading.end_shard(part.rows_read)
+    names = [name_of(shard.key, source, stages) for shard in shards]
+    with store.using(names):
+        for shard, name in zip(shards, names, strict=True):
+            reading.begin_shard(found.size_of(shard))
+            part = stored.find(name)
+            if part is None:
+                if not local:
+                    known = hosts or HostVerdicts()
+                    local = _open(source, request, found, shards, settings, report, cancel, known)
+                opened = local[shard.file]
+                budget = budgets.of_shard(opened.file.size, len(opened.shards))
+                build = _Build(source, stages, opened, shard.number, budget, reading.tick)
+                with _blaming(source.name, first=shard.number == 0):
+                    part = stored.make(name, build)
+            parts.append(part)
+            budgets.check_job(sum(each.spent for each in parts))
+            reading.end_shard(part.rows_read)
     return parts
 
 
@@ -149,21 +146,29 @@ def merge_parts(
     store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
-    found = PartSet(catalog, Budgets.of(settings))
-    absent = []
-    for name in catalog.names:
-        outcome = outcomes[name]
-        if outcome is None:
-            absent.append(name)
-        elif isinstance(outcome, MindcorpusError):
-            found.fail(name, outcome)
-        else:
-            _accept(found, request, outcome, settings, cancel)
-    context = JobContext(WorkerPool(settings.workers), report, cancel)
-    with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-        return publish_corpus(
-            request, catalog, found, absent, store, staging, context, keep_parts=True
-        )
+    stages = choose_stages(request).of_records
+    used = [
+        name_of(shard.key, catalog[outcome.fetched.source], stages)
+        for outcome in outcomes.values()
+        if isinstance(outcome, SourceFiles)
+        for shard in outcome.shards
+    ]
+    with store.using(used):
+        found = PartSet(catalog, Budgets.of(settings))
+        absent = []
+        for name in catalog.names:
+            outcome = outcomes[name]
+            if outcome is None:
+                absent.append(name)
+            elif isinstance(outcome, MindcorpusError):
+                found.fail(name, outcome)
+            else:
+                _accept(found, request, outcome, settings, cancel)
+        context = JobContext(WorkerPool(settings.workers), report, cancel)
+        with store.stage("corpus") as staging, storage_errors(settings.data_dir):
+            return publish_corpus(
+                request, catalog, found, absent, store, staging, context, keep_parts=True
+            )
 
 
 def _accept(

@@ -27,6 +27,7 @@ from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import amounts_of, read_manifest
+from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
@@ -108,6 +109,7 @@ def publish_corpus(
     context.cancel.check()
     store.publish("corpus", staging.output, staging, force=request.force)
     write_locks(found.inputs.values(), store, new_only=False)
+    keep_to_share(store)
     context.report(written(*amounts, published=True))
     return corpus_result(manifest, catalog, store)
 

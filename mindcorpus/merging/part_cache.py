@@ -8,9 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.disk import sync
+from mindcorpus.storage.space import remove, unused_parts
 from mindcorpus.storage.store import Store
 
 _FACTS = "part.json"
@@ -51,6 +50,15 @@ def made_by(source: Source, stages: Sequence[RecordStage]) -> str:
     return code_digest(tuple(sorted({_module_of(each) for each in makers})))
 
 
+def name_of(key: str, source: Source, stages: Sequence[RecordStage]) -> str:
+    """Name what this process makes of a part's key, which is whose it is that found the files.
+
+    While workers of two releases run, those are not always the same: each finds what its own code
+    made, and no other.
+    """
+    return f"{key}-{made_by(source, stages)[:8]}"
+
+
 def _module_of(maker: object) -> str:
     return str(getattr(maker, "__module__", type(maker).__module__))
 
@@ -73,7 +81,7 @@ class PartCache:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._home = store.data_dir / "parts"
+        self._home = store.parts
 
     def find(self, key: str) -> Part | None:
         """Give a part if it is there, and note that it was used."""
@@ -124,23 +132,4 @@ class PartCache:
 
     def forget_unused(self, days: float) -> int:
         """Remove parts that were not used for some days; give how many."""
-        removed = 0
-        if not self._home.is_dir():
-            return removed
-        for folder in self._home.iterdir():
-            if not _is_old(folder, days):
-                continue
-            # Out of sight first: nobody finds half of it.
-            with self._store.stage("part") as staging, suppress(FileNotFoundError):
-                # Once more: waiting for the folder to work in may have taken long.
-                if not _is_old(folder, days):
-                    continue
-                folder.rename(staging.output / folder.name)
-                removed += 1
-        return removed
-
-
-def _is_old(folder: Path, days: float) -> bool:
-    with suppress(FileNotFoundError):
-        return folder.stat().st_mtime < time.time() - days * 86400
-    return False
+        return remove(self._store, lambda: unused_parts(self._store, days))

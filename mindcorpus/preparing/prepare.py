@@ -46,6 +46,7 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.ordered_hash import follow
 from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
@@ -121,6 +122,7 @@ def prepare(
                 for name, folder in folders.items():
                     store.publish(name, folder, staging, force=request.force)
                 report(written(*amounts_of(made.values()), published=True))
+    keep_to_share(store)
     if broken:
         raise broken[0]
     return {name: _result(name, made[name], store) for name in names}

@@ -132,17 +132,19 @@ class Builds:
         others = [each for each in kept if each not in same]
         return [*others[count:], *same]
 
-    def unwanted(self, held: frozenset[str]) -> list[Path]:
-        """Give the folders that no link points to and nobody uses; clears links that lead nowhere.
-
-        Only what has a name of our making: a folder called `artifacts` may hold other things too.
-        """
+    def clear_links(self) -> None:
+        """Remove links that keep nothing: left by who was killed, or of a folder that is gone."""
         current = {self.current(kind) for kind in KINDS}
         for link in self._artifacts.glob(f"{_KEPT}*"):
             name = link.name.removeprefix(_KEPT)
-            # Left by who was killed while it replaced one, or of a folder that somebody removed.
             if link.is_symlink() and (name in current or not (self._artifacts / name).is_dir()):
                 link.unlink()
+
+    def unwanted(self, held: frozenset[str]) -> list[Path]:
+        """Give the folders that no link points to and nobody uses.
+
+        Only what has a name of our making: a folder called `artifacts` may hold other things too.
+        """
         linked = {os.readlink(link) for link in self._artifacts.iterdir() if link.is_symlink()}
         return [
             folder

@@ -11,8 +11,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,11 +26,11 @@ from mindcorpus.errors import (
     StorageError,
     storage_errors,
 )
-from mindcorpus.limits import KEEP_BUILDS
+from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS
 from mindcorpus.privacy import Readers
 from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage import disk
-from mindcorpus.storage.builds import Builds
+from mindcorpus.storage.builds import Builds, KeptBuild
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.pins import Pins
@@ -52,6 +52,7 @@ class Store:
         *,
         corpus: str = DEFAULT_CORPUS,
         keep_builds: int = KEEP_BUILDS,
+        disk_share: float = DISK_SHARE,
         readers: Readers | None = None,
     ) -> None:
         if not CORPUS_NAME.fullmatch(corpus):
@@ -62,7 +63,11 @@ class Store:
             self.data_dir = self.data_dir / "corpora" / corpus
         self._artifacts = self.data_dir / "artifacts"
         self._publications = Publications(self._artifacts, publisher)
-        self._staging = self.data_dir / "staging"
+        self.staging = self.data_dir / "staging"
+        self.parts = self.data_dir / "parts"
+        """Where parts of sources are kept for later merges."""
+        self.disk_share = disk_share
+        """Of the disk, what kept builds and parts may take."""
         self._keep_builds = keep_builds
         self._readers = readers or Readers()
         self.builds = Builds(self._artifacts)
@@ -75,6 +80,7 @@ class Store:
             settings.data_dir,
             publisher,
             keep_builds=settings.keep_builds,
+            disk_share=settings.disk_share,
             readers=Readers.of(settings.group),
         )
 
@@ -130,6 +136,15 @@ class Store:
                 with suppress(StorageError):
                     self.sweep(wait=False)
             return
+
+    @contextmanager
+    def using(self, parts: Sequence[str]) -> Iterator[None]:
+        """Keep parts of sources, by their names, from being removed until the context ends."""
+        job = self._publications.publisher.job if self._publications.publisher else ""
+        with ExitStack() as stack:
+            with self.locked():  # whoever removes parts holds it, and looks for pins then
+                stack.enter_context(self.pins.hold(parts, job))
+            yield
 
     def path(self, kind: str, name: str | None = None) -> Path:
         """Give the path in the data folder under which users know an artifact's file."""
@@ -233,7 +248,7 @@ class Store:
 
         Gives False if somebody publishes just now and `wait` is false: then nothing was done.
         """
-        if not (self._staging.is_dir() and self._artifacts.is_dir()):
+        if not (self.staging.is_dir() and self._artifacts.is_dir()):
             return True
         with storage_errors(self.data_dir):
             try:
@@ -264,11 +279,11 @@ class Store:
         First sweeps what runs that were killed left behind. Raises `StorageError`.
         """
         with storage_errors(self.data_dir):
-            for folder in (self._artifacts, self._staging):
+            for folder in (self._artifacts, self.staging):
                 self.make_folder(folder)
             with disk.locked(self._artifacts):
                 self._sweep()
-                root, owned = new_folder(self._staging, kind)
+                root, owned = new_folder(self.staging, kind)
             try:
                 staging = Staging(root)
                 staging.output.mkdir(mode=0o700)
@@ -285,7 +300,8 @@ class Store:
             for link in home.glob(f".{name}.????????"):
                 if link.is_symlink():
                     link.unlink()
-        remove_left_behind(self._staging)
+        remove_left_behind(self.staging)
+        self.builds.clear_links()
         for folder in self.builds.unwanted(self.pins.held()):
             shutil.rmtree(folder, ignore_errors=True)
         self._publications.sweep()
@@ -310,12 +326,16 @@ class Store:
             self._publications.publish(kind, self.path(kind), folder.name)
             output.rename(folder)
             self._point(kind, folder.name)
-            for build in self.builds.surplus(kind, self._keep_builds):
+            for build in self.surplus(kind):
                 self.builds.give_up(build.id)
             for number, unwanted in enumerate(self.builds.unwanted(self.pins.held())):
                 # Out of sight first: nobody finds half of it.
                 unwanted.rename(staging.root / f"replaced-{kind}-{number}")
         return folder
+
+    def surplus(self, kind: str) -> list[KeptBuild]:
+        """Give the builds of a kind that are kept though the settings keep fewer."""
+        return self.builds.surplus(kind, self._keep_builds)
 
     def bring_back(self, kind: str, build: str) -> str | None:
         """Make a build that is there, and pinned, the current one; the one it replaces is kept.

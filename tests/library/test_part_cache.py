@@ -107,15 +107,17 @@ def test_a_file_in_the_way_is_the_storage_s_error(stored: PartCache, tmp_path: P
 
 def test_what_nobody_used_for_days_is_forgotten(stored: PartCache, tmp_path: Path) -> None:
     assert stored.forget_unused(7) == 0
-    for name in ("old", "used", "new"):
+    # Named as `part_key` does: what has another name is not of our making.
+    old, used, new, foreign = "a" * 32, "b" * 32, "c" * 32, "of mine"
+    for name in (old, used, new, foreign):
         stored.make(name, build())
-    for name in ("old", "used"):
+    for name in (old, used, foreign):
         before = time.time() - 8 * DAY
         os.utime(tmp_path / "data/parts" / name, (before, before))
-    assert stored.find("used") is not None
+    assert stored.find(used) is not None
     assert stored.forget_unused(7) == 1
-    assert folders(tmp_path) == ["new", "used"]
-    assert stored.find("old") is None
+    assert folders(tmp_path) == sorted([new, used, foreign])
+    assert stored.find(old) is None
     assert list((tmp_path / "data/staging").iterdir()) == []
 
 
