@@ -63,6 +63,7 @@ def assert_problem(
         ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: -5\r\n\r\n", 400, None),
         ("GET {base}/jobs HTTP/1.1\r\n{auth}X: " + "x" * 40_000 + "\r\n\r\n", 431, None),
         ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: 99999999\r\n\r\n", 413, None),
+        ('GET {base}/jobs HTTP/1.1\r\n{auth}If-Match: "x"\r\n\r\n', 412, None),
         ("nothing of the kind\r\n\r\n", 400, None),
         ("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n broken\x00: x\r\n\r\n", 400, None),
         ("GET /healthz HTTP/1.1\r\n\r\n", 400, None),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, abort, jsonify, request
 
 #: Seconds after which it is worth asking again.
 PAUSE = "1"
@@ -20,4 +21,6 @@ def polled(payload: Mapping[str, Any], *, active: bool) -> Response:
     if active:
         response.headers["Retry-After"] = PAUSE
     response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        abort(HTTPStatus.PRECONDITION_FAILED)  # with a problem, not with what was not wanted
     return response
