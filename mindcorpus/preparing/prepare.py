@@ -233,8 +233,10 @@ class _Prepare:
         The arrays, tens of bytes a row, are gone when this returns: workers would inherit them.
         """
         assert self.request.seed is not None
-        self.context.report(Progress("read", CORPUS))
+        size = self.lineage.stat().st_size
+        self.context.report(Progress("read", CORPUS, total=size))
         selection = select(read_row_facts(self.lineage), self.request, self.request.seed)
+        self.context.report(Progress("read", CORPUS, len(selection.taken), size, size))
         split = self._split(selection)
         self.context.cancel.check()
         held_out = np.zeros(len(selection.taken), bool)

@@ -38,7 +38,9 @@ Build = Callable[..., tuple["Cluster", "Watcher"]]
 @pytest.fixture(scope="session")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code of the release before."""
-    command = ["git", "-C", str(ROOT), "archive", RELEASE, "mindcorpus", "workers", "web"]
+    # Whoever owns the checkout: a container may run as another account.
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
+    command = [*git, "archive", RELEASE, "mindcorpus", "workers", "web"]
     try:
         archive = subprocess.run(command, check=True, capture_output=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):
