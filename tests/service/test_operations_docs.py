@@ -128,3 +128,26 @@ def test_the_commands_by_hand_are_those_of_the_image() -> None:
     assert worker.replace("${WORKER_CONCURRENCY:-1}", "1") in text
     assert "python -m gunicorn -c python:web.gunicorn_config 'web:create_app()'" in text
     assert "appendonly yes" in section(PAGE, "By hand")
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    promises = table(PAGE, "Promises and their tests")
+    missing = [
+        name
+        for _, tests in promises
+        for name in re.findall(r"`(tests/[^`]+)`", tests)
+        if not _is_test(*name.split("::"))
+    ]
+    assert not missing
+    # All 29 kinds of fault, each at least once.
+    numbers = {
+        int(found[1]) for promise, _ in promises if (found := re.match(r"[A-E](\d+) ", promise))
+    }
+    assert numbers == set(range(1, 30))
+
+
+def _is_test(file: str, name: str = "") -> bool:
+    path = Path(__file__).parents[2] / file
+    if file.endswith("/"):
+        return path.is_dir()
+    return path.is_file() and (not name or f"def {name}(" in path.read_text())
