@@ -14,9 +14,8 @@ import pytest
 from documents import blocks, read, table
 from running import Service
 
-from mindcorpus.job_requests import MergeBody
 from web.access.scopes import MEANINGS
-from web.api.schemas import PrepareBody
+from web.api.schemas import MergeOrder, PrepareBody
 from web.problems import KINDS
 from workers.jobs.job import Job
 
@@ -43,7 +42,7 @@ def test_every_scope_is_explained() -> None:
     assert table(PAGE, "Tokens and scopes") == [[*pair] for pair in MEANINGS.items()]
 
 
-@pytest.mark.parametrize(("heading", "body"), [("Merge", MergeBody), ("Prepare", PrepareBody)])
+@pytest.mark.parametrize(("heading", "body"), [("Merge", MergeOrder), ("Prepare", PrepareBody)])
 def test_every_field_of_a_request_is_explained(heading: str, body: type[BaseModel]) -> None:
     fields = body.model_json_schema()["properties"]
     documented = {name: (default, text) for name, default, text in table(PAGE, heading)}
