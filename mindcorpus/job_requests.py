@@ -29,6 +29,7 @@ def _printable(text: str) -> str:
 
 
 Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+Address = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Flag(str):
@@ -112,20 +113,25 @@ class MergeBody(_Request):
     )
 
 
-class Labelled(_Request):
-    """What is asked for, and a name that who asks gives it; that changes nothing in the work."""
+class Order(_Request):
+    """A request as it is handed in: the work, and what is said beside it, which changes nothing."""
 
     label: Label | None = Field(
         None, description="A name of your own for the job, to find it by; no part of the work."
     )
+    callback_url: Address | None = Field(
+        None,
+        description="Address that is called when the job ends, of a host that the operator lists.",
+    )
 
-    def unlabelled(self) -> dict[str, Any]:
+    def work(self) -> dict[str, Any]:
         """Give the fields that say what is to be done, as they are."""
-        return {name: value for name, value in self if name != "label"}
+        return {name: value for name, value in self if name not in Order.model_fields}
 
     def lasting(self) -> dict[str, Any]:
-        """Give all but the label."""
-        return {name: value for name, value in super().lasting().items() if name != "label"}
+        """Give all of the work, and nothing of what is said beside it."""
+        said = super().lasting()
+        return {name: value for name, value in said.items() if name not in Order.model_fields}
 
 
 class MergeRequest(MergeBody):

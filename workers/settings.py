@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.settings import Settings
+from workers.callbacks import listed_origin
+
+#: How a secret begins, by Standard Webhooks.
+WEBHOOK_SECRET = "whsec_"  # noqa: S105 - no secret
 
 
 class ServiceSettings(Settings):
@@ -62,9 +67,21 @@ class ServiceSettings(Settings):
     parts_days: float = Field(
         7.0, gt=0, description="Days that parts of sources, kept for the next merge, go unused."
     )
+    webhook_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts that `callback_url` may name, as a JSON list; one without https as "
+        "`http://HOST:PORT`.",
+    )
     catalogs: tuple[Path, ...] = Field(
         (), description="Catalogue files with sources of your own, as a JSON list of paths."
     )
+
+    @field_validator("webhook_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            listed_origin(host)
+        return value
 
     def redis(self) -> str:
         """Give the URL of Redis; raises `SettingsError` if there is none."""
@@ -75,3 +92,30 @@ class ServiceSettings(Settings):
                 hint="Set MINDCORPUS_REDIS_URL, or start everything with `make run`.",
             )
         return self.redis_url.get_secret_value()
+
+
+class WorkerSettings(ServiceSettings):
+    """What workers alone are told: neither the web server nor a job's own process has it."""
+
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="What workers sign calls with: `whsec_` and 24 to 64 random bytes in base64.",
+    )
+
+    @field_validator("webhook_secret", mode="before")
+    @classmethod
+    def _none_if_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            secret = value.get_secret_value()
+            try:
+                key = base64.b64decode(secret.removeprefix(WEBHOOK_SECRET), validate=True)
+            except ValueError:
+                key = b""
+            if not secret.startswith(WEBHOOK_SECRET) or not 24 <= len(key) <= 64:
+                raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        return value

@@ -32,15 +32,18 @@ from workers.exposure import warn_if_exposed
 from workers.jobs.leases import ClaimStore, Slots
 from workers.logs import configure
 from workers.redis_client import connect
-from workers.settings import ServiceSettings
+from workers.settings import WorkerSettings
 from workers.sweeper import start_sweeper
+from workers.webhooks import key_of, start_webhooks
 
 log = logging.getLogger(__name__)
 
 _LOOK = 0.5
 _LONGEST_STOP = 12.0  # seconds: a runner has ten of them
 
-_settings = ServiceSettings.load()
+_settings = WorkerSettings.load()
+if _settings.webhook_hosts:
+    key_of(_settings)  # without one no worker begins
 app = make_app(_settings)
 
 # The main process, by which the pool's are known too.
@@ -98,6 +101,7 @@ def _begin(sender: Any, **_given: Any) -> None:
     warn_if_exposed(_settings)
     threading.Thread(target=_leave_in_time, name="leave", daemon=True).start()
     _stop_sweeper.append(start_sweeper(_settings, app, _slots_of(sender)))
+    _stop_sweeper.append(start_webhooks(_settings))
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -89,7 +89,9 @@ class Cluster:
             "post_limit": "100000/minute",
             **settings,
         }
-        known = {k: v for k, v in self._given.items() if k in ServiceSettings.model_fields}
+        fields = set(ServiceSettings.model_fields)
+        # But lists, which a variable holds as JSON.
+        known = {k: v for k, v in self._given.items() if k in fields and v[:1] != "["}
         self.settings = ServiceSettings.model_validate({**known, "catalogs": (catalog,)})
         self._redis = connect(self.settings)
         self.store = JobStore(self._redis, self.settings)

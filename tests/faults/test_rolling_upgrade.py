@@ -6,9 +6,11 @@ installed here: both pin the same ones, so what differs is our code alone.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
+import secrets
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -18,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cluster import ROOT
 from reader import look
+from receiver import Receiver
 from sources import LOCAL, fill
+from standardwebhooks import Webhook
 
 from workers.errors import JobNewerError
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from workers.jobs.job import Job
 
 PREFIX = "mindcorpus"
+SECRET = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 RELEASE = "de691d1"  # the last that had no version in its records
 Build = Callable[..., tuple["Cluster", "Watcher"]]
 
@@ -57,8 +62,10 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Both:
     """A service whose processes are of two releases; each test says which of them run."""
 
-    def __init__(self, cluster: Cluster, old: Path) -> None:
+    def __init__(self, cluster: Cluster, old: Path, heard: Receiver, origin: str) -> None:
         self.cluster = cluster
+        self.heard = heard
+        self.origin = origin
         self.code = {"old": old, "new": ROOT}
         self.workers: dict[str, Process] = {}
         self.http = {
@@ -102,9 +109,14 @@ class Both:
 
 @pytest.fixture
 def both(old: Path, build: Build) -> Iterator[Both]:
-    cluster, _ = build(workers=0)
-    made = Both(cluster, old)
+    heard = Receiver()
+    server = heard.start()
+    origin = f"http://127.0.0.1:{server.server_address[1]}"
+    cluster, _ = build(workers=0, webhook_hosts=json.dumps([origin]), webhook_secret=SECRET)
+    made = Both(cluster, old, heard, origin)
     yield made
+    server.shutdown()
+    server.server_close()
     for http in made.http.values():
         http.close()
 
@@ -133,6 +145,17 @@ def test_old_and_new_do_each_others_jobs(both: Both) -> None:
             assert (again.status_code, again.json()["id"]) == (200, first.json()["id"]), again.text
             refused = other.post(path, json={"force": True}, headers=key)
             assert refused.status_code == 422, refused.text
+
+    # An old worker knows of nobody to call: a sweep of this release has the end told.
+    both.run("old")
+    wanted = {**MERGE, "callback_url": f"{both.origin}/hook"}
+    both.succeed(both.http["new"].post("/merge", json=wanted), rows)
+    assert not both.heard.calls
+    both.run("new")
+    cluster.until("the call", lambda: both.heard.of("/hook"))
+    headers, raw = both.heard.of("/hook")[0]
+    data = Webhook(SECRET).verify(raw, headers)["data"]
+    assert (data["state"], data["result"]) == ("succeeded", {"records": rows})
 
     both.run("old", "new")
     for asks in ("old", "new"):

@@ -33,7 +33,7 @@ from mindcorpus.sources import thread_adapter
 from mindcorpus.sources.adapters import TagColumn
 from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
 from web.settings import WebSettings
-from workers.settings import ServiceSettings
+from workers.settings import ServiceSettings, WorkerSettings
 
 NOTHING = "–"
 PACKAGE = ROOT / "mindcorpus"
@@ -320,6 +320,7 @@ def test_every_setting_is_documented() -> None:
     assert everybody == rows(Settings)
     assert service == [
         *rows(ServiceSettings, Settings.model_fields),
+        *rows(WorkerSettings, ServiceSettings.model_fields),
         *rows(WebSettings, ServiceSettings.model_fields),
     ]
 

@@ -47,7 +47,7 @@ def submitted(order: JobSpec, body: Body) -> Response:
     Raises `KeyReusedError`, `QueueFullError`, `DiskFullError` and `RedisUnavailableError`.
     """
     same = _same(order.kind, body)
-    order = replace(order, label=body.label or "")
+    order = replace(order, label=body.label or "", callback_url=body.callback_url or "")
     return accepted(services().job_service.submit(order, idempotency_key(), same, holder=holder()))
 
 
@@ -60,9 +60,13 @@ def accepted(outcome: Submitted) -> Response:
 def _same(kind: Kind, body: Body) -> str:
     """Give the same text for the same request, whichever release took it.
 
-    Routes share the keys, so it names the kind.
+    Routes share the keys, so it names the kind. Whom to call is part of it where that is said:
+    who repeats a key with another address must not believe that this one will be called.
     """
-    return json.dumps([kind, body.lasting()], sort_keys=True)
+    said: list[Any] = [kind, body.lasting()]
+    if body.callback_url is not None:
+        said.append({"callback_url": body.callback_url})
+    return json.dumps(said, sort_keys=True)
 
 
 def _located(job: Job, status: int) -> Response:

@@ -24,7 +24,7 @@ _STREAM = {
                 "description": "One event; `data` is JSON.",
                 "required": ["event", "data"],
                 "properties": {
-                    "event": {"enum": ["snapshot", "state", "progress", "reset"]},
+                    "event": {"enum": ["snapshot", "state", "progress", "webhook", "reset"]},
                     "data": {"type": "string"},
                     "id": {"type": "string"},
                 },

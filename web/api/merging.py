@@ -18,6 +18,7 @@ from web.api.schemas import MergeOrder
 from web.api.views import ACCEPTED, IDEMPOTENCY_KEY, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
+from workers.callbacks import check_callback
 from workers.jobs.job import Job
 from workers.jobs.job_specs import merge_spec
 
@@ -82,7 +83,8 @@ def merge(body: MergeOrder) -> Response:
     if (known := repeated("merge", body)) is not None:
         return known
     settings = services().settings
-    order = merge_spec(MergeRequest(**body.unlabelled()), settings)
+    check_callback(body.callback_url, settings)
+    order = merge_spec(MergeRequest(**body.work()), settings)
     store = Store(settings.data_dir)
     if store.corpus_exists() and not body.force:
         return jsonify(

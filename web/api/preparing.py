@@ -20,6 +20,7 @@ from web.api.schemas import PrepareBody
 from web.api.views import ACCEPTED, IDEMPOTENCY_KEY, POLLED, UNCHANGED, json_of, view
 from web.files.conditional import polled
 from web.services import services
+from workers.callbacks import check_callback
 from workers.jobs.job import Job
 from workers.jobs.job_specs import prepare_spec
 
@@ -82,6 +83,7 @@ def prepare(body: PrepareBody) -> Response:
     if (known := repeated("prepare", body)) is not None:
         return known
     settings = services().settings
+    check_callback(body.callback_url, settings)
     store = Store(settings.data_dir)
     if not store.corpus_exists():
         return no_corpus(409)
@@ -91,7 +93,7 @@ def prepare(body: PrepareBody) -> Response:
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}
         return jsonify({"exists": True, "formats": formats, "job": None})
-    request = PrepareRequest(**body.unlabelled())
+    request = PrepareRequest(**body.work())
     return submitted(prepare_spec(with_formats(request, missing), settings), body)
 
 

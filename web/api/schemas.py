@@ -13,18 +13,18 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mindcorpus.formats.registry import ALL
-from mindcorpus.job_requests import Label, Labelled, MergeBody, Name, PrepareRequest
+from mindcorpus.job_requests import Label, MergeBody, Name, Order, PrepareRequest
 from web.api.known import FormatChoice, FormatName
 from workers.jobs.job import Kind, State
 
 # Requests
 
 
-class MergeOrder(Labelled, MergeBody):
+class MergeOrder(Order, MergeBody):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
 
 
-class PrepareBody(Labelled, PrepareRequest):
+class PrepareBody(Order, PrepareRequest):
     """Which training formats to make, of which records; {} makes `all` of all records."""
 
     format: FormatChoice = Field(

@@ -37,6 +37,10 @@ def describe_events(events: Iterable[Event]) -> list[Line]:
             lines.append(Line(data["at"], words, data["state"]))
             last = ()
             continue
+        if data["type"] == "webhook":
+            lines.append(Line(data["at"], _webhook_line(data), "webhook"))
+            last = ()
+            continue
         if data["note"]:
             this: tuple[Any, ...] = (data["source"], data["note"])
             words = f"{data['source']}: {data['note']}" if data["source"] else data["note"]
@@ -60,6 +64,12 @@ def _state_line(data: dict[str, Any]) -> str:
         words += f", attempt {data['attempt']}"
     error = data.get("error")
     return f"{words}: {error['title']}" if error else words
+
+
+def _webhook_line(data: dict[str, Any]) -> str:
+    answer = f"answered {data['status']}" if data["status"] else "no answer"
+    rest = "; will be tried again" if data["again"] else ""
+    return f"Called {data['to']} back, try {data['attempt']}: {answer}{rest}"
 
 
 def _progress_line(data: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def make_merge() -> Any:
     if body is None or errors:
         return _merge_form(given, errors)
     try:
-        order = merge_spec(MergeRequest(**body.unlabelled()), services().settings)
+        order = merge_spec(MergeRequest(**body.work()), services().settings)
     except (CatalogError, SettingsError) as error:
         place(error, _MERGE_FIELDS, errors)
         return _merge_form(given, errors)
@@ -140,7 +140,7 @@ def make_prepare() -> Any:
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:
         return _prepare_form(given, errors, manifest)
-    request_ = with_formats(PrepareRequest(**body.unlabelled()), asked)
+    request_ = with_formats(PrepareRequest(**body.work()), asked)
     return _submit(prepare_spec(request_, services().settings), body)
 
 

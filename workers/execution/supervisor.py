@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 from mindcorpus.progress import Progress
 from workers.errors import RedisUnavailableError
 from workers.jobs.leases import Claim, ClaimStore
-from workers.settings import ServiceSettings
+from workers.settings import ServiceSettings, WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Supervisor:
             start_new_session=True,
             text=True,
             bufsize=1,
+            env=_environment(),
         )
         assert runner.stdin is not None
         assert runner.stdout is not None
@@ -195,6 +196,13 @@ class Supervisor:
             return self._end, None
         log.warning("job %s: its runner died (exit code %s)", self._claim.job_id, code)
         return "lost", code
+
+
+def _environment() -> dict[str, str]:
+    """Give a runner's: it reads files of strangers, and needs no key to speak in our name."""
+    alone = {f"MINDCORPUS_{name.upper()}" for name in WorkerSettings.model_fields}
+    alone -= {f"MINDCORPUS_{name.upper()}" for name in ServiceSettings.model_fields}
+    return {name: value for name, value in os.environ.items() if name.upper() not in alone}
 
 
 def _kill_group(runner: subprocess.Popen[str]) -> None:

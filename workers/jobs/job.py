@@ -153,7 +153,7 @@ def read_job(
     fields: Mapping[str, str], sources: Mapping[str, str], position: int | None, now: float
 ) -> Job:
     """Make a job of its record; `now` is Redis' time in milliseconds."""
-    stamp, whole = _Stamps(fields), _Numbers(fields)
+    when, whole = _Stamps(fields), _Numbers(fields)
     if is_newer(fields):
         fields = {**fields, "note": _NEWER}
     return Job(
@@ -173,12 +173,12 @@ def read_job(
         attempt=whole("attempt") or 0,
         tries=whole("tries") or 0,
         owner=Owner(host=fields["host"], pid=int(fields["pid"])) if "host" in fields else None,
-        lease_until=stamp("lease_until"),
-        created=stamp("created") or "",
-        started=stamp("started"),
-        updated=stamp("updated") or "",
-        finished=stamp("finished"),
-        not_before=stamp("not_before")
+        lease_until=when("lease_until"),
+        created=when("created") or "",
+        started=when("started"),
+        updated=when("updated") or "",
+        finished=when("finished"),
+        not_before=when("not_before")
         if fields["state"] == "queued" and (whole("not_before") or 0) > now
         else None,
         cancel_requested=fields.get("cancel") == "1",
@@ -198,16 +198,19 @@ def _shown(request: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in request.items() if name not in LOCAL}
 
 
+def stamp(milliseconds: float) -> str:
+    """Give a moment of Redis' clock as clients read it."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class _Stamps:
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._fields = fields
 
     def __call__(self, name: str) -> str | None:
         value = self._fields.get(name)
-        if value is None:
-            return None
-        moment = datetime.fromtimestamp(float(value) / 1000, UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else stamp(float(value))
 
 
 class _Numbers:

@@ -44,6 +44,8 @@ class JobSpec:
     retry_of: str | None = None
     label: str = ""
     """A name that who asks gives it; it makes no other work of it."""
+    callback_url: str = ""
+    """Who is called when it ends; likewise."""
     corpus: str = DEFAULT_CORPUS
 
 

@@ -75,10 +75,12 @@ class JobStore:
     ) -> Submitted:
         """Write the record of a new job, or find the one that this request already has.
 
-        `holder` asks for it; `request_id` is for logs.
+        `holder` asks for it; `request_id` is for logs. Whom it calls back is no part of the record,
+        which all who may read see.
 
         Raises `KeyReusedError`, `JobForgottenError` where the key's job was forgotten,
-        `QueueFullError`, `RedisUnavailableError`, and behind Sentinel `NotReplicatedError`: then
+        `QueueFullError`, `SettingsError` where no more can be called at the end of the job that is
+        joined, `RedisUnavailableError`, and behind Sentinel `NotReplicatedError`: then
         the job may be there, and may run.
         """
         job_id = new_id()
@@ -105,11 +107,18 @@ class JobStore:
             parts_of(order.parts),
             holder,
             order.label,
+            order.callback_url,
         )
         if outcome == "reused":
             raise _reused()
         if outcome == "forgotten":
             raise self._gone(known_id, surely=True)
+        if outcome == "crowded":
+            raise SettingsError(
+                "as many addresses as may be are called at the end of this job already",
+                field="callback_url",
+                hint="Leave it out, and follow the job.",
+            )
         if outcome == "full":
             raise QueueFullError(
                 f"{self._settings.queue_limit} jobs wait already",

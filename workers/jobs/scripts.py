@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PREFIX = "mindcorpus"
 _FOLDER = Path(__file__).parent / "lua"
 #: What all scripts share, in the order in which it stands before them.
-_SHARED = ("prelude", "retention", "clocks")
+_SHARED = ("prelude", "progress", "moves", "webhooks", "retention", "clocks")
 
 
 @cache

@@ -69,6 +69,7 @@ local function shrink(id, short)
 end
 
 close = function(id, short)
+  announce(id)
   shrink(id, short)
   redis.call('EXPIRE', P .. ':events:' .. id, HOUR)
   redis.call('EXPIRE', sources_key(id), HOUR)

@@ -1,5 +1,6 @@
 -- ARGV: id, record (JSON), content key, idempotency key or '', digest of the body, most that may
--- wait, parts (JSON), who asks, its label or ''. Gives {outcome, id, what to publish}.
+-- wait, parts (JSON), who asks, its label or '', whom to call at its end or ''. Gives {outcome, id,
+-- what to publish}.
 local id, record, content_key, key, body = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local most, parts = tonumber(ARGV[6]), cjson.decode(ARGV[7])
 local keys_kept = 86400
@@ -60,6 +61,7 @@ local flying = redis.call('GET', P .. ':flight:' .. content_key)
 if flying then
   local state = field(flying, 'state')
   if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
+    if not call_back(flying, ARGV[10]) then return { 'crowded', flying, {} } end
     remember(flying)
     join(flying, ARGV[8], ARGV[9])
     return { 'joined', flying, {} }
@@ -79,6 +81,7 @@ redis.call('ZADD', P .. ':live:' .. field(id, 'kind'), field(id, 'place'), id)
 redis.call('SADD', P .. ':holders:' .. id, ARGV[8])
 if ARGV[8] ~= '' then enter(id, 'owner:' .. ARGV[8]) end
 if ARGV[9] ~= '' then enter(id, 'label:' .. ARGV[9]) end
+call_back(id, ARGV[10])
 if #parts > 0 then
   set(id, 'step', 'parts', 'queue', 'finalise', 'parts', 0, 'parts_done', 0)
   move(id, 'queued')
