@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import workers.errors
 from mindcorpus import errors
 from web.settings import WebSettings
+from workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -85,7 +86,7 @@ def test_every_code_a_job_may_fail_with_is_explained() -> None:
 
 
 def test_the_settings_that_matter_are_settings() -> None:
-    known = {name.upper() for name in WebSettings.model_fields}
+    known = {name.upper() for name in {*WebSettings.model_fields, *WorkerSettings.model_fields}}
     for row in table(PAGE, "Settings that matter"):
         assert set(re.findall(r"[A-Z_]{3,}", row[0])) <= known
 
