@@ -7,10 +7,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --bu
 
 # What `make run` merges: sample, or all of the real sources.
 SOURCES ?= sample
-# How many soaks `make soak` runs, each of a seed of its own, and for how many seconds.
-SEEDS ?= 20
-SECONDS ?= 120
-# How many broken files it has merged after that.
+# Of the long runs of `make soak`: the seed, how many jobs are ordered under faults, and how many
+# broken files are merged.
+SEED ?= 1
+JOBS ?= 2000
 FILES ?= 900
 
 .PHONY: run test soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
@@ -25,21 +25,10 @@ test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8
 
-soak: .venv/test  ## all faults at random for long, seed after seed; tells what each gave
-	@failed=; for seed in $$(seq $(SEEDS)); do \
-	  echo "soak $$seed of $(SEEDS), $(SECONDS) s:"; \
-	  MINDCORPUS_SOAK_SEED=$$seed MINDCORPUS_SOAK_SECONDS=$(SECONDS) \
-	    $(BIN)/pytest --quiet --tb=short tests/faults/test_soak.py::test_soak || failed="$$failed $$seed"; \
-	done; \
-	echo "broken files:"; \
-	MINDCORPUS_SOAK_FILES=$(FILES) \
-	  $(BIN)/pytest --quiet --tb=short tests/library/test_broken_files.py || failed="$$failed files"; \
-	echo "requests at random, over HTTP:"; \
-	MINDCORPUS_FUZZ_REQUESTS=5000 MINDCORPUS_FUZZ_RAW=2000 \
-	  $(BIN)/pytest --quiet --tb=short --numprocesses 0 tests/faults/test_fuzz.py || failed="$$failed fuzz"; \
-	SCHEMATHESIS_EXAMPLES=200 \
-	  $(BIN)/pytest --quiet --tb=short tests/service/test_schemathesis.py || failed="$$failed schemathesis"; \
-	if [ -n "$$failed" ]; then echo "failed: seeds or runs$$failed"; exit 1; fi
+soak: .venv/test  ## all long runs, one after the other; tells what each gave
+	@MINDCORPUS_SOAK_SEED=$(SEED) MINDCORPUS_SOAK_JOBS=$(JOBS) MINDCORPUS_SOAK_FILES=$(FILES) \
+	  MINDCORPUS_FUZZ_REQUESTS=5000 MINDCORPUS_FUZZ_RAW=2000 SCHEMATHESIS_EXAMPLES=200 \
+	  $(BIN)/python tests/long_runs.py
 
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB

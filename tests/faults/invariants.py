@@ -68,7 +68,7 @@ def assert_sound(
         cluster.until("no runner to be left", lambda: not cluster.runners(), 10)
         ended = {job_id: cluster.store.get(job_id) for job_id in ids}
         for job in ended.values():
-            _assert_ended_once(cluster, job)
+            assert_ended_once(cluster, job)
         orphans = _orphans(cluster)
         assert not orphans, f"orphan processes: {orphans}"
         assert watcher.looks > 0
@@ -80,7 +80,11 @@ def assert_sound(
     return ended
 
 
-def _assert_ended_once(cluster: Cluster, job: Job) -> None:
+def assert_ended_once(cluster: Cluster, job: Job) -> None:
+    """Check that a job that is over ended once, as its record says, and with a result of its own.
+
+    Its events, which tell it, are kept for an hour.
+    """
     events = [event.data for event in cluster.store.events(job.id)]
     states = [event["state"] for event in events if event["type"] == "state"]
     ends = [state for state in states if state in TERMINAL]

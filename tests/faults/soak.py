@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 from cluster import LEASE, Cluster
-from invariants import Watcher, assert_sound
+from invariants import Watcher, assert_ended_once, assert_own_result, assert_sound
+from reader import look
 from registered import FORMATS
 from sources import LOCAL, fill
 
@@ -24,6 +25,7 @@ from workers.jobs.job import Job
 #: Why a prepare may fail in a soak: what it reads may be replaced under it, or not be there yet.
 EXPECTED = {"artifact", "no-corpus"}
 _OPEN = 6  # jobs that are not over, at most
+_LOOK = 300.0  # seconds between two looks at how jobs ended
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Soak:
     chance: random.Random
     jobs: list[Job] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    ended: dict[str, Job] = field(default_factory=dict)
+    """Those that were found to have ended as they should."""
 
     # Clients
 
@@ -69,6 +73,41 @@ class Soak:
     def _ordered(self, job: Job) -> None:
         if job.id not in {known.id for known in self.jobs}:
             self.jobs.append(job)
+
+    # What became of it
+
+    def look(self) -> None:
+        """Check how jobs ended, before what is long of them goes, an hour later."""
+        for job in self.listed():
+            if job.over and job.id not in self.ended:
+                assert_ended_once(self.cluster, job)
+                self.ended[job.id] = job
+
+    def listed(self) -> list[Job]:
+        """Give all jobs that there are, also those whose ids nobody was told: Redis hung."""
+        page = self.cluster.store.list(limit=100)
+        found = [*page.jobs]
+        while page.next_cursor is not None:
+            page = self.cluster.store.list(limit=100, cursor=page.next_cursor)
+            found += page.jobs
+        return found
+
+    def tally(self, watcher: Watcher) -> dict[str, int]:
+        """Count what must not be, as it is now."""
+        listed = {job.id: job for job in self.listed()}
+        wrong = 0
+        for job in listed.values():
+            if job.state == "succeeded" and job.id not in self.ended:
+                try:
+                    assert_own_result(job)
+                except AssertionError:
+                    wrong += 1
+        return {
+            "lost": len({job.id for job in self.jobs} - set(listed)),
+            "stuck": sum(not job.over for job in listed.values()),
+            "with another's result": wrong,
+            "torn": len([*watcher.torn(), *look(self.cluster.data_dir)]),
+        }
 
     # Faults
 
@@ -162,16 +201,41 @@ def soak(
     *,
     faults: Sequence[str] = FAULTS,
     patience: float = 60,
+    jobs: int = 0,
 ) -> dict[str, Any]:
-    """Mix faults for some seconds, then let all jobs end, and check what must hold.
+    """Mix faults for some seconds, and until so many jobs were ordered, then let all jobs end.
 
-    Gives how many jobs ended how, and the faults. Raises `AssertionError`.
+    Gives how many jobs ended how, the faults, and the counts of what must not be, which are 0.
+    Raises `AssertionError`, with these counts as they are.
     """
     run = Soak(cluster, random.Random(seed))
     fill(cluster.data_dir, *LOCAL, megabytes=2)
+    try:
+        _mix(run, seconds, jobs, faults)
+        run.restart()
+        listed = run.listed()
+        assert {job.id for job in run.jobs} <= {job.id for job in listed}, "jobs were lost"
+        unseen = [job for job in listed if job.id not in run.ended]
+        run.ended |= assert_sound(cluster, watcher, unseen, patience)
+        failed = {(job.kind, job.error.code) for job in run.ended.values() if job.error}
+        assert failed <= {("prepare", code) for code in EXPECTED}, f"failed: {failed}"
+    except AssertionError as error:
+        raise AssertionError(f"{run.tally(watcher)}: {error}") from None
+    states = [job.state for job in run.ended.values()]
+    return {
+        "seed": seed,
+        "jobs": {state: states.count(state) for state in sorted(set(states))},
+        **run.tally(watcher),
+        "faults": {name: run.done.count(name) for name in sorted(set(run.done))},
+        "looks": watcher.looks,
+    }
+
+
+def _mix(run: Soak, seconds: float, jobs: int, faults: Sequence[str]) -> None:
     end = time.monotonic() + seconds
     fault_at = time.monotonic() + 1
-    while time.monotonic() < end:
+    look_at = time.monotonic() + _LOOK
+    while time.monotonic() < end or len(run.jobs) < jobs:
         run.act()
         if time.monotonic() >= fault_at:
             name = run.chance.choice(faults)
@@ -180,18 +244,8 @@ def soak(
                 fault()
             run.done.append(name)
             fault_at = time.monotonic() + run.chance.uniform(0.3, 2)
+        if time.monotonic() >= look_at:
+            with contextlib.suppress(RedisUnavailableError):
+                run.look()
+                look_at = time.monotonic() + _LOOK
         time.sleep(run.chance.uniform(0.05, 0.4))
-    run.restart()
-    # What was ordered while Redis hung may be there although nobody was told its id.
-    page = cluster.store.list(limit=1000)
-    assert {job.id for job in run.jobs} <= {job.id for job in page.jobs}, "jobs were lost"
-    ended = assert_sound(cluster, watcher, page.jobs, patience)
-    states = [job.state for job in ended.values()]
-    failed = {(job.kind, job.error.code) for job in ended.values() if job.error is not None}
-    assert failed <= {("prepare", code) for code in EXPECTED}, f"failed: {failed}"
-    return {
-        "seed": seed,
-        "jobs": {state: states.count(state) for state in sorted(set(states))},
-        "faults": {name: run.done.count(name) for name in sorted(set(run.done))},
-        "looks": watcher.looks,
-    }

@@ -1,7 +1,7 @@
 """The soak, and proof that it would notice: without what keeps jobs and artifacts whole, it fails.
 
-A minute of seed 1; `MINDCORPUS_SOAK_SECONDS` makes it longer, `MINDCORPUS_SOAK_SEED` takes another.
-`make soak` goes through many seeds for long.
+A minute of seed 1; `MINDCORPUS_SOAK_JOBS` has it go on until so many jobs were ordered, and
+`MINDCORPUS_SOAK_SEED` takes another seed. `make soak` orders 2,000.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from soak import soak
 
 Build = Callable[..., tuple[Cluster, Watcher]]
 
-SECONDS = float(os.environ.get("MINDCORPUS_SOAK_SECONDS", "60"))
+SECONDS = 60.0
+JOBS = int(os.environ.get("MINDCORPUS_SOAK_JOBS", "0"))
 SEED = int(os.environ.get("MINDCORPUS_SOAK_SEED", "1"))
 #: So often is nobody unlucky in a soak.
 SETTINGS = {"max_attempts": "20", "max_tries": "20"}
@@ -27,7 +28,7 @@ SETTINGS = {"max_attempts": "20", "max_tries": "20"}
 def test_soak(build: Build, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, watcher = build(workers=2, **SETTINGS)
     try:
-        summary = soak(cluster, watcher, SECONDS, SEED)
+        summary = soak(cluster, watcher, SECONDS, SEED, jobs=JOBS)
     except AssertionError as error:
         raise AssertionError(f"seed {SEED}: {error}") from None
     with capsys.disabled():
@@ -48,10 +49,11 @@ def test_without_the_sweeper_the_soak_fails(build: Build, tmp_path: Path) -> Non
         soak(cluster, watcher, 12, SEED, faults=("worker", "forgotten"), patience=15)
 
 
-IN_PLACE = """            if old is not None:
+IN_PLACE = """            current = self.builds.current(kind)
+            if current is not None:
                 # The mutant: into the folder that readers have open.
-                shutil.copytree(output, old, dirs_exist_ok=True)
-                return old
+                shutil.copytree(output, self._artifacts / current, dirs_exist_ok=True)
+                return self._artifacts / current
 """
 
 
