@@ -5,9 +5,10 @@ Redis is the truth about a job; the message in Celery's queue is a hint that car
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -316,15 +317,16 @@ class JobStore:
                 pipe.hgetall(job_key(job_id))
                 pipe.hgetall(f"{PREFIX}:sources:{job_id}")
                 pipe.hgetall(_rest_key(job_id))
+                pipe.smembers(f"{PREFIX}:pending:{job_id}")
             answers = pipe.execute(raise_on_error=False)
-            (seconds, micros), *hashes = map(_answer, answers)
+            (seconds, micros), *found = map(_answer, answers)
         now = seconds * 1000 + micros / 1000
         # What was long of a job that is over lies apart, and goes first.
         records = [
             (fields | rest if fields else {}, sources)
-            for fields, sources, rest in zip(hashes[::3], hashes[1::3], hashes[2::3], strict=True)
+            for fields, sources, rest in zip(found[::4], found[1::4], found[2::4], strict=True)
         ]
-        positions = self._positions([fields for fields, _ in records])
+        positions = self._positions([fields for fields, _ in records], found[3::4])
         jobs = []
         for job_id, (fields, sources), position in zip(ids, records, positions, strict=True):
             if not fields or fields.get("kind") == "part":
@@ -357,35 +359,27 @@ class JobStore:
             else "Look at the artifacts that are there now; ask anew with a new key.",
         )
 
-    def _positions(self, records: Sequence[Mapping[str, str]]) -> Iterator[int | None]:
+    def _positions(
+        self, records: Sequence[Mapping[str, str]], pending: Sequence[Iterable[str]]
+    ) -> Iterator[int | None]:
         """Give each queued job's place in its queue, from 1; a merge has its first part's."""
-        queued = [
-            fields["id"]
-            for fields in records
+        # What each record is found under, in which queue: its own, and of its parts.
+        places = [
+            [(fields["queue"], fields["id"]), *(("part", part) for part in parts)]
             if fields.get("state") == "queued" and {"id", "queue"} <= fields.keys()
+            else []
+            for fields, parts in zip(records, pending, strict=True)
         ]
-        if not queued:
+        if not any(places):
             yield from (None for _ in records)
             return
-        by_id = {fields["id"]: fields for fields in records if fields}
         with unavailable_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for job_id in queued:
-                pipe.zrank(f"{PREFIX}:queue:{by_id[job_id]['queue']}", job_id)
-                pipe.smembers(f"{PREFIX}:pending:{job_id}")
-            answers = pipe.execute()
-            ranks = dict(zip(queued, answers[::2], strict=True))
-            pending = dict(zip(queued, answers[1::2], strict=True))
-            for job_id in queued:
-                for part in pending[job_id]:
-                    pipe.zrank(f"{PREFIX}:queue:part", part)
-            found = iter(pipe.execute())
-        for job_id in queued:
-            places = [next(found) for _ in pending[job_id]]
-            known = [place for place in (*places, ranks[job_id]) if place is not None]
-            ranks[job_id] = min(known, default=None)
-        for fields in records:
-            rank = ranks.get(fields.get("id", ""))
-            yield None if rank is None else rank + 1
+            for queue, job_id in itertools.chain(*places):
+                pipe.zrank(f"{PREFIX}:queue:{queue}", job_id)
+            ranks = iter(pipe.execute())
+        for each in places:
+            known = [rank + 1 for rank in itertools.islice(ranks, len(each)) if rank is not None]
+            yield min(known, default=None)
 
 
 def _reused() -> KeyReusedError:
