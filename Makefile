@@ -33,7 +33,7 @@ soak: .venv/test  ## all long runs, one after the other; tells what each gave
 bench: .venv/test  ## mindcorpus against a pandas script and a plain copy, on 20 MB
 	$(BIN)/python -m bench.run --size 20MB
 
-bench-service: .venv/test  ## the service: answers, events, streams, two workers against one, on 200 MB
+bench-service: .venv/test  ## the service, two workers busy, against what it promises, on 200 MB
 	$(BIN)/python -m bench.service
 
 docs-figures: .venv/test  ## what the pages print of the sample, written anew from the sample

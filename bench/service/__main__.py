@@ -1,4 +1,4 @@
-"""`python -m bench.service [--seconds N] [--size 200MB] [--only post,get,…] [--json FILE]`."""
+"""`python -m bench.service [--only A,B] [--seconds N] [--size 200MB] [--jobs N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--only", type=_sections, default=SECTIONS, metavar="A,B", help=", ".join(SECTIONS)
     )
+    parser.add_argument("--jobs", type=int, default=2_000, help="of `memory`, 2000 by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where all figures go, too")
     given = parser.parse_args()
     try:
@@ -40,7 +41,11 @@ def main() -> None:
         parser.error(str(error))
     if given.seconds <= 0:
         parser.error("--seconds must be more than 0")
-    plan = Plan(_DATA / given.size, _DATA / "service", given.seconds, only=given.only)
+    if given.jobs < 10:
+        parser.error("--jobs must be 10 or more")
+    plan = Plan(
+        _DATA / given.size, _DATA / "service", given.seconds, jobs=given.jobs, only=given.only
+    )
     try:
         prepare(plan, size)
         results = play(plan)

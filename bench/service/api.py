@@ -31,9 +31,10 @@ class Heard:
 class Api:
     """The API at a port of this machine, asked with one token."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, timeout: float = _TIMEOUT) -> None:
         self.port = port
         self.token = token
+        self._timeout = timeout
 
     def status(self, path: str) -> int:
         """Give the status with which a path of the service is answered."""
@@ -41,9 +42,9 @@ class Api:
             connection.request("GET", path)
             return connection.getresponse().status
 
-    def submit(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Submit a merge and give its job; raises `RefusedError`."""
-        return self._ask("POST", "/merge", body)
+    def submit(self, body: dict[str, Any], path: str = "/merge") -> dict[str, Any]:
+        """Submit a merge, or what a path stands for, and give its job; raises `RefusedError`."""
+        return self._ask("POST", path, body)
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job; raises `RefusedError`."""
@@ -85,4 +86,4 @@ class Api:
         return found
 
     def _connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self._timeout)

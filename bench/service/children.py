@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from bench.service import client, listener
+from bench.service import client, listener, slow
 from bench.service.stack import ROOT, StackError, without_settings
 
 
@@ -29,25 +30,28 @@ def put_load(order: client.JobSpec) -> client.Answered:
     return client.Answered(**json.loads(done.stdout))
 
 
-class Listening:
-    """Open streams in a process of its own, from `with` to the end of its block."""
+class _Child:
+    """A process that does what it is told from `with` to the end of its block, or to `end`."""
 
-    def __init__(self, order: listener.JobSpec) -> None:
+    def __init__(self, module: str, order: listener.JobSpec | slow.JobSpec) -> None:
+        paths = (str(ROOT), str(ROOT / "tests" / "faults"))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.service.listener"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env=without_settings(),
+            env={**without_settings(), "PYTHONPATH": os.pathsep.join(paths)},
             text=True,
         )
-        self._say(json.dumps(asdict(order)))
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{json.dumps(asdict(order))}\n")
+        self._process.stdin.flush()
 
     def __enter__(self) -> Self:
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != "open":
             self.__exit__(None, None, None)
-            raise StackError("the streams did not open")
+            raise StackError("the connections did not open")
         return self
 
     def __exit__(
@@ -59,16 +63,33 @@ class Listening:
         self._process.kill()
         self._process.communicate()
 
-    def end(self) -> listener.Heard:
-        """End the streams and give what they heard."""
+    def _ended(self) -> Any:
+        """End it and give what it says."""
         said, _ = self._process.communicate("end\n")
         if self._process.returncode:
-            raise StackError("the listener failed; its words are above")
-        heard = json.loads(said)
+            raise StackError("a process of the bench failed; its words are above")
+        return json.loads(said)
+
+
+class Listening(_Child):
+    """Open streams."""
+
+    def __init__(self, order: listener.JobSpec) -> None:
+        super().__init__("bench.service.listener", order)
+
+    def end(self) -> listener.Heard:
+        """End the streams and give what they heard."""
+        heard = self._ended()
         streams = [listener.Stream(**stream) for stream in heard.pop("streams")]
         return listener.Heard(streams, **heard)
 
-    def _say(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
+
+class Crowd(_Child):
+    """Slow clients."""
+
+    def __init__(self, order: slow.JobSpec) -> None:
+        super().__init__("bench.service.slow", order)
+
+    def end(self) -> slow.Played:
+        """Have them gone and give what became of them."""
+        return slow.Played(**self._ended())

@@ -115,6 +115,53 @@ class Scaling:
     """How many parts the merge had."""
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """From the kill of a busy worker until another holds what it held, in seconds."""
+
+    held: Spread
+    lease: float
+    sweep: float
+
+
+@dataclass(frozen=True)
+class Wakes:
+    """Until a worker has a job of which no message tells, in seconds."""
+
+    free: Spread
+    """Workers that had nothing to do: from the job's record."""
+    busy: Spread
+    """Workers that had: from the end of what they did."""
+
+
+@dataclass(frozen=True)
+class Crowded:
+    """Others' answers beside slow clients, in seconds."""
+
+    alive: Spread
+    """`/healthz`."""
+    posted: Spread
+    readers: int
+    writers: int
+    served: int
+    """Readers who were sent the beginning of what they asked for."""
+    cut_off: int
+    """Writers who were answered before they had said all."""
+    working: float
+
+
+@dataclass(frozen=True)
+class MemoryLook:
+    """Bytes after so many jobs; PSS of processes that have nothing to do."""
+
+    jobs: int
+    web: int
+    workers: int
+    redis: int
+    redis_used: int
+    """As Redis itself counts it."""
+
+
 @dataclass
 class Results:
     """All figures of one run."""
@@ -126,3 +173,7 @@ class Results:
     delays: Delays | None = None
     scaling: Scaling | None = None
     streams: EventHub | None = None
+    recovery: Recovery | None = None
+    wakes: Wakes | None = None
+    crowded: Crowded | None = None
+    memory: list[MemoryLook] = field(default_factory=list)

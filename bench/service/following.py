@@ -64,8 +64,8 @@ def measure_delays(stack: Stack, backlog: Backlog, seconds: float) -> Delays:
     return Delays(Spread.of(_delays(heard.streams)), backlog.working)
 
 
-def measure_streams(stack: Stack, seconds: float) -> EventHub:
-    """Measure a hundred open streams, with a job polled beside them.
+def measure_streams(stack: Stack, backlog: Backlog, seconds: float) -> EventHub:
+    """Measure a hundred open streams, with a job polled beside them, while both workers are busy.
 
     The ten jobs that they follow are held by the bench itself, through the workers' own scripts,
     and tell progress as often as a runner may: so they last as long as the bench wants.
@@ -73,7 +73,7 @@ def measure_streams(stack: Stack, seconds: float) -> EventHub:
     playing = _Playing(stack)
     paths = [_events_of(job_id) for job_id in playing.job_ids for _ in range(STREAMS // _JOBS)]
     with playing, Listening(JobSpec(stack.port, stack.token, paths)) as listening:
-        polling = poll(stack, playing.job_ids[0], min(seconds, _LONGEST), RATE)
+        polling = poll(stack, playing.job_ids[0], min(seconds, _LONGEST), RATE, backlog)
         playing.pause()
         time.sleep(_GRACE)
         heard = listening.end()

@@ -12,7 +12,10 @@ from bench.generate import generate
 from bench.mindcorpus_job import source_folders
 from bench.plain_copy import sizes
 
-SECTIONS = ("post", "get", "progress", "events", "scaling", "streams")
+SECTIONS = (
+    *("post", "get", "progress", "events", "streams"),
+    *("recovery", "messages", "slow", "scaling", "memory"),
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class Plan:
     work: Path
     seconds: float = 20.0
     rounds: int = 3
+    jobs: int = 2_000
+    """Small jobs of the section `memory`."""
+    clients: int = 400
+    """Readers, and writers, of the section `slow`."""
     only: Sequence[str] = SECTIONS
 
     @property

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from bench.service.answering import RATE
 from bench.service.figures import Load, MergeTimes, Results, Scaling
+from bench.service.report_row import Row
+from bench.service.report_trouble import memory_table, trouble_rows
 
 _P99_MS = {"POST": 50.0, "GET": 20.0}
 _FIRST_PROGRESS_S = 1.5
+_POLLING_MS = 50.0
 _DELAY_MS = 500.0
 _RATIO = 1.6
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of the first table; `met` is None where no target was set."""
-
-    what: str
-    target: str
-    measured: str
-    met: bool | None
-    limit: str
-
-    def __str__(self) -> str:
-        met = {True: "met", False: "**not met**", None: "–"}[self.met]
-        return f"| {self.what} | {self.target} | {self.measured} | {met} | {self.limit} |"
-
-
 def markdown(results: Results) -> str:
-    """Give both tables."""
+    """Give the table of targets, and those of loads and of memory if there are any."""
     lines = ["| measure | target | measured | | what limits it |", "|---|---|---|---|---|"]
     lines += map(str, _rows(results))
-    if results.loads:
+    if results.loads or results.streams:
         lines += ["", *_load_table(results)]
+    if results.memory:
+        lines += ["", *memory_table(results.memory)]
     return "\n".join(lines)
 
 
@@ -44,10 +33,10 @@ def all_met(results: Results) -> bool:
     return all(row.met is not False for row in _rows(results))
 
 
-def _rows(results: Results) -> Iterator[_Row]:
+def _rows(results: Results) -> Iterator[Row]:
     yield from (_load_row(load) for load in results.loads if load.asked is not None)
     if (first := results.first_progress) is not None:
-        yield _Row(
+        yield Row(
             f"POST to first progress, workers idle, {first.heard.count} times",
             f"within {_FIRST_PROGRESS_S} s",
             f"median {first.heard.p50:.2f} s, at most {first.heard.most:.2f} s",
@@ -56,7 +45,7 @@ def _rows(results: Results) -> Iterator[_Row]:
             " the rest is a new process that loads Python and the library",
         )
     if (delays := results.delays) is not None:
-        yield _Row(
+        yield Row(
             f"event delay, both workers busy ({delays.working:.0%}), {delays.events.count} events",
             f"p99 < {_DELAY_MS:.0f} ms",
             f"p50 {delays.events.p50:.0f} ms, p99 {delays.events.p99:.0f} ms",
@@ -69,7 +58,7 @@ def _rows(results: Results) -> Iterator[_Row]:
     if (streams := results.streams) is not None:
         whole = streams.alive == streams.complete == streams.opened
         polling = streams.polling
-        yield _Row(
+        yield Row(
             f"{streams.opened} open streams, {streams.events} events",
             "all alive, every event to each",
             f"{streams.alive} alive, {streams.complete} complete;"
@@ -77,27 +66,32 @@ def _rows(results: Results) -> Iterator[_Row]:
             whole,
             f"the listener takes {streams.listener_cpu:.0%} of a core; a stream holds a thread",
         )
-        yield _Row(
-            f"GET of a job, {RATE:.0f}/s, beside them",
-            "–",
+        yield Row(
+            f"GET of a job, {RATE:.0f}/s, beside them, workers {_share(polling)}",
+            f"p99 < {_POLLING_MS:.0f} ms",
             _latency(polling),
-            None,
+            polling.latency.p99 < _POLLING_MS and not polling.failures,
             _limit(polling),
         )
+    yield from trouble_rows(results)
 
 
-def _load_row(load: Load) -> _Row:
+def _load_row(load: Load) -> Row:
     target = _P99_MS[load.request]
     busy = load.workers == "busy"
     what = "POST to 202" if load.request == "POST" else "GET of a job"
-    share = "" if load.working is None else f" ({load.working:.0%} of looks)"
-    return _Row(
-        f"{what}, {load.asked:.0f}/s, workers {load.workers}{share}",
+    return Row(
+        f"{what}, {load.asked:.0f}/s, workers {_share(load)}",
         f"p99 < {target:.0f} ms" if busy else "–",
         _latency(load),
         load.latency.p99 < target and not load.failures if busy else None,
         _limit(load),
     )
+
+
+def _share(load: Load) -> str:
+    looks = "" if load.working is None else f" ({load.working:.0%} of looks)"
+    return f"{load.workers}{looks}"
 
 
 def _latency(load: Load) -> str:
@@ -114,13 +108,13 @@ def _limit(load: Load) -> str:
     )
 
 
-def _scaling_rows(scaling: Scaling) -> Iterator[_Row]:
+def _scaling_rows(scaling: Scaling) -> Iterator[Row]:
     one, two = _medians(scaling.one), _medians(scaling.two)
     same = "the same bytes" if scaling.same_bytes else "**NOT the same bytes**"
     # What more workers can never shorten: the beginning, and a last step that one runner does.
     alone = one.begin + one.last_step
     ceiling = one.total / (alone + one.parts / 2)
-    yield _Row(
+    yield Row(
         f"merge of {scaling.parts} parts, two workers against one, {len(scaling.one)} rounds",
         f"at least {_RATIO} times",
         f"{one.total:.2f} s / {two.total:.2f} s = {one.total / two.total:.2f} times; {same}",
@@ -128,21 +122,21 @@ def _scaling_rows(scaling: Scaling) -> Iterator[_Row]:
         f"the last step is one runner's, {one.last_step:.2f} s of {one.total:.2f} s, and uses all"
         f" cores already: {ceiling:.2f} times is the most; stages {_stages(two)}",
     )
-    yield _Row(
+    yield Row(
         "– its parts alone",
         "–",
         f"{one.parts:.2f} s / {two.parts:.2f} s = {one.parts / two.parts:.2f} times",
         None,
         "a new process a part; two share memory, disk and page cache",
     )
-    yield _Row(
+    yield Row(
         "– its last step alone",
         "–",
         f"{one.last_step:.2f} s / {two.last_step:.2f} s",
         None,
         "the same work in both",
     )
-    yield _Row(
+    yield Row(
         "– by the command line",
         "–",
         f"{median(scaling.command_line):.2f} s, start included",

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 from redis.exceptions import RedisError
 
 import bench
@@ -48,9 +49,12 @@ class Stack:
     """A service with a Redis and a data folder of its own, from `with` to the end of its block.
 
     Workers take jobs of `queues` only; the others' jobs wait for ever, whatever is submitted.
+    `settings` are `MINDCORPUS_…` without the prefix.
     """
 
-    def __init__(self, folder: Path, catalog: Path, queues: Sequence[str] = QUEUES) -> None:
+    def __init__(
+        self, folder: Path, catalog: Path, queues: Sequence[str] = QUEUES, **settings: str
+    ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.data_dir.mkdir(parents=True)
@@ -68,6 +72,7 @@ class Stack:
             "token": self.token,
             "port": str(self.port),
             **_RAISED,
+            **settings,
         }
         self.environment = {
             **without_settings(),
@@ -114,25 +119,41 @@ class Stack:
 
     def run_workers(self, number: int) -> None:
         """Have so many workers; returns when the service is ready and knows of all of them."""
-        running = [name for name in self._processes if name.startswith("worker")]
-        for name in running[number:]:
+        wanted = [f"worker{at + 1}" for at in range(number)]
+        for name in set(self.workers) - set(wanted):
             process = self._processes.pop(name)
             process.terminate()
             process.wait(_GRACE)
             del self.pids[name]
-        for at in range(len(running), number):
-            self._start_worker(f"worker{at + 1}")
-        names = [name for name in self.pids if name.startswith("worker")]
-        pids = {self.pids[name] for name in names}
+        for name in wanted:
+            if name not in self.workers:
+                self._start_worker(name)
+        pids = set(self.workers.values())
         self._until(
             f"{number} workers to be there",
             lambda: pids <= {worker.pid for worker in self.store.queue_stats().workers},
         )
         self._until("the service to be ready", self._ready)
 
+    @property
+    def workers(self) -> dict[str, int]:
+        """The workers' processes by name."""
+        return {name: pid for name, pid in self.pids.items() if name.startswith("worker")}
+
+    def kill_worker(self, name: str) -> set[int]:
+        """Kill a worker and its pool at once; gives the processes that this were.
+
+        `run_workers` starts it again.
+        """
+        process = self._processes.pop(name)
+        gone = {self.pids.pop(name), *_children(process.pid)}
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return gone
+
     def working(self) -> int:
         """Count the workers that have a runner: a job in hand."""
-        workers = [pid for name, pid in self.pids.items() if name.startswith("worker")]
+        workers = self.workers.values()
         return sum(any(_children(child) for child in _children(worker)) for worker in workers)
 
     def wait_until_idle(self) -> None:
@@ -141,8 +162,13 @@ class Stack:
 
     def wait_until_busy(self) -> None:
         """Wait until all workers have something in hand."""
-        number = sum(name.startswith("worker") for name in self.pids)
-        self._until("the workers to be busy", lambda: self.working() == number)
+        self._until("the workers to be busy", lambda: self.working() == len(self.workers))
+
+    def memory(self, name: str) -> int:
+        """Give the bytes of a process and its children; pages that several share are divided."""
+        process = psutil.Process(self.pids[name])
+        tree = (process, *process.children(recursive=True))
+        return sum(each.memory_full_info().pss for each in tree)
 
     def _start_worker(self, name: str) -> None:
         celery = ("-m", "celery", "-A", "workers.worker", "worker", "--concurrency", "1")

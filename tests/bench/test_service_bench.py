@@ -6,13 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from bench.service.client import Client, JobSpec
-from bench.service.figures import Load, MergeTimes, Results, Scaling, Spread
+from bench.service.figures import (
+    Load,
+    MemoryLook,
+    MergeTimes,
+    Recovery,
+    Results,
+    Scaling,
+    Spread,
+    Wakes,
+)
 from bench.service.plan import SECTIONS, Plan, names, prepare
 from bench.service.report import all_met, markdown
 from bench.service.run import play
@@ -27,7 +36,7 @@ SIZE = 2_000_000
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     folder = tmp_path_factory.mktemp("service-bench")
-    made = Plan(folder / "corpus", folder / "work", seconds=0.4, rounds=1)
+    made = Plan(folder / "corpus", folder / "work", seconds=0.4, rounds=1, jobs=20, clients=20)
     prepare(made, SIZE)
     return made
 
@@ -82,6 +91,31 @@ def test_a_hundred_streams_hear_all_of_it(results: Results) -> None:
     assert (streams.opened, streams.alive, streams.complete) == (100, 100, 100)
     assert streams.events >= 100
     assert streams.polling.failures == 0
+    assert streams.polling.workers == "busy"
+
+
+def test_work_goes_on_after_a_kill_and_without_messages(results: Results) -> None:
+    assert results.recovery is not None
+    assert results.recovery.held.count == 1
+    assert is_possible(results.recovery.held, 120)
+    assert results.wakes is not None
+    assert is_possible(results.wakes.free, 60)
+    assert 0 <= results.wakes.busy.most < 60
+
+
+def test_others_are_asked_beside_slow_clients(results: Results) -> None:
+    crowded = results.crowded
+    assert crowded is not None
+    assert (crowded.readers, crowded.writers, crowded.served) == (20, 20, 20)
+    assert is_possible(crowded.alive, 60)
+    assert is_possible(crowded.posted, 60)
+
+
+def test_memory_is_looked_at_ten_times(results: Results) -> None:
+    assert [look.jobs for look in results.memory] == list(range(0, 21, 2))
+    for look in results.memory:
+        assert look.redis_used > 1 << 20
+        assert all(10 << 20 < size < 2 << 30 for size in (look.web, look.workers))
 
 
 def test_one_worker_two_and_the_command_line_write_the_same(results: Results, plan: Plan) -> None:
@@ -108,6 +142,14 @@ def test_the_report_has_a_row_for_each_target(results: Results) -> None:
         "by the command line",
         "100 open streams",
         "GET of a job, 50/s, beside them",
+        "kill of a busy worker",
+        "a free worker takes a job",
+        "a worker that is free again",
+        "/healthz beside 20 slow readers and 20 slow writers",
+        "POST to 202 beside 20 slow readers",
+        "memory of web",
+        "memory of workers",
+        "memory of Redis",
     ):
         assert (
             printed.count(f"| {words}") + printed.count(f"| – {words}") + printed.count(words) >= 1
@@ -144,9 +186,26 @@ def test_missed_targets_are_told() -> None:
     assert "9.00 s / 5.00 s = 1.80 times; the same bytes | met" in markdown(results)
     results.scaling = Scaling([run(8)], [run(6)], [5.0], same_bytes=True, parts=9)
     assert "**not met**" in markdown(results)
+    results = Results({}, "a machine", recovery=Recovery(Spread.of([19.1]), 15.0, 2.0))
+    assert not all_met(results)
+    results = Results({}, "a machine", wakes=Wakes(Spread.of([1.9]), Spread.of([2.1])))
+    assert not all_met(results)
     slow = Load("GET", "busy", 50.0, 50.0, Spread(9, 5, 21, 22), 0, 0.1, {"web": 0.2}, 1.0)
     results = Results({}, "a machine", [slow])
     assert not all_met(results)
+
+
+@pytest.mark.parametrize("who", ["web", "workers", "redis_used"])
+def test_memory_that_grows_is_told(who: str) -> None:
+    flat = MemoryLook(0, web=100 << 20, workers=100 << 20, redis=9 << 20, redis_used=9 << 20)
+    looks = [
+        replace(flat, jobs=jobs, redis_used=flat.redis_used + 9_000 * jobs)
+        for jobs in range(0, 2001, 200)
+    ]
+    assert all_met(Results({}, "a machine", memory=looks))
+    # More for each job than for the one before it.
+    grown = [replace(look, **{who: getattr(look, who) + 10 * look.jobs**2}) for look in looks]
+    assert not all_met(Results({}, "a machine", memory=grown))
 
 
 def test_a_server_that_stalls_is_charged_for_all_that_was_due(tmp_path: Path) -> None:
