@@ -26,6 +26,8 @@ class Run(NamedTuple):
 RUNS = (
     Run("jobs under faults at random", "tests/faults/test_soak.py::test_soak", "soak: "),
     Run("broken files and bombs", "tests/library/test_broken_files.py", "broken files: "),
+    Run("requests at random, over HTTP", "tests/faults/test_fuzz.py", "fuzz: "),
+    Run("the API against its document", "tests/service/test_schemathesis.py", "schemathesis: "),
 )
 
 

@@ -141,7 +141,7 @@ def settings(needs_redis: None, redis_server: RedisServer, tmp_path: Path) -> We
     return WebSettings.model_validate({**given, "post_limit": "100000/minute"})
 
 
-def test_in_process(settings: WebSettings) -> None:
+def test_in_process(settings: WebSettings, capsys: pytest.CaptureFixture[str]) -> None:
     app = create_app(settings)
     token = TokenFile(settings.tokens_path).new("fuzz", ("write",))
     chance = random.Random(SEED)
@@ -159,13 +159,18 @@ def test_in_process(settings: WebSettings) -> None:
             if path.startswith("//") or "\t" in path:
                 continue
             answer = client.open(path, method=method.upper(), headers=given, data=body)
-            told = {name.lower(): text for name, text in answer.headers.items()}
+            given_back = {name.lower(): text for name, text in answer.headers.items()}
             streamed = answer.mimetype == "text/event-stream"
-            found = wrong(answer.status_code, told, b"" if streamed else answer.get_data(), method)
+            found = wrong(
+                answer.status_code, given_back, b"" if streamed else answer.get_data(), method
+            )
             answer.close()
             assert found is None, (number, method, path, headers, body[:80], found)
     finally:
         app.extensions["mindcorpus"].redis.close()
+    told(
+        capsys, f"{REQUESTS:,} requests in process (seed {SEED}), each with an answer of our shape"
+    )
 
 
 @pytest.fixture
@@ -203,7 +208,13 @@ def a_message(chance: random.Random, token: str) -> tuple[str, bytes]:
     return method, bytes(message)
 
 
-def test_over_sockets(served: Service) -> None:
+def told(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    """Say what a run gave: `make soak` repeats it."""
+    with capsys.disabled():
+        print(f"\nfuzz: {what}")  # noqa: T201 - it is read
+
+
+def test_over_sockets(served: Service, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(SEED)
     unanswered = []
     for number in range(RAW):
@@ -231,3 +242,4 @@ def test_over_sockets(served: Service) -> None:
     # It lives, and nothing unforeseen stands in its log.
     assert "unexpected error" not in served.log()
     assert '"status": 500' not in served.log()
+    told(capsys, f"{RAW:,} requests over sockets (seed {SEED}), each with an answer of our shape")

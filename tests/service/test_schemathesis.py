@@ -47,7 +47,9 @@ def cancel_all(running: Service, over: threading.Event) -> None:
                 client.delete(f"/jobs/{job['id']}")
 
 
-def test_the_api_is_what_its_document_says(served: Service, tmp_path: Path) -> None:
+def test_the_api_is_what_its_document_says(
+    served: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
@@ -64,3 +66,6 @@ def test_the_api_is_what_its_document_says(served: Service, tmp_path: Path) -> N
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr}\n{served.log()}"
+    cases = next(line.strip() for line in done.stdout.splitlines() if " generated" in line)
+    with capsys.disabled():
+        print(f"\nschemathesis: {cases}")  # noqa: T201 - `make soak` repeats it

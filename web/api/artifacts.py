@@ -26,7 +26,8 @@ from web.services import services
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _ARCHIVE = "application/x-tar"
-_BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+# Not of a type: those of JSON hold values.
+_BYTES = {"*/*": {"schema": {"format": "binary"}}}
 
 
 @api.get("/artifacts")
