@@ -46,11 +46,11 @@ class SlowClients:
         head = f"POST /api/ai/data/merge HTTP/1.1\r\n{self._auth}Content-Length: 2000\r\n\r\n"
         self._write(number, head.encode() + b"{")
 
-    def read(self, number: int, path: str) -> None:
-        """Ask so often for something, and do not read what comes."""
+    def read(self, number: int, path: str, more: str = "") -> None:
+        """Ask so often for something, with more headers, and do not read what comes."""
         for _ in range(number):
             client = self._connected(small=True)
-            client.sendall(f"GET {path} HTTP/1.1\r\n{self._auth}\r\n".encode())
+            client.sendall(f"GET {path} HTTP/1.1\r\n{self._auth}{more}\r\n".encode())
             client.setblocking(False)
             self.reading.append(client)
 

@@ -88,7 +88,7 @@ def test_readers_without_end_are_refused_and_jobs_are_not(narrow: Service) -> No
 
 
 def test_one_token_s_excess_is_its_own(narrow: Service) -> None:
-    other = TokenFile(narrow.data_dir / ".service" / "tokens.json").new("other")
+    other = TokenFile(narrow.tokens_file).new("other")
     with narrow.client() as mine, narrow.client(other) as theirs:
         job = mine.post("/merge", json={"sample": True, "force": True}).json()["id"]
         paths: list[tuple[str, int]] = [(FILE, 3), (f"/jobs/{job}/events", 2)]
@@ -106,8 +106,31 @@ def test_one_token_s_excess_is_its_own(narrow: Service) -> None:
             until(_served(mine, path), "my place to be free")
 
 
+def test_who_takes_exports_and_does_not_read_them_keeps_nobody_else_from_searching(
+    narrow: Service,
+) -> None:
+    other = TokenFile(narrow.tokens_file).new("reader")
+
+    def session(token: str) -> str:
+        own = {"Sec-Fetch-Site": "same-origin"}
+        with narrow.client() as client:
+            signed = client.post(f"{narrow.url}/sign-in", data={"token": token}, headers=own)
+        return f"Cookie: {signed.headers['Set-Cookie'].partition(';')[0]}"
+
+    mine, theirs = session(narrow.token), session(other)
+    export = "/records/export"
+    with SlowClients(narrow.port, narrow.token) as clients, narrow.client(other) as client:
+        clients.read(4, export, f"{mine}\r\n")
+        until(lambda: clients.served() == 4, "my exports to have begun")
+        for cookie, status in ((mine, 429), (theirs, 200)):
+            headers = {"Cookie": cookie.partition(": ")[2], "Accept": "application/jsonl"}
+            with client.stream("GET", narrow.url + export, headers=headers) as answer:
+                assert answer.status_code == status
+        assert client.get("/records?search=asks%207").status_code == 200
+
+
 def test_downloads_of_all_have_an_end_too(narrow: Service) -> None:
-    tokens = TokenFile(narrow.data_dir / ".service" / "tokens.json")
+    tokens = TokenFile(narrow.tokens_file)
     one, two, three = (tokens.new(name) for name in ("one", "two", "three"))
     with SlowClients(narrow.port, one) as first, SlowClients(narrow.port, two) as second:
         for clients in (first, second):

@@ -17,10 +17,12 @@ from web.access.auth import current_token
 from web.errors import BusyError, TokenBusyError
 from web.settings import WebSettings
 
-#: Archives that are made at the same time: each costs a thread until it is sent.
+#: Archives and exports that are made at the same time, in all and for one token: each costs a
+#: thread until it is sent, however slowly that is read.
 ARCHIVES = 8
+_ARCHIVES_OF_TOKEN = 4
 _EXTENSION = "mindcorpus-admission"
-_SEARCHES = ("api.list_records", "pages.records", "pages.export_records")
+_SEARCHES = ("api.list_records", "pages.records")
 _POLLED = ("api.show_job", "api.list_jobs", "pages.job", "pages.jobs")
 _FREE = ("operations", "static")
 _CHANGES = ("POST", "DELETE")
@@ -81,7 +83,7 @@ class _Budgets:
         self.polls = Budget("requests for jobs", 2 * settings.read_limit)
         self.searches = Budget("searches", settings.search_limit)
         self.downloads = Budget("downloads", settings.download_limit, settings.token_downloads)
-        self.archives = Budget("archives", ARCHIVES)
+        self.archives = Budget("archives and exports", ARCHIVES, _ARCHIVES_OF_TOKEN)
         # How many there may be in all is the hub's to say.
         streams = settings.stream_limit + settings.read_limit
         self.streams = Budget("streams of events", streams, settings.token_streams)
@@ -95,6 +97,8 @@ class _Budgets:
             return self.downloads
         if endpoint == "api.follow_job":
             return self.streams
+        if endpoint == "pages.export_records":
+            return self.archives
         if endpoint in _SEARCHES:
             return self.searches
         return self.polls if endpoint in _POLLED else self.reads
@@ -119,17 +123,23 @@ def install(app: Flask, settings: WebSettings) -> None:
 
 
 def admit_archive() -> None:
-    """Take a place for an archive, until the current answer is sent; raises `BusyError`."""
-    budgets: _Budgets = current_app.extensions[_EXTENSION]
-    g.places.append(budgets.archives.enter(None))
+    """Take a place for an archive, until the current answer is sent.
+
+    Raises `TokenBusyError` and `BusyError`.
+    """
+    _enter(current_app.extensions[_EXTENSION].archives)
 
 
 def _admit() -> None:
     g.places = []
     budgets: _Budgets = current_app.extensions[_EXTENSION]
     if (budget := budgets.of_request()) is not None:
-        token = current_token()
-        g.places.append(budget.enter(token.name if token else None))
+        _enter(budget)
+
+
+def _enter(budget: Budget) -> None:
+    token = current_token()
+    g.places.append(budget.enter(token.name if token else None))
 
 
 def _hold_while_sent(response: Response) -> Response:
