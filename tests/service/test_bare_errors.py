@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from running import Service
 
 CHUNKED = "Transfer-Encoding: chunked\r\n\r\n"
+END = "1\r\n{{\r\n0\r\n\r\n"
 
 
 def raw(service: Service, sent: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -61,6 +62,8 @@ def assert_problem(
         ("POST {base}/merge HTTP/1.1\r\n{auth}" + CHUNKED + "1;=\x01\r\nx\r\n0\r\n\r\n", 400, None),
         ("POST {base}/merge HTTP/1.1\r\n{auth}Transfer-Encoding: gzip\r\n\r\n", 501, None),
         ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: -5\r\n\r\n", 400, None),
+        ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: 6\r\n" + CHUNKED + END, 400, None),
+        ("POST {base}/merge HTTP/1.0\r\n{auth}" + CHUNKED + END, 400, None),
         ("GET {base}/jobs HTTP/1.1\r\n{auth}X: " + "x" * 40_000 + "\r\n\r\n", 431, None),
         ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: 99999999\r\n\r\n", 413, None),
         ('GET {base}/jobs HTTP/1.1\r\n{auth}If-Match: "x"\r\n\r\n', 412, None),

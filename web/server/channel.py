@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 
 from web.server.refusal import Refusal, RequestTimeoutError
 
@@ -43,6 +43,19 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type
     """A request as it arrives; waitress' logs ask for its path, whatever became of it."""
 
     path = ""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head; refuses one that says of its body's end two things, or what it may not.
+
+        A proxy before us may have taken the other one, and what it let through for one request
+        would be two.
+        """
+        super().parse_header(header_plus)
+        # Waitress takes the header away where it follows it: not before HTTP/1.1.
+        if "TRANSFER_ENCODING" in self.headers or (
+            self.chunked and "CONTENT_LENGTH" in self.headers
+        ):
+            raise ParsingError("Content-Length and Transfer-Encoding do not go together")
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
