@@ -11,6 +11,7 @@ import pytest
 from running import BASE, Service
 
 from mindcorpus.errors import SettingsError
+from web.access.tokens import TokenFile
 from web.settings import WebSettings
 
 PROXY, STRANGER = "127.0.0.2", "127.0.0.1"
@@ -21,6 +22,8 @@ USERS = """
 "ada@example.org" = ["write"]
 "jürgen" = ["read:default"]
 eve = ["admin"]
+sub = ["write"]
+"sub:1" = ["write"]
 """
 
 
@@ -142,3 +145,18 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_lets_nobody_in(behind: S
 def test_half_of_it_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         WebSettings.load(**given)
+
+
+def test_no_name_with_a_colon_opens_what_the_key_of_another_stands_for(behind: Service) -> None:
+    order = {"sample": True, "force": True}
+    token = TokenFile(behind.tokens_file).new("user")
+    answers = []
+    for user, key in (("sub:1", "k"), ("sub", "1:k")):
+        with coming(behind, PROXY, user, **{"Idempotency-Key": key}) as client:
+            answers.append(client.post(MERGE, json=order))
+    with behind.client(token) as client:
+        joining = {"Idempotency-Key": "sub:1:k"}
+        answers.append(client.post("/merge", json=order, headers=joining))
+    # Each asked for the first time: they join, and none is told that it was here before.
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert answers[-1].json()["joined_by"] == ["user:sub", "user"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from apiflask import HTTPError
 from flask import request
@@ -87,7 +88,8 @@ def idempotency_key() -> str | None:
     Raises `HTTPError` 422 for what is none.
     """
     key = _header("Idempotency-Key", _KEY, "must be 1 to 255 visible ASCII characters")
-    return None if key is None else f"{holder()}:{key}"
+    # The names of users may hold colons: what stands before the first one is the name alone.
+    return None if key is None else f"{quote(holder(), safe='')}:{key}"
 
 
 def holder() -> str:
