@@ -66,6 +66,8 @@ def assert_problem(
         ("POST {base}/merge HTTP/1.0\r\n{auth}" + CHUNKED + END, 400, None),
         ("GET {base}/jobs HTTP/1.1\r\n{auth}X: " + "x" * 40_000 + "\r\n\r\n", 431, None),
         ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: 99999999\r\n\r\n", 413, None),
+        # Also of what is not so much longer: it is not kept for who has shown no token yet.
+        ("POST {base}/merge HTTP/1.1\r\n{auth}Content-Length: 100000\r\n\r\n", 413, None),
         ('GET {base}/jobs HTTP/1.1\r\n{auth}If-Match: "x"\r\n\r\n', 412, None),
         ("nothing of the kind\r\n\r\n", 400, None),
         ("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n broken\x00: x\r\n\r\n", 400, None),

@@ -33,8 +33,11 @@ _OTHER_FILES = 200
 _MOST_CONNECTIONS = 8000
 #: Connections accepted before the others have their turn.
 _AT_ONCE = 64
-#: What is not yet in memory of a body that is too long is thrown away from here on.
-_MOST_BYTES = 1024 * 1024
+#: What an answer that is made while it is sent may be ahead of a slow client.
+_AHEAD_BYTES = 1024 * 1024
+#: So much too long a body may be and still reach a view, which has better words. It is in memory
+#: before anybody was asked for a token, once for each connection.
+_TOO_MUCH_BYTES = 16 * 1024
 
 
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -74,9 +77,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             backlog=2048,
             max_request_header_size=_HEAD_BYTES,
             # Views refuse what is a little too long, when all of it was read.
-            max_request_body_size=settings.body_limit_kb * 1024 + _MOST_BYTES,
-            # What an answer that is made while it is sent may be ahead of a slow client.
-            outbuf_high_watermark=_MOST_BYTES,
+            max_request_body_size=settings.body_limit_kb * 1024 + _TOO_MUCH_BYTES,
+            outbuf_high_watermark=_AHEAD_BYTES,
             # So that it is noticed when a client leaves before its answer is complete.
             channel_request_lookahead=1,
             clear_untrusted_proxy_headers=False,  # web/access/origin.py decides
