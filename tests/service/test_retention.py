@@ -10,7 +10,7 @@ from stores import make_stores
 
 from mindcorpus.errors import DataError
 from mindcorpus.progress import Progress
-from workers.errors import JobForgottenError
+from workers.errors import JobForgottenError, JobNotFoundError
 from workers.jobs.scripts import PREFIX, job_key
 
 if TYPE_CHECKING:
@@ -139,3 +139,30 @@ def test_what_an_older_release_ended_is_shortened_too(stores: Stores) -> None:
     stores.claims.sweep()
     with pytest.raises(JobForgottenError):
         stores.jobs.get(job_id)
+
+
+@pytest.mark.parametrize("how", ["no hash", "no table"])
+def test_a_bad_record_of_what_is_over_keeps_nobody_from_being_forgotten(
+    stores: Stores, how: str
+) -> None:
+    bad, other = ended(stores), ended(stores)
+    stores.let_pass(8 * DAY)
+    if how == "no hash":
+        stores.redis.set(job_key(bad), "somebody else's words", xx=True)
+    else:
+        stores.redis.hset(job_key(bad), "result", '{"artifacts": [1]}')
+    stores.claims.sweep()
+    with pytest.raises(JobForgottenError):
+        stores.jobs.get(other)
+    assert stores.redis.zcard(f"{PREFIX}:ended") == 0
+    assert stores.redis.smembers(f"{PREFIX}:unreadable") == {bad}
+
+
+def test_a_bad_record_in_flight_keeps_nobody_from_asking_again(stores: Stores) -> None:
+    order = stores.order()
+    bad = stores.jobs.submit(order).job.id
+    stores.redis.set(job_key(bad), "somebody else's words")
+    with pytest.raises(JobNotFoundError):
+        stores.jobs.cancel(bad)
+    again = stores.jobs.submit(order)
+    assert (again.outcome, again.job.state) == ("created", "queued")

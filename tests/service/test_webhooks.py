@@ -23,7 +23,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from mindcorpus.errors import SettingsError
 from web.settings import WebSettings
 from workers.callbacks import check_callback
-from workers.jobs.scripts import PREFIX, job_key
+from workers.jobs.scripts import PREFIX, Scripts, job_key
 from workers.redis_client import connect
 from workers.settings import ServiceSettings, WorkerSettings
 from workers.webhooks import PAUSES, Webhooks
@@ -292,3 +292,25 @@ def test_the_secret_is_the_workers_alone() -> None:
 def test_tries_are_bounded_and_further_and_further_apart() -> None:
     assert list(PAUSES) == sorted(PAUSES)
     assert sum(PAUSES) < 86_400
+
+
+def test_a_clock_set_back_puts_no_call_off(stores: Stores) -> None:
+    url = "https://hooks.example.org/end"
+    job = stores.submit(callback_url=url)
+    other = stores.submit(callback_url=url)
+    scripts = Scripts(stores.redis)
+    for each in (job, other):
+        stores.claims.succeed(stores.take(each.id), {})
+    first, second = scripts.run("webhooks_due", 20_000, 8)
+    scripts.run("webhooks_told", second[0], 1, "500", 60_000, url)
+    for name, score in stores.redis.zrange(f"{PREFIX}:webhooks", 0, -1, withscores=True):
+        stores.redis.zadd(f"{PREFIX}:webhooks", {name: score + 3 * 3_600_000})
+    stores.claims.sweep()
+    now: Any = stores.redis.time()
+    ahead = {
+        name: score / 1000 - now[0]
+        for name, score in stores.redis.zrange(f"{PREFIX}:webhooks", 0, -1, withscores=True)
+    }
+    # As long as they were put off, and no longer.
+    assert 10 < ahead[first[0]] <= 21
+    assert 50 < ahead[second[0]] <= 61

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from workers.jobs.scripts import PREFIX
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
 
@@ -35,7 +36,8 @@ class SharedVerdicts:
             note = json.loads(text)
             known = found.setdefault(host, {"down": "", "sources": []})
             known["sources"].append(source)
-            if note["reason"] and now - note["at"] < self._seconds:
+            # One of a time to come was written before the clock was set back.
+            if note["reason"] and 0 <= now - note["at"] < self._seconds:
                 known["down"] = note["reason"]
         return found
 
@@ -57,4 +59,4 @@ class SharedVerdicts:
 
 
 def _key(merge: str) -> str:
-    return f"mindcorpus:hosts:{merge}"
+    return f"{PREFIX}:hosts:{merge}"

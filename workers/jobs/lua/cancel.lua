@@ -1,7 +1,7 @@
 -- ARGV: id, who asks or ''. Gives 'missing', 'newer' (a later release wrote it), 'late' (it is over,
 -- or publishes), 'shared' (others asked for the job too, and still want it) or 'done'.
 local id = ARGV[1]
-local state = field(id, 'state')
+local state = readable(id) and field(id, 'state')
 if not state or parent_of(id) ~= '' then return 'missing' end
 if newer(id) then return 'newer' end
 if state == 'cancelled' then return 'done' end

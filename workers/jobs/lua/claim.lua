@@ -1,6 +1,6 @@
 -- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
--- or '', pause before a lost job's third attempt, worker whose slot it takes. Gives {'claimed', fence} or {why not, host, pid,
--- fence} of the holder, what to publish, and the job's id.
+-- or '', pause before a lost job's third attempt, worker whose slot it takes. Gives {'claimed',
+-- fence} or {why not, host, pid, fence} of the holder, what to publish, and the job's id.
 --
 -- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
 -- jobs do not.

@@ -47,7 +47,20 @@ local function clamp_queue(queue)
   end
 end
 
+-- When a call at a job's end is made: in the pause that it was given.
+local function clamp_calls()
+  local key = P .. ':webhooks'
+  for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', key, '+inf', '(' .. text(NOW), 'LIMIT', 0,
+    AT_ONCE)) do
+    local pause = tonumber(redis.call('HGET', P .. ':webhook:' .. id, 'pause') or '') or 0
+    if tonumber(redis.call('ZSCORE', key, id)) > NOW + pause then
+      redis.call('ZADD', key, text(NOW + pause), id)
+    end
+  end
+end
+
 local function clamp(lease, deadline)
+  clamp_calls()
   for _, queue in ipairs(QUEUES) do
     clamp_queue(queue)
     local woken = P .. ':woken:' .. queue

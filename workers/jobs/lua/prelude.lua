@@ -63,7 +63,7 @@ end
 local function set_aside(id)
   -- First: where Redis takes no writes, which may pass, this ends the script before any loss.
   redis.call('SADD', P .. ':unreadable', id)
-  for _, index in ipairs({ 'active', 'jobs', 'jobs:queued', 'jobs:waiting', 'jobs:running',
+  for _, index in ipairs({ 'active', 'ended', 'jobs', 'jobs:queued', 'jobs:waiting', 'jobs:running',
     'jobs:cancelling', 'jobs:succeeded', 'jobs:failed', 'jobs:cancelled', 'live:merge',
     'live:prepare' }) do
     redis.call('ZREM', P .. ':' .. index, id)

@@ -12,7 +12,9 @@ local KEPT = { id = true, kind = true, state = true, parent = true, content_key 
   queue = true, place = true, created = true, started = true, updated = true, finished = true,
   fence = true, attempt = true, tries = true, result = true, corpus = true, label = true,
   asked_by = true, cancelled_by = true }
-local WORKING = { 'line', 'not_before', 'pause', 'lease', 'deadline', 'deadline_at', 'began', 'base', 'emitted', 'last_error' }
+local WORKING = { 'line', 'not_before', 'pause', 'lease', 'deadline', 'deadline_at', 'began', 'base',
+  'was_at', 'was_share', 'mark_at', 'mark_done', 'mark_share', 'parts_share', 'emitted',
+  'last_error' }
 
 -- A clock that no step of Redis' own moves: what sweeps saw pass, in milliseconds.
 local function lived()
@@ -94,7 +96,7 @@ local function line_of(id)
   return cjson.encode(line)
 end
 
-local function forget(id)
+local function forget_whole(id)
   if newer(id) then return end
   local state, line = field(id, 'state'), line_of(id)
   -- First what makes room: a Redis that is full takes nothing before.
@@ -109,6 +111,11 @@ local function forget(id)
   redis.call('ZREM', P .. ':jobs:' .. state, id)
   redis.call('HSET', P .. ':forgotten', id, line)
   redis.call('ZADD', P .. ':forgotten:order', text(lived()), id)
+end
+
+-- Each by itself: a record that is malformed keeps no other from going.
+local function forget(id)
+  if not readable(id) or not pcall(forget_whole, id) then set_aside(id) end
 end
 
 -- Whether Redis is so full that what is over must make room.

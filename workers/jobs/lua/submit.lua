@@ -59,7 +59,7 @@ end
 
 local flying = redis.call('GET', P .. ':flight:' .. content_key)
 if flying then
-  local state = field(flying, 'state')
+  local state = readable(flying) and field(flying, 'state')
   if state and not TERMINAL[state] and field(flying, 'cancel') ~= '1' then
     if not call_back(flying, ARGV[10]) then return { 'crowded', flying, {} } end
     remember(flying)

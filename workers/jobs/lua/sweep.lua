@@ -66,4 +66,9 @@ for _, queue in ipairs(QUEUES) do
   end
 end
 
+-- What is worked on is counted by these; an older release, which knows none, takes none out.
+for _, id in ipairs(redis.call('HKEYS', P .. ':held')) do
+  if not (readable(id) and HELD[field(id, 'state') or '']) then redis.call('HDEL', P .. ':held', id) end
+end
+
 return { publish, lost, unclosed() }

@@ -5,6 +5,12 @@ local CALLED = 20           -- addresses that one job may call
 
 local function callbacks_key(id) return P .. ':callbacks:' .. id end
 
+-- When a delivery is tried: its pause is written down, as Redis' clock may be set back (clocks.lua).
+local function call_in(delivery, pause)
+  redis.call('HSET', P .. ':webhook:' .. delivery, 'pause', text(pause))
+  redis.call('ZADD', P .. ':webhooks', text(NOW + pause), delivery)
+end
+
 -- Also whom one who joins a job wants called. False if there are as many as may be.
 local function call_back(id, url)
   local key = callbacks_key(id)
@@ -47,7 +53,7 @@ local function announce(id)
     local key = P .. ':webhook:' .. delivery
     redis.call('HSET', key, 'job', id, 'url', url, 'told', told, 'attempt', 0)
     redis.call('EXPIRE', key, HOOKS_KEPT)
-    redis.call('ZADD', P .. ':webhooks', text(NOW), delivery)
+    call_in(delivery, 0)
   end
   redis.call('DEL', callbacks)
 end

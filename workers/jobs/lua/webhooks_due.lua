@@ -6,7 +6,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':webhooks', '-inf', text(N
   local hook = P .. ':webhook:' .. id
   local known = redis.call('HMGET', hook, 'job', 'url', 'told')
   if known[1] then
-    redis.call('ZADD', P .. ':webhooks', text(NOW + tonumber(ARGV[1])), id)
+    call_in(id, tonumber(ARGV[1]))
     local attempt = redis.call('HINCRBY', hook, 'attempt', 1)
     table.insert(taken, { id, known[1], known[2], known[3], text(attempt) })
   else

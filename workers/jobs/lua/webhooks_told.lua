@@ -7,7 +7,7 @@ if ARGV[4] == '' then
   redis.call('DEL', hook)
   redis.call('ZREM', P .. ':webhooks', ARGV[1])
 else
-  redis.call('ZADD', P .. ':webhooks', text(NOW + tonumber(ARGV[4])), ARGV[1])
+  call_in(ARGV[1], tonumber(ARGV[4]))
 end
 -- A job's events end an hour after it: no late one begins a stream anew, which nothing would end.
 local id = known[1]
