@@ -19,7 +19,7 @@ MEANINGS: Mapping[Scope, str] = {
     "review": "Decide about records that wait for a person.",
     "erase": "Have records of a person erased.",
     "sources": "Add, change and remove sources of the catalogue.",
-    "admin": "Bring an earlier build back, and what else runs the service.",
+    "admin": "Run the service.",
 }
 #: What tokens that name no corpus and no other scope have always been able to do.
 READ_WRITE: tuple[Scope, ...] = ("read", "write")
