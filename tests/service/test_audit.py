@@ -77,7 +77,8 @@ def do_all(service: Service) -> Done:
         assert api.get("/artifacts/nothing.json").status_code == 404
         stranger.get("/jobs")
         job = api.post("/merge", json={"sample": True, "force": True}).json()["id"]
-        assert api.post("/merge", json={"sample": True, "force": True}).json()["id"] == job
+        joining = {"sample": True, "force": True, "label": "weekly"}
+        assert api.post("/merge", json=joining).json()["id"] == job
         api.delete(f"/jobs/{job}")
         retried = api.post(f"/jobs/{job}/retry").json()["id"]
         # What tells of no record leaves no line.
@@ -158,7 +159,7 @@ def test_all_that_is_done_is_written_down_and_no_text(
     assert about[6] == {**file, "bytes": size}
     assert about[7] == {**file, "bytes": 10, "start": 10}
     assert about[10] == {**merge, "outcome": "created"}
-    assert about[11] == {**merge, "outcome": "joined"}
+    assert about[11] == {**merge, "label": "weekly", "outcome": "joined"}
     assert about[12] == {"job": done.job}
     assert about[13] == {
         "retry_of": done.job,

@@ -79,7 +79,7 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
 @audited("job.ask")
 def merge(body: MergeOrder) -> Response:
     """Make a merge job, unless there is a corpus that `force` does not allow to replace."""
-    note(kind="merge", force=body.force)
+    note(kind="merge", force=body.force, label=body.label)
     if (known := repeated("merge", body)) is not None:
         return known
     settings = services().settings

@@ -79,7 +79,7 @@ def prepare(body: PrepareBody) -> Response:
     If some of the formats asked for exist, and `force` does not allow to replace them, the others
     alone are made.
     """
-    note(kind="prepare", force=body.force)
+    note(kind="prepare", force=body.force, label=body.label)
     if (known := repeated("prepare", body)) is not None:
         return known
     settings = services().settings

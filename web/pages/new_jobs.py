@@ -198,7 +198,7 @@ def _submit(order: JobSpec, body: MergeOrder | PrepareBody) -> Any:
     expect_redis()
     order = replace(order, label=body.label or "")
     submitted = services().job_service.submit(order, holder=my_name())
-    note(force=body.force)
+    note(force=body.force, label=body.label)
     note_job(submitted.job.id, submitted.job.kind, submitted.outcome)
     # A second click finds the job of the first.
     return redirect(url_for("pages.job", job_id=submitted.job.id), 303)
