@@ -11,7 +11,7 @@ from workers.settings import ServiceSettings
 log = logging.getLogger(__name__)
 
 EXPOSED = "others on this machine can read the data folder"
-HINT = "`mindcorpus private --dry-run` names what they can read, without --dry-run closes it."
+HINT = "`mindcorpus private` closes it to them; it can name what they can read before."
 
 
 def warn_if_exposed(settings: ServiceSettings) -> None:

@@ -173,7 +173,7 @@ def test_an_answer_that_was_lost_makes_no_second_job(stores: Stores) -> None:
     parts = parts_of([PartSpec("a", {"source": "a"})])
     for key in ("", "monday"):
         values = (new_id(), json.dumps(record), order.content_key + key, key, "x", 9)
-        first, second = stores.twice("submit", *values, parts, "somebody", "mine")
+        first, second = stores.twice("submit", *values, parts, "somebody", "mine", "")
         # What the first would have published, the second does.
         assert first == second
         assert first[0] == "created"
