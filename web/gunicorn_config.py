@@ -18,6 +18,10 @@ from workers.app import make_app
 from workers.exposure import warn_if_exposed
 from workers.sweeper import start_sweeper
 
+# Before pyarrow is loaded: its own pool keeps what it read for each thread, of which there are some
+# two hundred, and they take turns. Two hundred pages of records then cost half a gigabyte for good.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
 _settings = WebSettings.load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from own_sources import own_source
 from redis_server import RedisServer
@@ -127,6 +128,22 @@ def test_who_takes_exports_and_does_not_read_them_keeps_nobody_else_from_searchi
             with client.stream("GET", narrow.url + export, headers=headers) as answer:
                 assert answer.status_code == status
         assert client.get("/records?search=asks%207").status_code == 200
+
+
+def test_pages_of_records_leave_no_memory_behind(narrow: Service) -> None:
+    web = psutil.Process(narrow.processes[0].pid)
+
+    def held() -> int:
+        return sum(each.memory_info().rss for each in web.children()) >> 20
+
+    with narrow.client() as client:
+        client.get("/records?limit=100")
+        before = held()
+        # Each by another thread of the pool.
+        for _ in range(100):
+            assert client.get("/records?limit=100").status_code == 200
+        grown = held() - before
+    assert grown < 250, f"{grown} MiB"
 
 
 def test_downloads_of_all_have_an_end_too(narrow: Service) -> None:
