@@ -50,6 +50,17 @@ def test_a_lost_lease_gives_the_job_to_another(stores: Stores) -> None:
     assert stores.jobs.queue_stats().lease_losses == 1
 
 
+def test_a_part_without_a_name_keeps_no_queue(stores: Stores) -> None:
+    job = stores.submit("a")
+    (part,) = stores.parts(job.id)
+    bad: Any = {"id": "bad", "kind": "part", "state": "queued", "queue": "part", "parent": job.id}
+    stores.redis.hset(job_key("bad"), mapping=bad)
+    stores.redis.zadd(f"{PREFIX}:queue:part", {"bad": 1.0})
+    taken = [stores.claims.claim(part, token, "here", 7, "part").job_id for token in "ab"]
+    assert taken == ["bad", part]
+    stores.redis.delete(job_key("bad"))
+
+
 def test_a_job_that_loses_every_worker_fails(stores: Stores) -> None:
     job = stores.submit()
     for _ in range(stores.settings.max_attempts):

@@ -66,7 +66,7 @@ set(id, 'fence', text(fence), 'token', token, 'host', host, 'pid', pid,
   'attempt', number(id, 'attempt') + 1)
 redis.call('HSETNX', job_key(id), 'started', text(NOW))
 look_at(id, NOW + lease)
-redis.call('HSET', P .. ':held', id, field(id, 'queue') .. '|' .. (ARGV[11] or ''))
+redis.call('HSET', P .. ':held', id, (field(id, 'queue') or '') .. '|' .. (ARGV[11] or ''))
 move(id, 'running')
 local parent = parent_of(id)
 if parent ~= '' then

@@ -17,7 +17,7 @@ enqueue(id, NOW + pause)
 local parent = parent_of(id)
 if parent ~= '' then
   -- Nobody works on its source now: the note names it.
-  set(parent, 'note', field(id, 'name') .. ' ' .. note)
+  set(parent, 'note', (field(id, 'name') or '') .. ' ' .. note)
   emit(parent, { type = 'progress' })
 end
 return 'done'

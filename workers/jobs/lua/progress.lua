@@ -1,11 +1,12 @@
 -- How far a job is: what its parts and sources count, its share of the whole, and its pace.
 
+-- A part that is malformed may have no name: then nothing is counted, and nobody is held up.
 local function source_set(parent, name, what, value)
-  redis.call('HSET', sources_key(parent), name .. '|' .. what, value)
+  if name then redis.call('HSET', sources_key(parent), name .. '|' .. what, value) end
 end
 
 local function source_add(parent, name, what, value)
-  redis.call('HINCRBY', sources_key(parent), name .. '|' .. what, text(value))
+  if name then redis.call('HINCRBY', sources_key(parent), name .. '|' .. what, text(value)) end
 end
 
 -- What a part has done counts in its merge too, as long as that waits for parts: afterwards it
@@ -18,7 +19,7 @@ end
 
 -- As `add_up`, of the share of the whole that a part told.
 local function add_share(id, parent, name, share)
-  if field(parent, 'step') ~= 'parts' or TERMINAL[field(parent, 'state')] then return end
+  if not name or field(parent, 'step') ~= 'parts' or TERMINAL[field(parent, 'state')] then return end
   redis.call('HINCRBYFLOAT', sources_key(parent), name .. '|share', string.format('%.6f', share))
 end
 
@@ -32,7 +33,7 @@ end
 -- How many workers are at a source just now: what nobody works on waits.
 local function works(parent, name, by)
   local key = sources_key(parent)
-  if redis.call('EXISTS', key) == 0 then return end
+  if not name or redis.call('EXISTS', key) == 0 then return end
   local working = redis.call('HINCRBY', key, name .. '|working', by)
   if working < 0 then redis.call('HSET', key, name .. '|working', 0) end
   local state = redis.call('HGET', key, name .. '|state')
