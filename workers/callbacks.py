@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: ASCII without blanks, line ends and backslashes, which readers of addresses read differently.
 _PLAIN = re.compile(r"https?://[!-\[\]-~]{1,2000}", re.IGNORECASE)
-_PORTS = {"https": 443, "http": 80}
+PORTS = {"https": 443, "http": 80}
 
 
 def check_callback(url: str | None, settings: ServiceSettings) -> None:
@@ -52,7 +52,7 @@ def origin_of(address: str) -> tuple[str, str, int] | None:
         return None
     if "@" in parts.netloc or "#" in address:
         return None
-    return parts.scheme, parts.hostname, port or _PORTS[parts.scheme]
+    return parts.scheme, parts.hostname, port or PORTS[parts.scheme]
 
 
 def listed_origin(host: str) -> tuple[str, str, int]:

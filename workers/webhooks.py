@@ -24,7 +24,7 @@ from typing import Any
 import httpx2
 
 from mindcorpus.errors import MindcorpusError, SettingsError
-from workers.callbacks import check_callback, origin_of, shown
+from workers.callbacks import PORTS, check_callback, origin_of, shown
 from workers.errors import RedisUnavailableError
 from workers.jobs.job import stamp
 from workers.jobs.scripts import Scripts
@@ -121,7 +121,7 @@ class Webhooks:
         }
         try:
             url = httpx2.URL(delivery.url)
-            if origin_of(delivery.url) != (url.scheme, url.host, url.port or _port(url.scheme)):
+            if origin_of(delivery.url) != (url.scheme, url.host, url.port or PORTS.get(url.scheme)):
                 return None  # two readings of one address: neither is trusted
             return asyncio.run(_answer(url, body, headers))
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
@@ -174,10 +174,6 @@ def key_of(settings: WorkerSettings) -> bytes:
         )
     secret = settings.webhook_secret.get_secret_value()
     return base64.b64decode(secret.removeprefix(WEBHOOK_SECRET))
-
-
-def _port(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
 
 
 def start_webhooks(settings: WorkerSettings) -> Callable[[], None]:

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from web.access.private_files import state_errors, sync_folder
+from mindcorpus.storage.disk import sync
+from web.access.private_files import state_errors
 from web.settings import WebSettings
 
 _NAME = "audit.jsonl"
@@ -104,7 +105,7 @@ class AuditLog:
         while (to := self.folder / f"audit-{_day(status)}.{number:04}.jsonl").exists():
             number += 1
         self._path.rename(to)
-        sync_folder(self.folder)
+        sync(self.folder)
         for path in self.folder.iterdir():
             if _OVER.fullmatch(path.name) and self._is_old(path):
                 path.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 import structlog
 
 from mindcorpus.errors import StorageError
+from mindcorpus.privacy import create
+from mindcorpus.storage.disk import sync
 
 _KEY_BYTES = 32
 
@@ -38,9 +40,8 @@ def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
     Without `replace` a file that is there already stays as it is.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+        with os.fdopen(create(draft, os.O_EXCL), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -51,16 +52,7 @@ def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
                 path.hardlink_to(draft)
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 def open_to_others(status: os.stat_result) -> bool:

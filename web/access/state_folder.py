@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mindcorpus.errors import SettingsError
-from web.access.private_files import open_to_others, state_errors, sync_folder, write_private
+from mindcorpus.storage.disk import sync
+from web.access.private_files import open_to_others, state_errors, write_private
 from web.settings import WebSettings
 
 #: Written once what lay in the data folder was taken over: what turns up there later, which
@@ -78,7 +79,7 @@ def _move_tokens(old: Path, new: Path) -> str:
         old.unlink()
         with suppress(FileNotFoundError):
             lock_path.unlink()
-        sync_folder(old.parent)
+        sync(old.parent)
     finally:
         os.close(lock)
     return f"The tokens were moved from {old.parent} to {new.parent}."
