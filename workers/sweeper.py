@@ -44,7 +44,6 @@ class Sweeper:
         self._stopped = threading.Event()
         self._storage_at = time.monotonic() + _STORAGE_PAUSE
         self._parts_at = time.monotonic() + _PARTS_PAUSE
-        self._share_at = time.monotonic() + _STORAGE_PAUSE
         self._silent = False
 
     def run(self) -> None:
@@ -85,10 +84,12 @@ class Sweeper:
         # Not waiting for who publishes: it may hang, and leases must be looked after meanwhile.
         if now >= self._storage_at and Store(self._settings.data_dir).sweep(wait=False):
             self._storage_at = now + _STORAGE_PAUSE
-        if self._name is not None and now >= self._share_at:
-            self._share_at = now + _STORAGE_PAUSE
-            keep_to_share(Store.of(self._settings))
-        if self._name is not None and now >= self._parts_at:
+            if self._name is not None:
+                self._make_room(now)
+
+    def _make_room(self, now: float) -> None:
+        keep_to_share(Store.of(self._settings))
+        if now >= self._parts_at:
             # Late: it loads what reads and writes parts, which a web server does without.
             from mindcorpus.merging.part_cache import PartCache
 
