@@ -46,7 +46,7 @@ def test_a_merge_is_watched_to_its_end_without_a_reload(visit: Visit, workshop: 
     assert len(figures) >= 3
     assert any("source" in words and "of 2" in words for words in stages)
     expect(page.locator("#summary")).to_have_text("Done: 20,030 records.")
-    expect(page.locator(".steps .done")).to_have_count(6)
+    expect(page.locator(".steps .done")).to_have_count(5)
     expect(page.locator("[data-connection]")).to_be_hidden()
     assert page.evaluate("window.same")
     assert page.title().startswith("Succeeded")

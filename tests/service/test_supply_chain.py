@@ -44,7 +44,9 @@ def schema(uri: str) -> Any:
 
 
 def test_the_inventory_follows_its_schema_and_names_what_is_installed(tmp_path: Path) -> None:
-    code, recipe, _ = run("make", "--dry-run", "--old-file=.venv/test", "sbom")
+    code, recipe, _ = run(
+        "make", "--no-print-directory", "--dry-run", "--old-file=.venv/test", "sbom"
+    )
     assert code == 0
     command = recipe.splitlines()[-1].split()
     written, whole = tmp_path / "sbom.json", "build/mindcorpus.cdx.json"

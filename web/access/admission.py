@@ -81,7 +81,9 @@ class _Budgets:
     def __init__(self, settings: WebSettings) -> None:
         self.reads = Budget("pages and lists", settings.read_limit)
         self.polls = Budget("requests for jobs", 2 * settings.read_limit)
-        self.searches = Budget("searches", settings.search_limit)
+        # Half of it, so that there is room for who searches now and then beside who never stops.
+        of_token = (settings.search_limit + 1) // 2
+        self.searches = Budget("searches", settings.search_limit, of_token)
         self.downloads = Budget("downloads", settings.download_limit, settings.token_downloads)
         self.archives = Budget("archives and exports", ARCHIVES, _ARCHIVES_OF_TOKEN)
         # How many there may be in all is the hub's to say.
