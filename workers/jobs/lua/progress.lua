@@ -79,13 +79,13 @@ end
 -- Marks of where a job was some seconds ago: its pace is what came since then.
 local function mark(id, turned)
   local now = { text(NOW), text(number(id, 'done')), field(id, 'share') or '0' }
-  if turned then
-    -- Bytes of another stage are other bytes.
+  local last = redis.call('HMGET', job_key(id), 'mark_at', 'mark_done', 'mark_share')
+  if turned or not (last[1] and last[2] and last[3]) then
+    -- Bytes of another stage are other bytes; and a release before turned stages without a mark.
     set(id, 'began', now[1], 'base', now[2])
     redis.call('HSETNX', job_key(id), 'was_at', now[1])
     redis.call('HSETNX', job_key(id), 'was_share', now[3])
   elseif NOW - number(id, 'mark_at') >= PACE then
-    local last = redis.call('HMGET', job_key(id), 'mark_at', 'mark_done', 'mark_share')
     set(id, 'began', last[1], 'base', last[2], 'was_at', last[1], 'was_share', last[3])
   else
     return
