@@ -85,7 +85,7 @@ local function mark(id, turned)
     set(id, 'began', now[1], 'base', now[2])
     redis.call('HSETNX', job_key(id), 'was_at', now[1])
     redis.call('HSETNX', job_key(id), 'was_share', now[3])
-  elseif NOW - number(id, 'mark_at') >= PACE then
+  elseif NOW - tonumber(last[1]) >= PACE then
     set(id, 'began', last[1], 'base', last[2], 'was_at', last[1], 'was_share', last[3])
   else
     return
