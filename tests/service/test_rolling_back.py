@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import random
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from own_sources import source_of
 
 from mindcorpus.api import merge_all_datasets
 from mindcorpus.storage.store import Store
@@ -19,28 +20,6 @@ if TYPE_CHECKING:
     from running import Service
 
 PARQUET = "merged_mental_health_dataset.parquet"
-ENTRY = """
-[[source]]
-name = "{name}"
-path = "."
-type = "own"
-tags = []
-[[source.files]]
-path = "{name}.jsonl"
-[source.options]
-input = "q"
-response = "a"
-[source.licence]
-id = "CC0-1.0"
-terms = "None."
-commercial = "yes"
-"""
-
-
-def write(folder: Path, name: str, rows: list[tuple[str, str]]) -> None:
-    lines = (json.dumps({"q": question, "a": answer}) + "\n" for question, answer in rows)
-    (folder / f"{name}.jsonl").write_text("".join(lines))
-    (folder / f"{name}.toml").write_text(ENTRY.format(name=name))
 
 
 def merge(data_dir: Path, folder: Path, *names: str) -> None:
@@ -89,15 +68,15 @@ def test_an_archive_that_began_ends_though_the_corpus_is_replaced_again_and_agai
 ) -> None:
     noise = random.Random(1)
     for name in ("one", "two", "three"):
-        write(
+        source_of(
             tmp_path, name, [(f"{name} {at}", noise.randbytes(20_000).hex()) for at in range(250)]
         )
     merge(quiet.data_dir, tmp_path, "one", "two", "three")
     build = os.readlink(quiet.data_dir / "artifacts/corpus")
     manifest = Store(quiet.data_dir).manifest("corpus")
     told = {each["path"]: each["sha256"] for each in manifest["outputs"]}
-    write(tmp_path, "small", [("q", "a")])
-    write(tmp_path, "other", [("other", "a")])
+    source_of(tmp_path, "small", [("q", "a")])
+    source_of(tmp_path, "other", [("other", "a")])
     with asking.stream("GET", f"/artifacts/{PARQUET}") as answer:
         assert answer.status_code == 200
         came = answer.iter_raw()
