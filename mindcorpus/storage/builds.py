@@ -107,11 +107,11 @@ class Builds:
         for each in kept:
             if build in (None, each.id):
                 return each
-        if build is None:
-            hint = "MINDCORPUS_KEEP_BUILDS says how many are kept when they are replaced."
-            raise NoBuildError(f"no earlier build of {kind} is kept", hint=hint)
         names = ", ".join(each.id for each in kept)
-        hint = f"Kept are: {names}." if names else "None is kept: `mindcorpus status` shows them."
+        none = "MINDCORPUS_KEEP_BUILDS says how many are kept when they are replaced."
+        hint = f"Kept are: {names}." if names else none
+        if build is None:
+            raise NoBuildError(f"no earlier build of {kind} is kept", hint=hint)
         raise NoBuildError(f"no build of {kind} is kept under that name", hint=hint)
 
     def keep(self, name: str) -> None:
