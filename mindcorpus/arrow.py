@@ -102,6 +102,26 @@ def lists(values: Sequence[Sequence[str]], type_: Any) -> Any:
     return pa.Array.from_buffers(type_, len(values), [None, offsets], children=[flat])
 
 
+def lists_of(flat: Any, values: Sequence[Sequence[Any] | None], type_: Any) -> Any:
+    """Make an array of lists of the values of another, so many each; None and [] give null."""
+    sizes: list[Sequence[Any]] = [value or () for value in values]
+    valid = np.array([bool(value) for value in values], bool)
+    offsets = pa.py_buffer(_offsets(sizes))
+    return pa.Array.from_buffers(type_, len(sizes), [_bits(valid), offsets], children=[flat])
+
+
+def structs(columns: Sequence[Any], count: int, type_: Any) -> Any:
+    """Make an array of structs of some columns, none of them null."""
+    return pa.Array.from_buffers(type_, count, [None], children=list(columns))
+
+
+def maybe(values: Sequence[bool | None]) -> Any:
+    """Make a boolean array; None gives null."""
+    valid = np.array([value is not None for value in values], bool)
+    bits = _bits(np.array([bool(value) for value in values], bool))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [_bits(valid), bits])
+
+
 def _offsets(values: Sequence[Any]) -> npt.NDArray[np.int32]:
     offsets = np.zeros(len(values) + 1, np.int32)
     np.cumsum([len(value) for value in values], out=offsets[1:])

@@ -23,14 +23,32 @@ _SORTED = 200
 
 
 class Measured(NamedTuple):
-    """What is compared and counted of one record, computed on folded copies of its texts."""
+    """What is compared and counted of one record, computed on folded copies of its texts.
+
+    Keys are 128-bit hashes. Most records have one for all: those that would be the same are None.
+    """
 
     key: bytes
-    """128-bit hash of the folded (input, response) pair; equal keys are duplicates."""
+    """Of all that the record says; equal keys are duplicates."""
     input_key: bytes
-    """128-bit hash of the folded input; equal keys must not be split."""
+    """Of the input; equal keys must not be split."""
+    answer_key: bytes | None
+    """Of what a format without a rejected side holds of it; None: `key`."""
+    opening_key: bytes | None
+    """Of the first turns of user and assistant: these must not be split; None: `answer_key`."""
     input_words: int
     response_words: int
+
+
+class Said(NamedTuple):
+    """What a conversation says beyond its flat view, folded for comparison."""
+
+    whole: bytes
+    """All its turns, and those of the other conversation of a pair."""
+    answer: bytes
+    """The turns that a format without a rejected side holds."""
+    opening: tuple[str, str] | None
+    """The first text of the user and of the assistant."""
 
 
 def is_blank(text: str) -> bool:
@@ -99,15 +117,44 @@ def count_byte(text: bytes, byte: int) -> int:
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == byte))
 
 
-def measure(input_: bytes, response: bytes) -> Measured:
-    """Compute the comparison keys and word counts of one record from its UTF-8 texts."""
+def measure(
+    input_: bytes, response: bytes, rejected: bytes = b"", said: Said | None = None
+) -> Measured:
+    """Compute the comparison keys and word counts of one record from its UTF-8 texts.
+
+    What is compared follows its kind: of a conversation (`said`) all turns, of a preference pair
+    input, response and rejected response, of any other record input and response.
+    """
     folded_input, folded_response = fold(input_), fold(response)
     digest = xxhash.xxh3_128(folded_input)
     input_key = digest.digest()
     # A text never holds NUL (records with one are dropped), so the pair has one reading.
     digest.update(b"\0")
     digest.update(folded_response)
-    return Measured(digest.digest(), input_key, _words(folded_input), _words(folded_response))
+    key, answer_key, opening_key = digest.digest(), None, None
+    if said is not None:
+        opening_key = _opening_key(said.opening)
+        answer_key, key = _key(said.answer), _key(said.whole)
+    elif rejected:
+        answer_key = key
+        digest.update(b"\0")
+        digest.update(fold(rejected))
+        key = digest.digest()
+    return Measured(
+        key, input_key, answer_key, opening_key, _words(folded_input), _words(folded_response)
+    )
+
+
+def _key(turns: bytes) -> bytes:
+    # No record begins with a NUL: a conversation's key is no other record's.
+    return xxhash.xxh3_128_digest(b"\0" + turns)
+
+
+def _opening_key(opening: tuple[str, str] | None) -> bytes | None:
+    """Give what `key` is of a record that has these two texts and nothing else."""
+    if opening is None:
+        return None
+    return xxhash.xxh3_128_digest(b"\0".join(fold(text.encode()) for text in opening))
 
 
 def _words(folded: bytes) -> int:

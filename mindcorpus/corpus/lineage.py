@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.arrow import WORD, as_flags, as_numbers, coded, numbers, texts, words
+from mindcorpus.corpus.kin import Kin, SavedKin
 from mindcorpus.corpus.row_facts import Flags, Numbers
 from mindcorpus.corpus.verdicts import Reason, SavedVerdicts, Verdicts
 from mindcorpus.storage.files import HashedFile, Written
@@ -35,6 +36,14 @@ SCHEMA = pa.schema(
         ("reason", WORD),
         ("evidence", pa.string()),
         ("changed", WORD),
+        # What a conversation holds beyond its flat texts: words of `conversations.HOLDS`.
+        ("holds", WORD),
+        # The corpus row of the first record that holds the same but for the rejected side, and of
+        # the first that opens with the same turns; null of that record itself, and of most.
+        ("same_answer", pa.int64()),
+        ("same_opening", pa.int64()),
+        # The hash of what the source's own columns say belongs together.
+        ("group_key", pa.binary(16)),
         ("input_key", pa.binary(16)),
         ("input_chars", pa.int32()),
         ("response_chars", pa.int32()),
@@ -46,6 +55,10 @@ SCHEMA = pa.schema(
         ("response_json", pa.int32()),
         ("input_csv", pa.int32()),
         ("response_csv", pa.int32()),
+        # Of a conversation: its turns as messages, those of them that instruct, and its tools.
+        ("turns_json", pa.int32()),
+        ("system_json", pa.int32()),
+        ("tools_json", pa.int32()),
         ("tags", WORD),
     ]
 )
@@ -76,6 +89,7 @@ class LineageJob:
 
     parts: tuple[PartOrigin, ...]
     verdicts: SavedVerdicts
+    kin: SavedKin
     target: Path
 
 
@@ -105,7 +119,7 @@ def corpus_rows(stays: Flags) -> Numbers:
 
 def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     """Write the lineage file from the parts' indexes."""
-    verdicts = job.verdicts.load()
+    verdicts, kin = job.verdicts.load(), job.kin.load()
     places = corpus_rows(verdicts.stays)
     first = 0
     with (
@@ -114,7 +128,7 @@ def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     ):
         for part in job.parts:
             for batch in _batches(part.index):
-                rows, first = _lineage(part, batch, verdicts, places, first)
+                rows, first = _lineage(part, batch, verdicts, kin, places, first)
                 writer.write_table(rows)
                 file.rows += rows.num_rows
                 tick(0, 0)
@@ -129,7 +143,7 @@ def _batches(index: Path) -> Sequence[Any]:
 
 
 def _lineage(
-    part: PartOrigin, batch: Any, verdicts: Verdicts, places: Numbers, first: int
+    part: PartOrigin, batch: Any, verdicts: Verdicts, kin: Kin, places: Numbers, first: int
 ) -> tuple[Any, int]:
     count = batch.num_rows
     records = np.flatnonzero(~as_flags(batch.column("reason")))
@@ -156,12 +170,27 @@ def _lineage(
         "reason": words(reason),
         "evidence": texts([text if text is None else text.encode() for text in evidence]),
         "changed": words(batch.column("changed").to_pylist()),
+        "holds": words(batch.column("holds").to_pylist()),
+        **{
+            name: _of_kin(which[first:last], records, count, places)
+            for name, which in (("same_answer", kin.answer), ("same_opening", kin.opening))
+        },
         "tags": words(batch.column("tags").to_pylist()),
     }
     columns = [
         made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA), last
+
+
+def _of_kin(which: Numbers, records: Numbers, count: int, places: Numbers) -> Any:
+    """Give the corpus rows of the records that are meant, one value a row that was read."""
+    rows = np.zeros(count, np.int64)
+    there = np.zeros(count, bool)
+    meant = which >= 0
+    rows[records[meant]] = places[which[meant]]
+    there[records[meant]] = True
+    return numbers(rows, pa.int64(), there)
 
 
 def _evidence(why: Reason, twin: int, verdicts: Verdicts, places: Numbers) -> str:

@@ -10,8 +10,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mindcorpus.arrow import WORD
+from mindcorpus.corpus import turns
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.remedies import Remake
+
+#: Columns that a corpus of an earlier release has not: they say nothing of any of its rows.
+_LATER = {
+    **{field.name: field.type for field in turns.FIELDS},
+    "holds": WORD,
+    "group_key": pa.binary(16),
+    **dict.fromkeys(("same_answer", "same_opening"), pa.int64()),
+    **dict.fromkeys(("turns_json", "system_json", "tools_json"), pa.int32()),
+}
 
 
 class ParquetFile:
@@ -30,7 +41,12 @@ class ParquetFile:
     def read_group(self, number: int, columns: Sequence[str]) -> Any:
         """Read some columns of a row group as a table; raises `CorruptArtifactError`."""
         with self._damage():
-            return self._file.read_row_group(number, columns=list(columns), use_threads=False)
+            there = set(self._file.schema_arrow.names)
+            table = self._file.read_row_group(number, columns=list(columns), use_threads=False)
+            for name in columns:
+                if name not in there and name in _LATER:
+                    table = table.append_column(name, pa.nulls(table.num_rows, _LATER[name]))
+            return table
 
     @contextmanager
     def _damage(self) -> Iterator[None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mindcorpus.corpus.encoding import CSV_HEADER, JSON_END
+from mindcorpus.corpus.kin import Kin
 from mindcorpus.corpus.lineage import LineageJob, write_lineage
 from mindcorpus.corpus.row_facts import Flags
 from mindcorpus.corpus.verdicts import Verdicts
@@ -20,7 +21,7 @@ from mindcorpus.merging.parts import Part
 from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
 from mindcorpus.merging.write import WriteJob, write_part
 from mindcorpus.progress import Progress
-from mindcorpus.stages.base import CorpusStage, Indexes, read_column
+from mindcorpus.stages.base import CorpusStage, Indexes, find_firsts, read_column
 from mindcorpus.storage.files import Region, Written, lay_out
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.ordered_hash import OrderedHash
@@ -51,6 +52,17 @@ def _planned(parts: Sequence[Part], stays: Flags) -> Iterator[_Planned]:
         yield _Planned(number, int(mine.sum()), mask, json_bytes, csv_bytes)
 
 
+def _kin(parts: Sequence[Part], indexes: Indexes, stays: Flags) -> Kin:
+    """Find which records that stay are kin; where there can be none, nothing is read."""
+    kin = Kin.none(indexes.count)
+    if any(part.pairs for part in parts):
+        kin = replace(kin, answer=find_firsts(indexes, stays, ("answer_key", "key")))
+    if any(part.conversations for part in parts):
+        columns = ("opening_key", "answer_key", "key")
+        kin = replace(kin, opening=find_firsts(indexes, stays, columns))
+    return kin
+
+
 def assemble(
     part_set: PartSet,
     stages: Sequence[CorpusStage],
@@ -71,6 +83,7 @@ def assemble(
     for stage in stages:
         verdicts = stage.judge(indexes, verdicts)
     saved = verdicts.save(staging.scratch)
+    kin = _kin(parts, indexes, verdicts.stays).save(staging.scratch)
 
     planned = [part for part in _planned(parts, verdicts.stays) if part.kept]
     # As many bytes as the indexes say, not one more, go into these files; Parquet takes less.
@@ -82,7 +95,7 @@ def assemble(
     lineage_path = staging.output / f"{CORPUS}.lineage.parquet"
     first = [
         Task(compute_statistics, StatisticsJob(tuple(origins), saved), heavy=True),
-        Task(write_lineage, LineageJob(tuple(origins), saved, lineage_path)),
+        Task(write_lineage, LineageJob(tuple(origins), saved, kin, lineage_path)),
     ]
     tasks = [
         *first,

@@ -97,6 +97,8 @@ class PartCache:
             rows=facts["rows"],
             rows_read=facts["rows_read"],
             kept=facts["kept"],
+            conversations=facts["conversations"],
+            pairs=facts["pairs"],
             index=target.with_suffix(".index.parquet"),
             records=target.with_suffix(".arrow"),
             first_drop=None if first is None else Drop(*first),
@@ -111,6 +113,8 @@ class PartCache:
                 "rows": part.rows,
                 "rows_read": part.rows_read,
                 "kept": part.kept,
+                "conversations": part.conversations,
+                "pairs": part.pairs,
                 "first_drop": part.first_drop,
                 "spent": part.spent,
             }

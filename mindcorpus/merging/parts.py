@@ -6,6 +6,7 @@ other shards, and gives the same bytes wherever and however often it runs.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mindcorpus.arrow import keys, numbers, texts
+from mindcorpus.arrow import keys, maybe, numbers, texts
+from mindcorpus.conversations import (
+    INSTRUCTING,
+    Conversation,
+    kept_turns,
+    message_json,
+    tools_json,
+    what_it_holds,
+    what_it_says,
+)
+from mindcorpus.corpus import turns
 from mindcorpus.corpus.encoding import Frame, csv_cell_size
 from mindcorpus.corpus.lineage import written_changes
 from mindcorpus.limits import BATCH_BYTES
@@ -27,8 +38,11 @@ from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.stages.base import Record, RecordStage
 
 #: The index: one line for each row read (for threads: each comment), in order. A line with a
-#: reason was dropped; all others have keys. `…_json` and `…_csv` are the bytes a text takes in
-#: JSON and CSV, `json_bytes` and `csv_bytes` those of the whole record in the merged files.
+#: reason was dropped; all others have keys, of which `records.Measured` tells. `…_json` and `…_csv`
+#: are the bytes a text takes in JSON and CSV, `json_bytes` and `csv_bytes` those of the whole
+#: record in the merged files. Of a conversation `turns_json` are the bytes of its turns up to the
+#: last answer, as messages, `system_json` those of the turns among these that instruct, with a
+#: comma each, and `tools_json` those of its tools.
 INDEX = pa.schema(
     [
         ("row", pa.int64()),
@@ -38,6 +52,13 @@ INDEX = pa.schema(
         ("changed", pa.string()),
         ("key", pa.binary(16)),
         ("input_key", pa.binary(16)),
+        ("answer_key", pa.binary(16)),
+        ("opening_key", pa.binary(16)),
+        ("group_key", pa.binary(16)),
+        ("holds", pa.string()),
+        ("turns_json", pa.int32()),
+        ("system_json", pa.int32()),
+        ("tools_json", pa.int32()),
         ("input_chars", pa.int32()),
         ("response_chars", pa.int32()),
         ("input_words", pa.int32()),
@@ -59,6 +80,7 @@ RECORDS = pa.schema(
         ("response", pa.string()),
         ("rejected_response", pa.string()),
         ("tags", pa.string()),
+        *turns.FIELDS,
     ]
 )
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -94,6 +116,10 @@ class Part:
     """Raw rows of the shard; where the next shard of the file starts to count."""
     rows_read: int
     kept: int
+    conversations: int
+    """How many of the records have more than their flat texts."""
+    pairs: int
+    """How many have more than what a format without a rejected side holds."""
     index: Path
     """Parquet with the columns of `INDEX`."""
     records: Path
@@ -135,6 +161,8 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
         rows,
         gathered.rows_read,
         gathered.kept,
+        gathered.conversations,
+        gathered.pairs,
         index_path,
         records_path,
         gathered.first_drop,
@@ -157,9 +185,12 @@ class _Gathered:
         self._index_file = index_file
         self._index: list[tuple[Any, ...]] = []
         self._records: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._beside: list[tuple[Conversation | None, str]] = []
         self._bytes = 0
         self.rows_read = 0
         self.kept = 0
+        self.conversations = 0
+        self.pairs = 0
         self.first_drop: Drop | None = None
 
     def add(self, outcome: Kept | Drop) -> None:
@@ -174,15 +205,15 @@ class _Gathered:
             self.flush_index()
 
     def _keep(self, record: Kept) -> Drop | None:
-        number, input_, response, rejected, own_tags, change, item = record
+        number, input_, response, rejected, own_tags, changes, item, chat, group, metadata = record
         tags = list(dict.fromkeys((*self._job.tags, *own_tags)))
-        changed = written_changes((change,)) if change else ""
+        changed = written_changes(changes) if changes else ""
         facts = self._no_facts
         if self._job.stages:
             outcome = self._judge(record, tags)
             if isinstance(outcome, Drop):
                 return outcome
-            (input_, response, rejected, *_), tags, changed, facts = outcome
+            (input_, response, rejected, *_, chat), tags, changed, facts = outcome
         try:
             # Refused are lone surrogates, which no UTF-8 file could carry.
             raw_input, raw_response, raw_rejected = (
@@ -191,13 +222,15 @@ class _Gathered:
                 rejected.encode(),
             )
             tags_json = orjson.dumps(tags)
+            said = None if chat is None else what_it_says(chat)
+            metadata.encode()
         except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
             return Drop(number, "not-utf8", _place_of(error), item)
-        if b"\0" in raw_input or b"\0" in raw_response or b"\0" in raw_rejected:
+        if b"\0" in raw_input or b"\0" in raw_response or b"\0" in raw_rejected or _has_nul(chat):
             return Drop(number, "nul-character", "", item)
         if is_blank(input_):
             return Drop(number, "blank-input", "", item)
-        measured = measure(raw_input, raw_response)
+        measured = measure(raw_input, raw_response, raw_rejected, said)
         input_json, response_json = len(orjson.dumps(input_)), len(orjson.dumps(response))
         input_csv, response_csv = csv_cell_size(raw_input), csv_cell_size(raw_response)
         tags_text = tags_json.decode()
@@ -210,6 +243,10 @@ class _Gathered:
                 changed or None,
                 measured.key,
                 measured.input_key,
+                measured.answer_key,
+                measured.opening_key,
+                self._group_key(group),
+                *(_NO_TURNS if chat is None else _sizes(chat)),
                 len(input_),
                 len(response),
                 measured.input_words,
@@ -229,19 +266,32 @@ class _Gathered:
             )
         )
         self._records.append((raw_input, raw_response, raw_rejected, tags_json))
+        self._beside.append((chat, metadata))
         self.kept += 1
+        self.conversations += chat is not None
+        self.pairs += measured.answer_key is not None
         self._bytes += len(raw_input) + len(raw_response) + len(raw_rejected)
+        if said is not None or metadata:
+            self._bytes += len(said.whole if said else b"") + len(metadata)
         if self._bytes >= BATCH_BYTES or len(self._records) >= _BATCH_ROWS:
             self.flush_records()
         return None
+
+    def _group_key(self, group: str) -> bytes | None:
+        """Hash what a record's group is called: a patient's number stands in no file."""
+        if not group:
+            return None
+        # Of one source: another may use the same names for others.
+        text = f"{self._job.source}\0{group}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).digest()
 
     def _judge(
         self, record: Kept, tags: list[str]
     ) -> Drop | tuple[Record, list[str], str, tuple[Any, ...]]:
         """Have all stages look at a record: it is dropped, or goes on with tags, changes, facts."""
         job = self._job
-        seen = Record(*record[1:4], job.source, job.type, tuple(tags))
-        changes = [record.changed] if record.changed else []
+        seen = Record(*record[1:4], job.source, job.type, tuple(tags), record.conversation)
+        changes = [*record.changed]
         facts: list[Any] = []
         for stage in job.stages:
             seen, verdict = stage.apply(seen)
@@ -269,9 +319,47 @@ class _Gathered:
         if self._records:
             self._meter.given(self._bytes)
             columns = [texts(column) for column in zip(*self._records, strict=True)]
+            columns += _beside(self._beside)
             self._records_stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
             self._records.clear()
+            self._beside.clear()
             self._bytes = 0
+
+
+#: What an index says of a record that is no conversation.
+_NO_TURNS = (None,) * 4
+
+
+def _sizes(chat: Conversation) -> tuple[str, int, int, int]:
+    """Give what a conversation holds, and the bytes of its turns, system turns and tools."""
+    kept = kept_turns(chat.turns)
+    messages = [message_json(turn) for turn in kept]
+    system = sum(
+        len(text) + 1 for turn, text in zip(kept, messages, strict=True) if turn.role in INSTRUCTING
+    )
+    size = sum(map(len, messages)) + max(0, len(messages) - 1)
+    tools = len(tools_json(chat.tools, chat.parallel_tool_calls))
+    return " ".join(what_it_holds(chat)), size, system, tools
+
+
+def _has_nul(chat: Conversation | None) -> bool:
+    if chat is None:
+        return False
+    texts_ = (text for turn in (*chat.turns, *chat.rejected) for text in turn)
+    return any(isinstance(text, str) and "\0" in text for text in texts_)
+
+
+def _beside(rows: Sequence[tuple[Conversation | None, str]]) -> list[Any]:
+    """Make the columns that stand beside records' six fields."""
+    chats = [chat for chat, _ in rows]
+    tools = [chat.tools if chat else None for chat in chats]
+    return [
+        turns.messages_array([chat.turns if chat else None for chat in chats]),
+        turns.messages_array([chat.rejected if chat else None for chat in chats]),
+        texts([None if text is None else text.encode() for text in tools]),
+        maybe([chat.parallel_tool_calls if chat else None for chat in chats]),
+        texts([metadata.encode() or None for _, metadata in rows]),
+    ]
 
 
 def _index_array(column: Sequence[Any], type_: Any) -> Any:

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.arrow import flags, lists, repeated
+from mindcorpus.corpus import turns
 from mindcorpus.corpus.encoding import JSON_FIRST, JSON_NEXT, Frame
 from mindcorpus.progress import Tick
 from mindcorpus.storage.files import HashedFile, Region, Written
 
-#: The corpus in Parquet: the columns of `records.COLUMNS`.
+#: The corpus in Parquet: the columns of `records.COLUMNS`, and what stands beside them.
 SCHEMA = pa.schema(
     [
         pa.field("input", pa.string(), nullable=False),
@@ -28,6 +29,7 @@ SCHEMA = pa.schema(
         pa.field(
             "tags", pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False
         ),
+        *turns.FIELDS,
     ]
 )
 # Text in a row group of Parquet, the unit in which others read it.
@@ -105,7 +107,10 @@ def _open_parquet(file: HashedFile) -> Any:
         SCHEMA,
         compression="snappy",
         # Texts do not repeat; a dictionary of them would only cost.
-        use_dictionary=["source", "type", "tags.list.element"],
+        use_dictionary=[
+            *("source", "type", "tags.list.element"),
+            *(f"{name}.list.element.role" for name in ("messages", "rejected_messages")),
+        ],
         write_statistics=False,
     )
 
@@ -126,6 +131,7 @@ def _batch(batch: Any, tags: Sequence[str], job: WriteJob) -> Any:
             repeated(job.source, rows),
             repeated(job.type, rows),
             lists([known[text] for text in tags], SCHEMA.field("tags").type),
+            *(batch.column(name) for name in turns.NAMES),
         ],
         schema=SCHEMA,
     )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from mindcorpus.conversations import Conversation
 from mindcorpus.records import is_blank
 from mindcorpus.sources.patterns import Pattern, cut_at
 from mindcorpus.sources.readers import Drop, Row
@@ -30,9 +31,15 @@ class Kept(NamedTuple):
     response: str
     rejected_response: str = ""
     tags: tuple[str, ...] = ()
-    changed: str = ""
-    """What was done to a text beyond mapping it, or ""."""
+    changed: tuple[str, ...] = ()
+    """What was done to its texts beyond mapping them, a word each."""
     item: int = 0
+    conversation: Conversation | None = None
+    """What the source holds beyond these texts; None where they say all."""
+    group: str = ""
+    """What the columns hold by which the source's records belong together, or ""."""
+    metadata: str = ""
+    """Columns that are carried along: a JSON object, or ""."""
 
 
 class Adapter(Protocol):
@@ -189,12 +196,12 @@ class Columns(_RowAdapter):
         if is_blank(input_):
             input_ = self._fallback(row)
         response = ""
-        changed = ""
+        changed: tuple[str, ...] = ()
         if self.response is not None:
             response = _text(row, self.response)
             if self.cut_response_at and (cut := cut_at(self.cut_response_at, response)) is not None:
                 response = response[:cut]
-                changed = "run-on-cut"
+                changed = ("run-on-cut",)
             if is_blank(response):
                 raise _Wrong("blank-response")
             if self.drop_if_response_holds and self.drop_if_response_holds in response:
@@ -234,7 +241,7 @@ class Messages(_RowAdapter):
             raise _Wrong("blank-input", "no user message before the last assistant message")
         if is_blank(turns[last][1]):
             raise _Wrong("blank-response")
-        changed = "later-turns-left-out" if last + 1 < len(turns) else ""
+        changed = ("later-turns-left-out",) if last + 1 < len(turns) else ()
         input_ = (
             before[0][1]
             if len(before) == 1

@@ -248,5 +248,5 @@ def _by_score(thread: _Thread, usable: list[int], outcomes: dict[int, Kept | Dro
 def _record(thread: _Thread, comment: _Comment, rejected: str, other: _Comment | None) -> Kept:
     tags = tuple(tag for tag in (thread.subreddit, comment.support_type) if tag)
     decoded = thread.decoded or comment.decoded or (other is not None and other.decoded)
-    changed = "html-entities-decoded" if decoded else ""
+    changed = ("html-entities-decoded",) if decoded else ()
     return Kept(comment.number, thread.text, comment.text, rejected, tags, changed, comment.item)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mindcorpus.arrow import as_numbers
-from mindcorpus.corpus.row_facts import Keys, Numbers
+from mindcorpus.arrow import as_flags, as_numbers
+from mindcorpus.conversations import Conversation
+from mindcorpus.corpus.row_facts import Flags, Keys, Numbers
 from mindcorpus.corpus.verdicts import Verdicts
 
 #: Keys that are sorted at one time: 16 bytes each, and about three times that while sorting.
@@ -34,6 +35,8 @@ class Record(NamedTuple):
     source: str
     type: str
     tags: tuple[str, ...]
+    conversation: Conversation | None = None
+    """Its turns, where its texts do not say all; a stage that changes texts changes these too."""
 
 
 class Verdict(NamedTuple):
@@ -79,10 +82,11 @@ class Indexes:
         columns = [np.empty(0, kind), *(read_column(path, name, kind) for path in self.paths)]
         return np.concatenate(columns)
 
-    def partitions(self, column: str) -> Iterator[tuple[Keys, Numbers]]:
+    def partitions(self, *columns: str) -> Iterator[tuple[Keys, Numbers]]:
         """Give all keys of a column in groups such that equal keys are in one, with their records.
 
-        In bounded memory: a million keys at a time.
+        A record's key is that of the first of the columns that has one; records without any are
+        left out. In bounded memory: a million keys at a time.
         """
         parts = max(1, -(-self.count // PARTITION))
         for part in range(parts):
@@ -91,18 +95,58 @@ class Indexes:
             first = 0
             for path in self.paths:
                 self.check()
-                found = read_column(path, column, np.uint64).reshape(-1, 2)
-                mine = np.flatnonzero(found[:, 0] % np.uint64(parts) == part)
+                found, there = read_keys(path, columns)
+                mine = np.flatnonzero(there & (found[:, 0] % np.uint64(parts) == part))
                 keys.append(found[mine])
                 numbers.append(mine + first)
                 first += len(found)
             yield np.concatenate(keys), np.concatenate(numbers)
 
 
+def find_firsts(indexes: Indexes, wanted: Flags, columns: Sequence[str]) -> Numbers:
+    """For each record, the number of the first with the same key if that is another, else -1.
+
+    A record's key is that of the first column that has one. Only the records that are wanted are
+    looked at. Shape (records,); 8 bytes a record.
+    """
+    firsts = np.full(indexes.count, -1, np.int64)
+    some_left = not wanted.all()
+    for keys, numbers in indexes.partitions(*columns):
+        if some_left:
+            keys, numbers = keys[wanted[numbers]], numbers[wanted[numbers]]  # noqa: PLW2901
+        order = np.lexsort((numbers, keys[:, 1], keys[:, 0]))
+        ordered, records = keys[order], numbers[order]
+        same = np.zeros(len(records), bool)
+        same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
+        # Each run of equal keys points at its first record.
+        starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(records))))
+        firsts[records[same]] = records[starts[same]]
+    return firsts
+
+
 def read_column(index: Path, column: str, kind: type[np.generic]) -> npt.NDArray[Any]:
     """Read a column of a part's index, records only, as numbers of a kind."""
     table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
     return as_numbers(table.column(0), kind)
+
+
+def read_keys(index: Path, columns: Sequence[str]) -> tuple[Keys, Flags]:
+    """Read the keys of a part's records, each from the first column that has one.
+
+    Gives shape (records, 2) and (records,): which records have a key at all.
+    """
+    table = pq.ParquetFile(index).read(columns=["reason", *columns], use_threads=False)
+    records = ~as_flags(table.column("reason"))
+    found = np.zeros((int(records.sum()), 2), np.uint64)
+    there = np.zeros(len(found), bool)
+    for name in columns:
+        if there.all():
+            break
+        has = as_flags(table.column(name))[records]
+        new = has & ~there
+        found[new] = as_numbers(table.column(name), np.uint64).reshape(-1, 2)[new[has]]
+        there |= has
+    return found, there
 
 
 class CorpusStage(Protocol):

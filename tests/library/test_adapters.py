@@ -69,7 +69,7 @@ def test_the_input_falls_back_unless_the_other_column_says_nothing() -> None:
 def test_a_run_on_response_is_cut_and_counted() -> None:
     adapter = Columns(input="q", response="a", cut_response_at=r"\n\d+,You are")
     assert one(adapter, {"q": "q", "a": "good\n12,You are …\n13,You are"}) == Kept(
-        0, "q", "good", changed="run-on-cut"
+        0, "q", "good", changed=("run-on-cut",)
     )
     assert one(adapter, {"q": "q", "a": "good, You are"}) == Kept(0, "q", "good, You are")
     assert reason(adapter, {"q": "q", "a": "\n12,You are …"}) == "blank-response"

@@ -21,8 +21,8 @@ from mindcorpus.errors import CancelledError
 from mindcorpus.merging.parts import INDEX
 from mindcorpus.progress import Cancellation
 from mindcorpus.stages import base
-from mindcorpus.stages.base import Indexes
-from mindcorpus.stages.exact_duplicates import ExactDuplicates, find_duplicates
+from mindcorpus.stages.base import Indexes, find_firsts
+from mindcorpus.stages.exact_duplicates import ExactDuplicates
 from mindcorpus.verify import verify
 
 # A part: for each row read the number of its text, or None where it was dropped.
@@ -67,7 +67,7 @@ def test_twins_are_those_a_dictionary_finds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "PARTITION", size)
         seen = Indexes(indexes, len(texts), lambda: None)
-        twins = find_duplicates(seen, Verdicts.none(len(texts)))
+        twins = find_firsts(seen, Verdicts.none(len(texts)).stays, ("key",))
         parted = list(seen.partitions("key"))
     assert twins.tolist() == expected
     # Each record is in one partition, and equal keys are never apart.
@@ -82,14 +82,14 @@ def test_it_stops_when_asked(tmp_path: Path) -> None:
     cancel = Cancellation()
     cancel.cancel()
     with pytest.raises(CancelledError):
-        find_duplicates(Indexes([index], 3, cancel.check), Verdicts.none(3))
+        find_firsts(Indexes([index], 3, cancel.check), Verdicts.none(3).stays, ("key",))
 
 
 def test_what_was_left_out_before_stands_for_nobody(tmp_path: Path) -> None:
     index = write_index(tmp_path / "one.parquet", [1, 2, 1, 1], 2)
     indexes = Indexes([index], 4, lambda: None)
     before = Verdicts.none(4).leave_out(np.array([0]), Reason("other"))
-    assert find_duplicates(indexes, before).tolist() == [-1, -1, -1, 2]
+    assert find_firsts(indexes, before.stays, ("key",)).tolist() == [-1, -1, -1, 2]
     after = ExactDuplicates().judge(indexes, before)
     assert after.code.tolist() == [1, 0, 0, 2]
     assert after.twin.tolist() == [-1, -1, -1, 2]

@@ -38,7 +38,7 @@ def build(text: str = "records", first_drop: Drop | None = None) -> Callable[[Pa
         index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
         index.write_text("index")
         records.write_text(text)
-        return Part(3, 3, 2, index, records, first_drop, 90)
+        return Part(3, 3, 2, 1, 0, index, records, first_drop, 90)
 
     return write
 

@@ -49,5 +49,5 @@ def test_a_match_is_where_python_counts_it() -> None:
     assert cut_at("é", "aé") == 1
     adapter = Columns("q", "a", cut_response_at="stop")
     assert list(adapter([Row(0, {"q": "q", "a": "線 stop 線"})])) == [
-        Kept(0, "q", "線 ", changed="run-on-cut")
+        Kept(0, "q", "線 ", changed=("run-on-cut",))
     ]

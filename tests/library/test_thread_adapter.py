@@ -106,8 +106,8 @@ def test_entities_are_decoded_and_said_to_be() -> None:
     rows = [flat("&lt;3 &amp; more", 1), flat("plain", 1), flat("&quot;x&quot;", 0)]
     outcomes = adapt(Threads(), *rows)
     assert [(o.response, o.rejected_response, o.changed) for o in kept(outcomes)] == [
-        ("<3 & more", '"x"', "html-entities-decoded"),
-        ("plain", "", ""),
+        ("<3 & more", '"x"', ("html-entities-decoded",)),
+        ("plain", "", ()),
     ]
 
 
