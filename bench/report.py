@@ -61,8 +61,8 @@ def markdown(
             f" | {median(run.cpu for run in measured):.2f}"
             f" | {memory[name].peak / 1e6:.0f} | {memory[name].peak_unique / 1e6:.0f} |"
         )
-    for other in ("pandas", "copy"):
-        if "mindcorpus" in runs and other in runs:
+    for other in runs:
+        if "mindcorpus" in runs and other != "mindcorpus":
             shares = memory["mindcorpus"].peak / memory[other].peak
             found = ratio(runs, "mindcorpus", other)
             lines.append(f"| mindcorpus / {other} | {found:.3f} | | | {shares:.3f} | |")

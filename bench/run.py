@@ -1,6 +1,6 @@
 """The paired runner: all contestants in turn, on one corpus, in one run, and their ratios.
 
-`python -m bench.run --size 20MB --rounds 3 [--only mindcorpus pandas copy]`
+`python -m bench.run --size 20MB --rounds 3 [--corpus chats] [--only mindcorpus pandas copy]`
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from bench import chats
 from bench.agreement import differences, read_pairs
 from bench.generate import generate, parse_size
 from bench.measure import Measured, RunFailedError, run
@@ -23,8 +25,27 @@ from bench.report import machine, markdown
 
 _ROOT = Path(__file__).parent.parent
 _DATA = _ROOT / "bench" / "data"
-CONTESTANTS = ("mindcorpus", "pandas", "copy")
-_MODULES = {"mindcorpus": "mindcorpus_job", "pandas": "pandas_script", "copy": "plain_copy"}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is merged: how it is made, and the module of each contestant on it."""
+
+    generate: Callable[[Path, int], int]
+    modules: Mapping[str, str]
+
+
+_CHATS = {"mindcorpus": "chat_job", "datasets": "chat_script"}
+CORPORA: Mapping[str, Corpus] = {
+    "sources": Corpus(
+        generate, {"mindcorpus": "mindcorpus_job", "pandas": "pandas_script", "copy": "plain_copy"}
+    ),
+    "chats": Corpus(chats.generate, {**_CHATS, "copy": "plain_copy"}),
+    "chats.gz": Corpus(chats.generate_compressed, {**_CHATS, "unpack": "unpack"}),
+}
+CONTESTANTS = tuple(dict.fromkeys(name for each in CORPORA.values() for name in each.modules))
+#: The scripts whose results are compared with those of mindcorpus.
+_SCRIPTS = ("pandas", "datasets")
 # The script's peak at 200 MB was 12 times the corpus.
 _PANDAS_MEMORY = 16
 # The outputs of one contestant, and the corpus, were 6 times the corpus at most.
@@ -50,15 +71,17 @@ def _without_pandas_if_it_does_not_fit(chosen: list[str], size: int) -> list[str
 class Bench:
     """One corpus and the runs on it."""
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, corpus: str, name: str, size: int) -> None:
+        self._of = CORPORA[corpus]
         self._size = size
+        name = name if corpus == "sources" else f"{corpus}-{name}"
         self._corpus = _DATA / name
         self._out = _DATA / f"out-{name}"
         self._like = _DATA / f"like-{name}"
         self.results: dict[str, list[Measured]] = {}
         self.memory: dict[str, Measured] = {}
         self.agreement = "not compared"
-        """Whether mindcorpus and pandas made the same records, or how they differ."""
+        """Whether mindcorpus and the script made the same records, or how they differ."""
 
     def clean_up(self) -> None:
         """Delete the last contestant's outputs."""
@@ -68,7 +91,7 @@ class Bench:
         """Make the corpus if there is none, and read it once: no contestant finds a cold cache."""
         _DATA.mkdir(exist_ok=True)
         if not self._corpus.exists():
-            generate(self._corpus, self._size)
+            self._of.generate(self._corpus, self._size)
         if shutil.disk_usage(_DATA).free < _DISK * self._size:
             raise BenchError(f"{_DISK * self._size / 1e9:.1f} GB of disk are needed")
         for name in sizes(self._corpus):
@@ -95,15 +118,16 @@ class Bench:
                 print(f"round {number}: {name} {shown}", file=sys.stderr)
                 if name == "mindcorpus" and number == 0:
                     self._remember_sizes()
-                if name != "copy" and number == 0 and self._size <= _LARGEST_COMPARED:
+                compared = name in ("mindcorpus", *_SCRIPTS)
+                if compared and number == 0 and self._size <= _LARGEST_COMPARED:
                     pairs[name] = read_pairs(self._out)
         if len(pairs) == 2:
-            wrong = differences(pairs["mindcorpus"], pairs["pandas"])
-            self.agreement = wrong or f"agree: {pairs['pandas'].rows:,} records"
+            wrong = differences(*pairs.values())
+            self.agreement = wrong or f"agree: {pairs['mindcorpus'].rows:,} records"
 
     @property
     def disagrees(self) -> bool:
-        """Whether the results of mindcorpus and pandas were compared and differ."""
+        """Whether the results of mindcorpus and the script were compared and differ."""
         return not self.agreement.startswith(("agree", "not"))
 
     def _run(self, name: str, *, look: bool) -> Measured:
@@ -111,7 +135,7 @@ class Bench:
         self._out.mkdir()
         # Nobody pays for what another left to be written.
         os.sync()
-        module = f"bench.{_MODULES[name]}"
+        module = f"bench.{self._of.modules[name]}"
         command = [sys.executable, "-m", module, str(self._corpus), str(self._out)]
         if name == "copy":
             if not self._like.exists():
@@ -141,17 +165,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--size", required=True, metavar="20MB", help="1MB to 10GB")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--corpus", choices=list(CORPORA), default="sources")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     given = parser.parse_args()
     try:
         size = parse_size(given.size)
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
-    chosen = [name for name in CONTESTANTS if name in given.only]
+    chosen = [name for name in CORPORA[given.corpus].modules if name in given.only]
     chosen = _without_pandas_if_it_does_not_fit(chosen, size)
     if not chosen or given.rounds < 1:
         parser.error("nothing is left to run")
-    bench = Bench(given.size, size)
+    bench = Bench(given.corpus, given.size, size)
     try:
         bench.prepare()
         bench.play(given.rounds, chosen)
@@ -160,7 +185,7 @@ def main() -> None:
     finally:
         bench.clean_up()
     print(markdown(given.size, bench.bytes(), bench.results, bench.memory))
-    print(f"\nMerged records of mindcorpus and pandas: {bench.agreement}.\n\n{machine()}")
+    print(f"\nMerged records of mindcorpus and the script: {bench.agreement}.\n\n{machine()}")
     written = {
         "size": given.size,
         "bytes": bench.bytes(),
@@ -169,7 +194,8 @@ def main() -> None:
         "memory": {name: asdict(run) for name, run in bench.memory.items()},
         "runs": {name: [asdict(run) for run in runs] for name, runs in bench.results.items()},
     }
-    path = _DATA / f"results-{given.size}.json"
+    of = "" if given.corpus == "sources" else f"{given.corpus}-"
+    path = _DATA / f"results-{of}{given.size}.json"
     path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     if bench.disagrees:
         parser.exit(1)
