@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 import unicodedata
 
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mindcorpus.merging.write import SCHEMA
-from mindcorpus.records import COLUMNS, count_byte, fold, is_blank, measure
+from mindcorpus.records import _ODD, COLUMNS, count_byte, fold, is_blank, measure
 
 # Blanks of all kinds, letters with and without accents, and what NFC changes.
 SMALL = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u2000\u2028\u3000ab.é\u0301e\u212a\u0958\U0001f602"
@@ -134,3 +135,16 @@ def test_marks_without_end_are_folded_in_a_time_that_grows_with_them() -> None:
     # What people write is composed as Unicode says, however long.
     for text in ("e\u0301 x\u0327\u0301" * 5000, "\u1100\u1161\u11a8" * 3000, "\u0327\u0301" * 90):
         assert fold(text.encode()).decode() == unicodedata.normalize("NFC", text)
+
+
+def test_no_character_that_is_folded_as_bytes_could_change() -> None:
+    # Each that is not left to the definition: by itself, behind what it may join, between blanks.
+    found = 0
+    for code in (*range(0x80, 0xD800), *range(0xE000, sys.maxunicode + 1)):
+        if _ODD.search(chr(code)):
+            continue
+        found += 1
+        for before in ("a", "\u1100", "\u0915", "\u1025"):
+            text = f" {before}{chr(code)}  x  and so on "
+            assert folded(text) == definition(text), hex(code)
+    assert found > 30_000
