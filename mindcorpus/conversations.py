@@ -75,6 +75,10 @@ class Flat(NamedTuple):
     response: str
 
 
+#: What a turn has beside role and content, where it has nothing else.
+ONLY_TEXT = (None,) * (len(Turn._fields) - 2)
+
+
 def last_answer(turns: Sequence[Turn]) -> int:
     """Give the place of the last turn that is to be learnt from, -1 if there is none."""
     return next((at for at in range(len(turns) - 1, -1, -1) if turns[at].is_answer), -1)

@@ -44,6 +44,9 @@ def messages_array(conversations: Sequence[Sequence[Turn] | None]) -> Any:
 
 
 def _field(column: Sequence[Any], type_: Any) -> Any:
+    # Most turns have a role and a content alone.
+    if column.count(None) == len(column):
+        return pa.nulls(len(column), type_)
     if type_ == pa.string():
         return texts([None if value is None else value.encode() for value in column])
     valid = np.array([value is not None for value in column], bool)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from mindcorpus.arrow import keys, maybe, numbers, texts
 from mindcorpus.conversations import (
     INSTRUCTING,
+    ONLY_TEXT,
     Conversation,
     kept_turns,
     message_json,
@@ -345,8 +346,11 @@ def _sizes(chat: Conversation) -> tuple[str, int, int, int]:
 def _has_nul(chat: Conversation | None) -> bool:
     if chat is None:
         return False
-    texts_ = (text for turn in (*chat.turns, *chat.rejected) for text in turn)
-    return any(isinstance(text, str) and "\0" in text for text in texts_)
+    turns_ = (*chat.turns, *chat.rejected)
+    if any("\0" in turn.content for turn in turns_ if turn.content):
+        return True
+    others = (text for turn in turns_ if turn[2:] != ONLY_TEXT for text in turn[2:])
+    return any(isinstance(text, str) and "\0" in text for text in others)
 
 
 def _beside(rows: Sequence[tuple[Conversation | None, str]]) -> list[Any]:
