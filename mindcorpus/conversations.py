@@ -158,7 +158,7 @@ def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
         "names": any(turn.name is not None for turn in both),
         "weights": any(turn.weight == 0 for turn in both),
         "reasoning": any(turn.reasoning_content is not None for turn in both),
-        "later-turns": last_answer(turns) < len(turns) - 1,
+        "later-turns": 0 <= last_answer(turns) < len(turns) - 1,
         "rejected-turns": bool(conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
@@ -199,8 +199,11 @@ def what_it_says(conversation: Conversation) -> Said:
 
 
 def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Give the turns up to the last answer: a trainer learns nothing from those behind it."""
-    return turns[: last_answer(turns) + 1]
+    """Give the turns up to the last answer: a trainer learns nothing from those behind it.
+
+    Where there is no answer, as in a prompt whose only answer is a rejected one, these are all.
+    """
+    return turns[: last_answer(turns) + 1] or turns
 
 
 def message_json(turn: Turn) -> bytes:

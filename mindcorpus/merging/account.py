@@ -35,7 +35,7 @@ def write_account(
     `absent` are sources without a public home that nobody gave.
     """
     sources = [
-        _source_entry(catalog[name], fetched, statistics)
+        _source_entry(catalog[name], fetched, part_set.layouts[name], statistics)
         for name, fetched in part_set.inputs.items()
     ]
     _assert_accounts(part_set.parts, sources, outputs)
@@ -70,9 +70,11 @@ def write_account(
 
 
 def _source_entry(
-    source: Source, fetched: Fetched, statistics: Mapping[str, Any]
+    source: Source,
+    fetched: Fetched,
+    layouts: Mapping[str, Any],
+    statistics: Mapping[str, Any],
 ) -> dict[str, Any]:
-    mapping = source.model_dump_json(include={"adapter", "type", "tags", "files", "options"})
     return {
         "name": source.name,
         "origin": fetched.origin,
@@ -81,7 +83,8 @@ def _source_entry(
             {"path": file.path, "size": file.size, "sha256": file.sha256} for file in fetched.files
         ],
         "licence": source.licence.model_dump(),
-        "mapping_sha256": hashlib.sha256(mapping.encode()).hexdigest(),
+        "mapping_sha256": hashlib.sha256(source.mapping().encode()).hexdigest(),
+        **({"layouts": layouts} if layouts else {}),
         **statistics["sources"][source.name],
     }
 

@@ -16,7 +16,7 @@ from mindcorpus._version import __version__
 from mindcorpus.errors import storage_errors
 from mindcorpus.merging.code_digest import code_digest
 from mindcorpus.merging.parts import Part, build_part
-from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.catalog import ADAPTERS, Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.stages.base import RecordStage
@@ -36,7 +36,7 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
         "version": __version__,
         "stages": [[_module_of(stage), repr(stage), _data_of(stage)] for stage in stages],
         "source": source.name,
-        "mapping": source.model_dump_json(include={"adapter", "type", "tags", "files", "options"}),
+        "mapping": source.mapping(),
         "file": file.path,
         "sha256": file.sha256,
         "shard": [shard.format, shard.start, shard.stop],
@@ -46,7 +46,8 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
 
 def made_by(source: Source, stages: Sequence[RecordStage]) -> str:
     """Digest the code that makes parts of a source in this process."""
-    makers = (build_part, read_rows, source.build_adapter(), *stages)
+    adapters = [ADAPTERS[source.adapter], source.build_adapter()]
+    makers = (build_part, read_rows, *adapters, *stages)
     return code_digest(tuple(sorted({_module_of(each) for each in makers})))
 
 
@@ -103,6 +104,7 @@ class PartCache:
             records=target.with_suffix(".arrow"),
             first_drop=None if first is None else Drop(*first),
             spent=facts["spent"],
+            layout=facts["layout"],
         )
 
     def make(self, key: str, build: Callable[[Path], Part]) -> Part:
@@ -117,6 +119,7 @@ class PartCache:
                 "pairs": part.pairs,
                 "first_drop": part.first_drop,
                 "spent": part.spent,
+                "layout": part.layout,
             }
             (staging.output / _FACTS).write_text(json.dumps(facts))
             self._store.close(staging.output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from mindcorpus.corpus.lineage import PartOrigin
 from mindcorpus.errors import DataError, MindcorpusError
@@ -25,6 +27,8 @@ class PartSet:
         self.parts: list[Part] = []
         self.inputs: dict[str, Fetched] = {}
         """The sources that were read, with the checksums of their files."""
+        self.layouts: dict[str, dict[str, Any]] = {}
+        """For each of them, by file, the layout that was seen and not said."""
         self.failures: dict[str, MindcorpusError] = {}
 
     def fail(self, source: str, error: MindcorpusError) -> None:
@@ -66,6 +70,11 @@ class PartSet:
                 self.parts.append(part)
                 first_row += part.rows
         self.inputs[source.name] = fetched
+        self.layouts[source.name] = {
+            file.path: json.loads(of_file[0].layout)
+            for file, of_file in files
+            if of_file and of_file[0].layout
+        }
         self.budgets.check_job(sum(part.spent for part in self.parts))
 
 

@@ -107,6 +107,8 @@ class PartJob:
     """In the order in which they look at each record."""
     budget: Budget
     target: Path
+    layout: str = ""
+    """The layout of its file as JSON text, where it was seen and not said; else ""."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class Part:
     """The first row that gave no record, to tell why a whole source gave none."""
     spent: int
     """Bytes that count against the budgets of its file and of the merge."""
+    layout: str = ""
+    """As in its job."""
 
 
 def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
@@ -168,6 +172,7 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
         records_path,
         gathered.first_drop,
         meter.spent,
+        job.layout,
     )
 
 

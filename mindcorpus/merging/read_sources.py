@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,13 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
 from mindcorpus.merging.part_set import FileParts, PartSet
 from mindcorpus.merging.parts import Part, PartJob, build_part
-from mindcorpus.sources.budgets import Budget, Budgets
+from mindcorpus.sources.auto_adapter import seen
+from mindcorpus.sources.budgets import Budget, Budgets, Meter
 from mindcorpus.sources.catalog import SUFFIXES, Catalog, Source
 from mindcorpus.sources.fetching import FetchedSources
 from mindcorpus.sources.files import Fetched, FetchedFile, remove_damaged, verify
-from mindcorpus.sources.readers import Shard, plan_shards
+from mindcorpus.sources.layouts import FIRST_ROWS, Layout
+from mindcorpus.sources.readers import Shard, plan_shards, read_rows
 from mindcorpus.stages.base import RecordStage
 
 
@@ -46,11 +51,28 @@ def part_job(
     budget: Budget,
     target: Path,
 ) -> PartJob:
-    """Tell how a shard is made into a part at `target` (a path without ending)."""
+    """Tell how a shard is made into a part at `target` (a path without ending).
+
+    Raises `DataError` where its file's layout should be seen, and is none that is known.
+    """
     entry = next((entry for entry in source.files if entry.path == file.path), None)
     tags = (*source.tags, *(entry.tags if entry else ()))
-    adapter = source.build_adapter()
-    return PartJob(shard, source.name, source.type, tags, adapter, stages, budget, target)
+    layout = _layout_of(source, file, budget)
+    said = "" if layout is None else json.dumps(layout.as_dict(), sort_keys=True)
+    adapter = source.build_adapter(layout)
+    return PartJob(shard, source.name, source.type, tags, adapter, stages, budget, target, said)
+
+
+def _layout_of(source: Source, file: FetchedFile, budget: Budget) -> Layout | None:
+    """Tell a file's layout by its first rows, for an entry that does not say it.
+
+    All its shards are read by it, whatever they begin with.
+    """
+    if source.adapter != "auto":
+        return None
+    rows = read_rows(shards_of(source, file)[0], lambda *_: None, Meter(budget, file.path))
+    with contextlib.closing(rows):
+        return seen(list(islice(rows, FIRST_ROWS)), file.path)
 
 
 def read_sources(

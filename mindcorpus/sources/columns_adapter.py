@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mindcorpus.conversations import Conversation, Turn
 from mindcorpus.records import is_blank
-from mindcorpus.sources.adapters import Kept, RowAdapter, Wrong, tags_of, text_of
+from mindcorpus.sources.adapters import Kept, RowAdapter, Wrong, look_up, tags_of, text_of
+from mindcorpus.sources.chat_adapter import with_system
+from mindcorpus.sources.chat_record import tools_of
+from mindcorpus.sources.chat_turns import Changes, TurnReader
+from mindcorpus.sources.pairs import Turns, messages_in_cell, pair_record, rejected_record, side
 from mindcorpus.sources.patterns import Pattern, cut_at
+
+_GOOD = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+_READER = TurnReader()
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,12 @@ class Columns(RowAdapter):
     input: str
     response: str | None = None
     rejected_response: str | None = None
+    instruction: str | None = None
+    """Put before the input with a blank line between them; either may be blank."""
+    system: str | None = None
+    """A system prompt, which becomes a turn."""
+    label: str | None = None
+    """Whether the response is a good one; else it becomes the rejected response."""
     input_fallback: str | None = None
     """Used where `input` is blank, unless it begins with `input_fallback_unless`."""
     input_fallback_unless: str | None = None
@@ -27,31 +41,95 @@ class Columns(RowAdapter):
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         """Make the record of one row, or raise `Wrong`."""
-        changes: dict[str, None] = {}
-        input_ = text_of(row, self.input, changes)
-        if is_blank(input_):
-            input_ = self._fallback(row, changes)
-        response = ""
-        if self.response is not None:
-            response = text_of(row, self.response, changes)
-            if self.cut_response_at and (cut := cut_at(self.cut_response_at, response)) is not None:
-                response = response[:cut]
-                changes["run-on-cut"] = None
-            if is_blank(response):
-                raise Wrong("blank-response")
-            if self.drop_if_response_holds and self.drop_if_response_holds in response:
-                raise Wrong("embedded-data", f"the response holds {self.drop_if_response_holds!r}")
-        rejected = text_of(row, self.rejected_response, changes) if self.rejected_response else ""
-        if is_blank(rejected):
-            rejected = ""
-        return Kept(
-            number, input_, response, rejected, tags_of(row, self.tag_columns), tuple(changes)
-        )
+        changes: Changes = {}
+        if self.response is not None and self._holds_messages(row):
+            return self._of_messages(number, row, changes)
+        input_ = self._input(row, changes)
+        response = self._response(row, changes) if self.response is not None else ""
+        rejected = ""
+        if self.rejected_response is not None:
+            rejected = text_of(row, self.rejected_response, changes)
+            if is_blank(rejected):
+                rejected = ""
+        if self.label is not None and not self._is_good(row):
+            response, rejected = "", response
+        chat = None
+        if self.system is not None:
+            chat = self._instructed(row, (input_, response, rejected), changes)
+        tags = tags_of(row, self.tag_columns)
+        return Kept(number, input_, response, rejected, tags, tuple(changes), conversation=chat)
 
-    def _fallback(self, row: dict[str, Any], changes: dict[str, None]) -> str:
+    def _input(self, row: dict[str, Any], changes: Changes) -> str:
+        text = text_of(row, self.input, changes)
+        if self.instruction is not None:
+            before = text_of(row, self.instruction, changes)
+            text = "\n\n".join(part for part in (before, text) if not is_blank(part))
+        elif self.input == "instruction" and _says_something(row.get("input")):
+            # The usual second half of such a prompt, which the entry does not ask for.
+            changes["input-column-left-out"] = None
+        return self._fallback(row, changes) if is_blank(text) else text
+
+    def _fallback(self, row: dict[str, Any], changes: Changes) -> str:
         if self.input_fallback:
             text = text_of(row, self.input_fallback, changes)
             unless = self.input_fallback_unless
             if not is_blank(text) and not (unless and text.lstrip().startswith(unless)):
                 return text
         raise Wrong("blank-input")
+
+    def _response(self, row: dict[str, Any], changes: Changes) -> str:
+        response = text_of(row, self.response or "", changes)
+        if self.cut_response_at and (cut := cut_at(self.cut_response_at, response)) is not None:
+            response = response[:cut]
+            changes["run-on-cut"] = None
+        if is_blank(response):
+            raise Wrong("blank-response")
+        if self.drop_if_response_holds and self.drop_if_response_holds in response:
+            raise Wrong("embedded-data", f"the response holds {self.drop_if_response_holds!r}")
+        return response
+
+    def _is_good(self, row: dict[str, Any]) -> bool:
+        value = look_up(row, self.label or "")
+        good = _GOOD.get(str(value).strip().lower())
+        if good is None:
+            raise Wrong("unknown-label", f"{self.label!r} is neither true nor false")
+        return good
+
+    def _instructed(
+        self, row: dict[str, Any], texts: tuple[str, str, str], changes: Changes
+    ) -> Conversation | None:
+        """Give the turns of a record that has a system prompt."""
+        system = text_of(row, self.system or "", changes)
+        if is_blank(system):
+            return None
+        before = (Turn("system", system), Turn("user", texts[0]))
+        chosen, rejected = ((*before, Turn("assistant", text)) for text in texts[1:])
+        return Conversation(chosen if texts[1] else before, rejected if texts[2] else ())
+
+    def _holds_messages(self, row: dict[str, Any]) -> bool:
+        """Tell whether a side is no text but messages, as pairs and completions may be."""
+        if self.instruction or self.cut_response_at or self.drop_if_response_holds:
+            return False  # these are of texts alone
+        for column in (self.input, self.response, self.rejected_response):
+            value = look_up(row, column) if column else None
+            # Of texts only those that may be JSON are looked at.
+            if (type(value) is not str or value[:1] in "[{") and messages_in_cell(value):
+                return True
+        return False
+
+    def _of_messages(self, number: int, row: dict[str, Any], changes: Changes) -> Kept:
+        prompt = side(row, self.input, "user", _READER, changes)
+        sides: list[Turns] = [
+            side(row, column, "assistant", _READER, changes) if column else ()
+            for column in (self.response, self.rejected_response)
+        ]
+        if self.system is not None:
+            prompt = with_system(prompt, text_of(row, self.system, changes))
+        tools, tags = tools_of(row, changes), tags_of(row, self.tag_columns)
+        if self.label is not None and not self._is_good(row):
+            return rejected_record(number, prompt, sides[0], tools, tags, changes)
+        return pair_record(number, prompt, (sides[0], sides[1]), tools, tags, changes)
+
+
+def _says_something(value: Any) -> bool:
+    return isinstance(value, str) and not is_blank(value)

@@ -49,7 +49,7 @@ def test_the_entry_that_the_errors_below_spoil_is_right() -> None:
         ('repository = "me/mine"', "", None, "exactly one of repository, url or path"),
         ('"me/mine"', '"me/mine"\npath = "."', None, "exactly one of repository, url or path"),
         ('"me/mine"', '"me/mine"\nurl = "https://x"', None, "exactly one of"),
-        ('"me/mine"', '"me/mine"\nadapter = "rows"', "adapter", "there are columns, last_mark"),
+        ('"me/mine"', '"me/mine"\nadapter = "rows"', "adapter", "there are auto, columns"),
         ("rows.csv", "rows.txt", "files.0", "say format = …"),
         ("rows.csv", "rows", "files.0", "say format = …"),
         ('"rows.csv"', '"rows.csv"\nformat = "xml"', "files.0.format", "'json'"),

@@ -26,13 +26,14 @@ from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.options import build, by_owner, problem, with_options
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.sources.adapters import Adapter, LastMark
-from mindcorpus.sources.chat_adapter import Messages
-from mindcorpus.sources.columns_adapter import Columns
+from mindcorpus.sources.auto_adapter import SEEN, Auto
+from mindcorpus.sources.carried_columns import Carried
+from mindcorpus.sources.layouts import Layout
 from mindcorpus.sources.thread_adapter import Threads
 
 ADAPTERS: Mapping[str, type[Adapter]] = {
-    "columns": Columns,
-    "messages": Messages,
+    "auto": Auto,
+    **SEEN,
     "last_mark": LastMark,
     "threads": Threads,
 }
@@ -108,10 +109,23 @@ class Source(_Entry):
     )
     note: str = Field("", description="What a user should know whenever it is merged.")
     licence: Licence
-    adapter: str = "columns"
+    adapter: str = Field("auto", description="`columns` where options name columns, unless said.")
     type: str = Field(min_length=1)
     tags: tuple[str, ...] = ()
+    group: tuple[str, ...] = Field(
+        (), description="Columns whose values together say which records belong together."
+    )
+    keep_columns: tuple[str, ...] = Field((), description="Columns that are kept as metadata.")
     options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapter_of_options(cls, entry: Any) -> Any:
+        if isinstance(entry, dict) and "adapter" not in entry:
+            options = entry.get("options")
+            if isinstance(options, dict) and set(options) - {"tag_columns"}:
+                return {**entry, "adapter": "columns"}
+        return entry
 
     @field_validator("adapter")
     @classmethod
@@ -131,10 +145,24 @@ class Source(_Entry):
         """Whether the source's licence allows commercial use without an act before it."""
         return self.licence.commercial in ("yes", "with-conditions")
 
-    def build_adapter(self) -> Adapter:
-        """Give the adapter with this entry's options; the loader has checked them."""
+    def build_adapter(self, layout: Layout | None = None) -> Adapter:
+        """Give the adapter with this entry's options; the loader has checked them.
+
+        `layout` is that of a file, for an entry that leaves it to be seen.
+        """
         adapter: Adapter = build(ADAPTERS[self.adapter], self.options)
+        if layout is not None and isinstance(adapter, Auto):
+            adapter = adapter.of(layout)
+        if self.group or self.keep_columns:
+            return Carried(adapter, self.group, self.keep_columns)
         return adapter
+
+    def mapping(self) -> str:
+        """Give what of the entry shapes its records, as JSON text."""
+        keys = {"adapter", "type", "tags", "files", "options"}
+        # Only where they are used: else the digests of entries without them would change.
+        keys |= {key for key in ("group", "keep_columns") if getattr(self, key)}
+        return self.model_dump_json(include=keys)
 
 
 class Catalog:

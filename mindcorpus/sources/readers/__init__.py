@@ -7,7 +7,7 @@ from some place raises `DataError` with that place. Neither ever quotes the file
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def plan_shards(path: Path, file: str, format_: str) -> list[Shard]:
     return [Shard(path, file, format_, 0, size)]
 
 
-def read_rows(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
+def read_rows(shard: Shard, tick: Tick, meter: Meter) -> Generator[Row | Drop]:
     """Read a shard's raw rows in order; `tick` hears of rows and bytes as they pass.
 
     Raises `DataError` where the file cannot be read on, or decodes to more than its budget, which
