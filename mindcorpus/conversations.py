@@ -170,9 +170,10 @@ def folded_turns(turns: Iterable[Turn]) -> bytes:
     for turn in turns:
         pieces += (turn.role.encode(), fold((turn.content or "").encode()))
         # Seldom there, so that nothing is said of those that are not; 1 is what a weight is.
-        for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
-            if value is not None and value != 1:
-                pieces += (name.encode(), str(value).encode())
+        if turn[2:] != ONLY_TEXT:
+            for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
+                if value is not None and value != 1:
+                    pieces += (name.encode(), str(value).encode())
         pieces.append(b"")
     return _SEPARATOR.join(pieces)
 
@@ -191,9 +192,11 @@ def what_it_says(conversation: Conversation) -> Said:
     """Give what of a conversation is compared; raises `UnicodeEncodeError` for lone surrogates."""
     turns, rejected, tools, _ = conversation
     schemas = (tools or "").encode()
+    folded, kept = folded_turns(turns), kept_turns(turns)
+    learnt = folded if len(kept) == len(turns) else folded_turns(kept)
     return Said(
-        _SEPARATOR.join((folded_turns(turns), folded_turns(rejected), schemas)),
-        _SEPARATOR.join((folded_turns(kept_turns(turns)), schemas)),
+        _SEPARATOR.join((folded, folded_turns(rejected), schemas)),
+        _SEPARATOR.join((learnt, schemas)),
         opening(turns),
     )
 
