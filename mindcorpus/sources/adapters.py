@@ -172,6 +172,13 @@ def names_of(row: Mapping[str, Any]) -> str:
     return ", ".join(names) or "no columns"
 
 
+def _advice(row: Mapping[str, Any]) -> str:
+    """Tell which adapter and options would read a row, for the evidence of a drop."""
+    from mindcorpus.sources.layouts import advice  # late: it knows the adapters
+
+    return advice(row)
+
+
 def tags_of(row: Mapping[str, Any], columns: tuple[TagColumn, ...]) -> tuple[str, ...]:
     """Give a row's tags; raises `Wrong` where a column has a value that should be known."""
     tags: list[str] = []
@@ -210,7 +217,10 @@ class RowAdapter(ABC):
                 try:
                     yield self.adapt(row.number, row.value)
                 except Wrong as wrong:
-                    yield Drop(row.number, wrong.reason, wrong.evidence)
+                    evidence = wrong.evidence
+                    if wrong.reason in ("missing-column", "wrong-type"):
+                        evidence += _advice(row.value)
+                    yield Drop(row.number, wrong.reason, evidence)
 
     @abstractmethod
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:

@@ -66,6 +66,15 @@ def detect(rows: Sequence[Mapping[str, Any]]) -> Layout | None:
     return None
 
 
+def advice(row: Mapping[str, Any]) -> str:
+    """Tell which adapter and options would read a row; "" where nothing is known."""
+    layout = detect([row])
+    if layout is None:
+        return ""
+    said = [f"{option} = {column!r}" for option, column in layout.options.items()]
+    return f"; it looks like {layout.name}: adapter = {layout.adapter!r}, {', '.join(said)}"
+
+
 class _Table:
     """Some rows, and what their columns hold."""
 
