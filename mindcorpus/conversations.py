@@ -154,8 +154,9 @@ def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
         "developer": any(turn.role == "developer" for turn in both),
         "tools": conversation.tools is not None
         or any(turn.role == "tool" or turn.tool_calls is not None for turn in both),
-        "names": any(turn.name is not None for turn in both),
-        "weights": any(turn.weight == 0 for turn in both),
+        # A tool's answer is named after the tool, which its call names as well.
+        "names": any(turn.name is not None and turn.role != "tool" for turn in both),
+        "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in both),
         "reasoning": any(turn.reasoning_content is not None for turn in both),
         "later-turns": len(turns) < len(conversation.turns),
         "rejected-turns": bool(conversation.rejected),

@@ -33,6 +33,8 @@ class FormatEntry:
     """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
     settings: tuple[str, ...] = ()
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
+    carries: tuple[str, ...] = ()
+    """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
     suffix: str = ".jsonl"
     """The ending of its file; "" for a folder."""
     in_all: bool = False
@@ -131,7 +133,8 @@ for _entry in (
         summary="One example a line, with a system message.",
         artifact="mental_health_openai",
         use="upload {path}",
-        settings=("system_prompt",),
+        settings=("system_prompt", "system_policy"),
+        carries=("turns", "system", "developer", "tools", "names", "weights"),
         in_all=True,
     ),
     FormatEntry(
@@ -151,7 +154,8 @@ for _entry in (
         artifact="mental_health_sharegpt",
         suffix="",
         use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
-        settings=("validation_share",),
+        settings=("system_prompt", "system_policy", "validation_share"),
+        carries=("turns", "system", "tools"),
     ),
 ):
     register(_entry)
