@@ -6,6 +6,8 @@ record or a `Drop` with its reason. It invents nothing: tags come from the sourc
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
+import orjson
 
-from mindcorpus.conversations import Conversation
+from mindcorpus.conversations import Conversation, as_text
 from mindcorpus.records import is_blank
-from mindcorpus.sources.patterns import Pattern, cut_at
 from mindcorpus.sources.readers import Drop, Row
 
 _FORBID: dict[str, Any] = {"extra": "forbid"}
@@ -92,8 +94,8 @@ class TagColumn:
         return tuple(self.prefix + tag for tag in found)
 
 
-class _Wrong(Exception):  # noqa: N818 - a signal between two functions here, not an error of the package
-    """A row that gives no record."""
+class Wrong(Exception):  # noqa: N818 - a signal to `RowAdapter`, not an error of the package
+    """A row that gives no record: the reason, and what shows it, never its text."""
 
     def __init__(self, reason: str, evidence: str = "") -> None:
         super().__init__(reason)
@@ -113,15 +115,52 @@ def look_up(row: Mapping[str, Any], column: str) -> Any:
     return value
 
 
-def _text(row: Mapping[str, Any], column: str) -> str:
+def text_of(row: Mapping[str, Any], column: str, changes: dict[str, None]) -> str:
+    """Give a column's text; what is done to make it one is added to `changes`.
+
+    Raises `Wrong` for a column that is not there, or holds what is no text.
+    """
     value = look_up(row, column)
     if isinstance(value, str):
         return value
     if value is None:
         if column in row or ("." in column and column.partition(".")[0] in row):
             return ""
-        raise _Wrong("missing-column", f"there is no {column!r}; the row has {names_of(row)}")
-    raise _Wrong("wrong-type", f"{column!r} is {type(value).__name__}, not text")
+        raise Wrong("missing-column", f"there is no {column!r}; the row has {names_of(row)}")
+    text = scalar_text(value)
+    if text is None:
+        raise Wrong("wrong-type", f"{column!r} is {type(value).__name__}, not text")
+    if text:
+        changes["number-as-text"] = None
+    return text
+
+
+def scalar_text(value: Any) -> str | None:
+    """Give a text, number or truth value as JSON writes it; None for anything else.
+
+    What is not a number is how tables mark a cell that is empty.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return "" if math.isnan(value) else json.dumps(value)
+    return None
+
+
+def json_text(value: Any, what: str) -> str:
+    """Give a value as JSON text, its keys in order; raises `Wrong` for what JSON cannot say."""
+    try:
+        text = as_text(value)
+        # Read as it will be: what one JSON reader takes, such as a lone surrogate, another may not.
+        orjson.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        raise Wrong("wrong-type", f"{what} holds what JSON cannot say") from None
+    return text
+
+
+def looks_like_a_name(text: str) -> bool:
+    """Tell whether a column's or a key's name may stand in a message: it is not a record's text."""
+    return _NAME.fullmatch(text) is not None
 
 
 def names_of(row: Mapping[str, Any]) -> str:
@@ -129,22 +168,23 @@ def names_of(row: Mapping[str, Any]) -> str:
 
     Without a header, a CSV's first row stands for the names: what is not a plain name is left out.
     """
-    names = [repr(name) if _NAME.fullmatch(name) else "…" for name in list(row)[:8]]
+    names = [repr(name) if looks_like_a_name(name) else "…" for name in list(row)[:8]]
     return ", ".join(names) or "no columns"
 
 
-def _tags(row: Mapping[str, Any], columns: tuple[TagColumn, ...]) -> tuple[str, ...]:
+def tags_of(row: Mapping[str, Any], columns: tuple[TagColumn, ...]) -> tuple[str, ...]:
+    """Give a row's tags; raises `Wrong` where a column has a value that should be known."""
     tags: list[str] = []
     for column in columns:
         found = column.tags(row)
         if found is None:
-            raise _Wrong("unknown-label", f"{column.column!r} has no value that is known")
+            raise Wrong("unknown-label", f"{column.column!r} has no value that is known")
         tags.extend(found)
     return tuple(tags)
 
 
 @dataclass(frozen=True)
-class _RowAdapter(ABC):
+class RowAdapter(ABC):
     """What the adapters share that make one record of one row."""
 
     __pydantic_config__: ClassVar = _FORBID
@@ -152,9 +192,11 @@ class _RowAdapter(ABC):
 
     @property
     def whole_file(self) -> bool:
+        """No: each row gives a record of its own."""
         return False
 
     def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
+        """Adapt the rows of one shard."""
         for row in rows:
             if isinstance(row, Drop):
                 yield row
@@ -167,110 +209,16 @@ class _RowAdapter(ABC):
             else:
                 try:
                     yield self.adapt(row.number, row.value)
-                except _Wrong as wrong:
+                except Wrong as wrong:
                     yield Drop(row.number, wrong.reason, wrong.evidence)
 
     @abstractmethod
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
-        """Make the record of one row, or raise `_Wrong`."""
+        """Make the record of one row, or raise `Wrong`."""
 
 
 @dataclass(frozen=True)
-class Columns(_RowAdapter):
-    """Columns by name. Without a `response` column, records have none, and none is expected."""
-
-    input: str
-    response: str | None = None
-    rejected_response: str | None = None
-    input_fallback: str | None = None
-    """Used where `input` is blank, unless it begins with `input_fallback_unless`."""
-    input_fallback_unless: str | None = None
-    cut_response_at: Pattern | None = None
-    """A regular expression of RE2, which takes no longer for a text than the text is long; what it
-    matches, and all behind it, is cut off and counted."""
-    drop_if_response_holds: str | None = None
-
-    def adapt(self, number: int, row: dict[str, Any]) -> Kept:
-        """Make the record of one row, or raise `_Wrong`."""
-        input_ = _text(row, self.input)
-        if is_blank(input_):
-            input_ = self._fallback(row)
-        response = ""
-        changed: tuple[str, ...] = ()
-        if self.response is not None:
-            response = _text(row, self.response)
-            if self.cut_response_at and (cut := cut_at(self.cut_response_at, response)) is not None:
-                response = response[:cut]
-                changed = ("run-on-cut",)
-            if is_blank(response):
-                raise _Wrong("blank-response")
-            if self.drop_if_response_holds and self.drop_if_response_holds in response:
-                raise _Wrong("embedded-data", f"the response holds {self.drop_if_response_holds!r}")
-        rejected = _text(row, self.rejected_response) if self.rejected_response else ""
-        if is_blank(rejected):
-            rejected = ""
-        return Kept(number, input_, response, rejected, _tags(row, self.tag_columns), changed)
-
-    def _fallback(self, row: dict[str, Any]) -> str:
-        if self.input_fallback:
-            text = _text(row, self.input_fallback)
-            unless = self.input_fallback_unless
-            if not is_blank(text) and not (unless and text.lstrip().startswith(unless)):
-                return text
-        raise _Wrong("blank-input")
-
-
-@dataclass(frozen=True)
-class Messages(_RowAdapter):
-    """A chat list of {role, content}: what came before the last assistant message, and that one.
-
-    With one user message the input is that message; with more, the turns under the headings
-    `User:` and `Assistant:`. System messages are left out: an export has its own.
-    """
-
-    messages: str
-
-    def adapt(self, number: int, row: dict[str, Any]) -> Kept:
-        """Make the record of one row, or raise `_Wrong`."""
-        turns = [turn for turn in self._turns(row) if turn[0] in ("user", "assistant")]
-        last = max((at for at, (role, _) in enumerate(turns) if role == "assistant"), default=-1)
-        if last < 0:
-            raise _Wrong("blank-response", "no assistant message")
-        before = turns[:last]
-        if not any(role == "user" and not is_blank(text) for role, text in before):
-            raise _Wrong("blank-input", "no user message before the last assistant message")
-        if is_blank(turns[last][1]):
-            raise _Wrong("blank-response")
-        changed = ("later-turns-left-out",) if last + 1 < len(turns) else ()
-        input_ = (
-            before[0][1]
-            if len(before) == 1
-            else "\n\n".join(f"{role.capitalize()}: {text}" for role, text in before)
-        )
-        return Kept(number, input_, turns[last][1], "", _tags(row, self.tag_columns), changed)
-
-    def _turns(self, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        messages = look_up(row, self.messages)
-        if messages is None and self.messages in row:
-            raise _Wrong("wrong-type", f"{self.messages!r} is null, not a list")
-        if messages is None:
-            raise _Wrong(
-                "missing-column", f"there is no {self.messages!r}; the row has {names_of(row)}"
-            )
-        if not isinstance(messages, list):
-            raise _Wrong(
-                "wrong-type", f"{self.messages!r} is {type(messages).__name__}, not a list"
-            )
-        for at, message in enumerate(messages):
-            role = message.get("role") if isinstance(message, dict) else None
-            content = message.get("content") if isinstance(message, dict) else None
-            if not isinstance(role, str) or not isinstance(content, str | None):
-                raise _Wrong("wrong-type", f"message {at} is not a role and a text")
-            yield role, content or ""
-
-
-@dataclass(frozen=True)
-class LastMark(_RowAdapter):
+class LastMark(RowAdapter):
     """A transcript with marks `<<…>>`: the text before one, marks removed, and what stood in it.
 
     The mark is the last one whose prefix has at most `max_chars` characters (0: no limit), else
@@ -285,16 +233,18 @@ class LastMark(_RowAdapter):
             raise ValueError("max_chars is the most characters of an input, 0 for no limit")
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
-        """Make the record of one row, or raise `_Wrong`."""
-        text = _text(row, self.text)
+        """Make the record of one row, or raise `Wrong`."""
+        changes: dict[str, None] = {}
+        text = text_of(row, self.text, changes)
         mark = self._last(text) or self._first(text)
         if mark is None:
-            raise _Wrong("no-mark", "no closed mark with something in it")
+            raise Wrong("no-mark", "no closed mark with something in it")
         start, end = mark
         input_ = _without_marks(text[:start])
         if is_blank(input_):
-            raise _Wrong("blank-input")
-        return Kept(number, input_, text[start + 2 : end].strip(), "", _tags(row, self.tag_columns))
+            raise Wrong("blank-input")
+        choice, tags = text[start + 2 : end].strip(), tags_of(row, self.tag_columns)
+        return Kept(number, input_, choice, "", tags, tuple(changes))
 
     def _last(self, text: str) -> tuple[int, int] | None:
         reach = len(text)

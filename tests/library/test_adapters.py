@@ -9,15 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import adapt, dropped, kept, words_of
 
-from mindcorpus.sources.adapters import (
-    Adapter,
-    Columns,
-    Kept,
-    LastMark,
-    Messages,
-    TagColumn,
-    look_up,
-)
+from mindcorpus.sources.adapters import Adapter, Kept, LastMark, TagColumn, look_up
+from mindcorpus.sources.chat_adapter import Messages
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.readers import Drop, Row
 
 CANARY = "Kanarienvogel"
@@ -81,7 +75,20 @@ def test_a_response_with_data_in_it_is_dropped() -> None:
     assert one(adapter, {"q": "data:image/", "a": "a"}) == Kept(0, "data:image/", "a")
 
 
-@pytest.mark.parametrize("value", [1, 1.5, True, ["x"], {"x": "y"}])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (-1.5, "-1.5"), (10**30, "1" + "0" * 30), (True, "true"), (False, "false")],
+)
+def test_a_number_becomes_text_as_json_writes_it_and_is_counted(value: Any, text: str) -> None:
+    outcome = one(Columns(input="q", response="a"), {"q": value, "a": "a"})
+    assert outcome == Kept(0, text, "a", changed=("number-as-text",))
+
+
+def test_not_a_number_is_an_empty_cell() -> None:
+    assert reason(Columns(input="q"), {"q": float("nan")}) == "blank-input"
+
+
+@pytest.mark.parametrize("value", [["x"], {"x": "y"}, b"x"])
 def test_what_is_not_text_is_a_drop_that_names_the_type(value: Any) -> None:
     outcome = one(Columns(input="q", response="a"), {"q": value, "a": "a"})
     assert outcome == Drop(0, "wrong-type", f"'q' is {type(value).__name__}, not text")
@@ -157,60 +164,6 @@ def test_a_strict_column_drops_what_it_does_not_know(row: Any) -> None:
     column = TagColumn("t", values={"x": ("1",)}, strict=True)
     outcome = one(Columns(input="q", tag_columns=(column,)), {"q": "q", **row})
     assert outcome == Drop(0, "unknown-label", "'t' has no value that is known")
-
-
-# Messages
-
-
-def chat(*turns: tuple[str, str | None]) -> dict[str, Any]:
-    return {"m": [{"role": role, "content": content} for role, content in turns]}
-
-
-MESSAGES = Messages(messages="m")
-
-
-@pytest.mark.parametrize(
-    ("turns", "input_", "response", "changed"),
-    [
-        ([("system", "s"), ("user", "q\n"), ("assistant", " a")], "q\n", " a", ""),
-        ([("user", "q"), ("assistant", "a"), ("user", "more")], "q", "a", "later-turns-left-out"),
-        (
-            [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")],
-            "User: q1\n\nAssistant: a1\n\nUser: q2",
-            "a2",
-            "",
-        ),
-        ([("user", "q1"), ("user", "q2"), ("assistant", "a")], "User: q1\n\nUser: q2", "a", ""),
-        ([("user", "q"), ("tool", "t"), ("assistant", "a"), ("system", "s")], "q", "a", ""),
-    ],
-)
-def test_a_chat_becomes_what_came_before_its_last_answer(
-    turns: list[tuple[str, str]], input_: str, response: str, changed: str
-) -> None:
-    assert one(MESSAGES, chat(*turns)) == Kept(0, input_, response, changed=changed)
-
-
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [
-        (chat(), "blank-response"),
-        (chat(("user", "q")), "blank-response"),
-        (chat(("user", "q"), ("assistant", None)), "blank-response"),
-        (chat(("user", "q"), ("assistant", "a"), ("assistant", " \n")), "blank-response"),
-        (chat(("assistant", "a"), ("user", "q")), "blank-input"),
-        (chat(("system", "q"), ("assistant", "a")), "blank-input"),
-        (chat(("user", " "), ("assistant", "a")), "blank-input"),
-        ({"m": None}, "wrong-type"),
-        ({"messages": []}, "missing-column"),
-        ({"m": CANARY}, "wrong-type"),
-        ({"m": [CANARY]}, "wrong-type"),
-        ({"m": [{"role": "user", "content": [CANARY]}]}, "wrong-type"),
-        ({"m": [{"role": 1, "content": CANARY}]}, "wrong-type"),
-        ({"m": [{"content": CANARY}]}, "wrong-type"),
-    ],
-)
-def test_a_chat_that_gives_no_record_is_a_drop(row: Any, why: str) -> None:
-    assert reason(MESSAGES, row) == why
 
 
 # What holds for all

@@ -12,8 +12,10 @@ from raw_files import adapt_file, kept
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.report import html
-from mindcorpus.sources.adapters import Columns, LastMark, Messages
+from mindcorpus.sources.adapters import LastMark
 from mindcorpus.sources.catalog import Catalog, Commercial, load_catalog
+from mindcorpus.sources.chat_adapter import Messages
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.thread_adapter import Threads
 from mindcorpus.storage import cards
 

@@ -10,8 +10,8 @@ from catalog_entry import ENTRY, LICENCE
 from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources
-from mindcorpus.sources.adapters import Columns
 from mindcorpus.sources.catalog import load_catalog, read_entries
+from mindcorpus.sources.columns_adapter import Columns
 
 
 def fails(text: str) -> CatalogError:

@@ -29,7 +29,7 @@ from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.progress import PHASES
 from mindcorpus.records import COLUMNS
-from mindcorpus.sources import thread_adapter
+from mindcorpus.sources import chat_turns, content_parts, thread_adapter
 from mindcorpus.sources.adapters import TagColumn
 from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
 from web.settings import WebSettings
@@ -134,8 +134,8 @@ def test_every_key_of_an_entry_is_explained(heading: str, model: type[BaseModel]
 def test_every_option_of_an_adapter_is_explained(name: str) -> None:
     adapter = ADAPTERS.get(name, TagColumn)
     heading = f"`{name}`" if name in ADAPTERS else name
-    documented = {key: default for key, default, _ in table(SOURCES, heading)}
-    assert documented == options_of(adapter)
+    options = tables(section(SOURCES, heading))[-1]
+    assert {key: default for key, default, _ in options} == options_of(adapter)
 
 
 def test_the_columns_that_threads_knows_are_listed_in_their_order() -> None:
@@ -143,6 +143,13 @@ def test_the_columns_that_threads_knows_are_listed_in_their_order() -> None:
         key: tuple(re.findall(r"\w+", names)) for key, _, names in table(SOURCES, "`threads`")
     }
     assert documented == thread_adapter._NAMES
+
+
+def test_the_names_that_roles_are_known_by_are_listed() -> None:
+    documented = {
+        role: tuple(re.findall(r"[\w-]+", names)) for role, names in table(SOURCES, "`messages`")
+    }
+    assert documented == chat_turns.NAMES_OF_ROLES
 
 
 def test_the_catalogue_examples_are_right_and_show_every_home() -> None:
@@ -184,9 +191,9 @@ def constants(node: ast.AST) -> Iterator[str]:
 
 
 def reasons_in(source: str) -> set[str]:
-    """Find what is given as a reason to `Drop` and `_Wrong`, and what `_unusable` returns."""
+    """Find what is given as a reason to `Drop` and `Wrong`, and what `_unusable` returns."""
     found: set[str] = set()
-    places = {"Drop": 1, "_Wrong": 0}
+    places = {"Drop": 1, "Wrong": 0}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             place = places.get(node.func.id, len(node.args))
@@ -200,21 +207,19 @@ def reasons_in(source: str) -> set[str]:
 
 
 def test_every_reason_for_a_drop_is_explained() -> None:
-    modules = ("sources/adapters", "merging/parts", "sources/thread_adapter")
-    files = [PACKAGE / f"{name}.py" for name in modules]
-    found = {"duplicate"}
+    files = [PACKAGE / "merging/parts.py", *(PACKAGE / "sources").glob("*.py")]
+    found = {"duplicate", *content_parts.ATTACHMENTS.values()}
     for file in (*files, *(PACKAGE / "sources/readers").glob("*.py")):
         found |= reasons_in(file.read_text("utf-8"))
     assert sorted(first_cells(table(FORMATS, "Why a row is dropped"))) == sorted(found)
 
 
 def test_everything_that_is_changed_is_explained() -> None:
-    code = "".join(
-        (PACKAGE / f"{name}.py").read_text("utf-8")
-        for name in ("sources/adapters", "sources/thread_adapter")
-    )
-    found = set(re.findall(r'changed = "([a-z-]+)"', code))
-    assert set(first_cells(table(FORMATS, "What is changed"))) == found
+    code = "".join(path.read_text("utf-8") for path in (PACKAGE / "sources").glob("*.py"))
+    found = set(re.findall(r"""changes\[f?"([a-z0-9:-]+)(?:\{|"\])""", code))
+    found |= set(re.findall(r'changed \+?= \("([a-z0-9-]+)",\)', code)) | {chat_turns.LEGACY}
+    documented = first_cells(table(FORMATS, "What is changed"))
+    assert sorted(name.removesuffix("NAME") for name in documented) == sorted(found)
 
 
 def test_every_reason_to_skip_a_record_is_explained() -> None:

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.sources.adapters import Columns, Kept
+from mindcorpus.sources.adapters import Kept
 from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.patterns import cut_at
 from mindcorpus.sources.readers import Row
 

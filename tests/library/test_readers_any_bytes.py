@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from raw_files import adapt, read_bytes, words_of
 
 from mindcorpus.errors import DataError
-from mindcorpus.sources.adapters import Columns
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.readers import Drop, Row
 
 # A letter that stands in all texts, in no message of ours, and in no name of a column.

@@ -17,8 +17,8 @@ from raw_files import ENOUGH, read, read_bytes, reasons, values, words_of
 from mindcorpus.errors import DataError
 from mindcorpus.merging.parts import PartJob, build_part
 from mindcorpus.sources import readers
-from mindcorpus.sources.adapters import Columns
 from mindcorpus.sources.budgets import Meter
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.readers import Drop, Shard, csv_table, plan_shards
 from mindcorpus.sources.readers import parquet as parquet_reader
 

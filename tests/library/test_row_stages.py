@@ -25,7 +25,7 @@ from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_stages
 from mindcorpus.merging.parts import Part, PartJob, build_part
 from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
-from mindcorpus.sources.adapters import Columns
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.readers import Shard
 from mindcorpus.stages.base import Record, RecordStage, Verdict
 from mindcorpus.stages.registry import StageEntry, register, remove

@@ -25,7 +25,9 @@ from pydantic import (
 from mindcorpus.errors import CatalogError, SettingsError
 from mindcorpus.options import build, by_owner, problem, with_options
 from mindcorpus.remedies import ChooseSources
-from mindcorpus.sources.adapters import Adapter, Columns, LastMark, Messages
+from mindcorpus.sources.adapters import Adapter, LastMark
+from mindcorpus.sources.chat_adapter import Messages
+from mindcorpus.sources.columns_adapter import Columns
 from mindcorpus.sources.thread_adapter import Threads
 
 ADAPTERS: Mapping[str, type[Adapter]] = {
