@@ -144,7 +144,7 @@ def is_plain(conversation: Conversation) -> bool:
 def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
     """Name what a conversation holds, as `HOLDS` lists it, in that order.
 
-    Turns behind the last answer count as `later-turns` alone: no format has them.
+    Turns that no chat has, as those behind the last answer, count as `later-turns` alone.
     """
     turns = kept_turns(conversation.turns)
     both = (*turns, *conversation.rejected)
@@ -158,7 +158,7 @@ def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
         "names": any(turn.name is not None and turn.role != "tool" for turn in both),
         "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in both),
         "reasoning": any(turn.reasoning_content is not None for turn in both),
-        "later-turns": len(turns) < len(conversation.turns),
+        "later-turns": last_answer(conversation.turns) < len(conversation.turns) - 1,
         "rejected-turns": bool(conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
@@ -199,8 +199,16 @@ def what_it_says(conversation: Conversation) -> Said:
 
 
 def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Give the turns up to the last answer: a trainer learns nothing from those behind it."""
-    return turns[: last_answer(turns) + 1]
+    """Give the turns that chats are made of.
+
+    Those behind the last answer are left out, as a trainer learns nothing from them, and those that
+    say nothing, which providers refuse; but for a tool's answer, which its call asks for.
+    """
+    return [
+        turn
+        for turn in turns[: last_answer(turns) + 1]
+        if turn.content or turn.tool_calls is not None or turn.role == "tool"
+    ]
 
 
 def messages_json(turns: Sequence[Turn]) -> list[bytes]:

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mindcorpus.conversations import Conversation, has_misplaced_keys, kept_turns
-from mindcorpus.corpus.turns import NAMES, turns_of
+from mindcorpus.conversations import Conversation, has_misplaced_keys, kept_turns, last_answer
+from mindcorpus.corpus.turns import turns_of
 from mindcorpus.formats.base import Encoder, LineFormat, Made
 from mindcorpus.storage.files import Written
 
@@ -48,7 +48,7 @@ class ChatEncoder(Encoder):
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation, and a word for each thing done to it.
 
-        Its turns end with the last answer; a format is given none that holds what it cannot carry.
+        Its turns are the `kept_turns`; a format is given none that holds what it cannot carry.
         """
 
     def lines(self, table: Any) -> Iterable[bytes]:
@@ -67,8 +67,11 @@ class ChatEncoder(Encoder):
             if chat is None:
                 yield self.plain(input_, response)
                 continue
-            line, changes = self.chat(chat)
-            if any(map(has_misplaced_keys, chat.turns)):
+            kept = kept_turns(chat.turns)
+            line, changes = self.chat(chat._replace(turns=tuple(kept)))
+            if len(kept) <= last_answer(chat.turns):
+                changes = *changes, "empty-turns-left-out"
+            if any(map(has_misplaced_keys, kept)):
                 changes = *changes, "misplaced-keys-left-out"
             self._changed.update((source, change) for change in changes)
             yield line
@@ -79,14 +82,11 @@ class ChatEncoder(Encoder):
 
 
 def conversations_of(table: Any) -> Iterator[Conversation | None]:
-    """Give each row's conversation up to its last answer, without a pair's other side."""
-    turns, *rest = NAMES[0], *COLUMNS[-2:]
-    beside = (table.column(name).to_pylist() for name in rest)
-    for said, tools, parallel in zip(turns_of(table.column(turns)), *beside, strict=True):
-        if said is None:
-            yield None
-        else:
-            yield Conversation(tuple(kept_turns(said)), (), tools, parallel)
+    """Give each row's conversation, without a pair's other side; None for a plain record."""
+    said = turns_of(table.column("messages"))
+    beside = (table.column(name).to_pylist() for name in ("tools", "parallel_tool_calls"))
+    for turns, tools, parallel in zip(said, *beside, strict=True):
+        yield None if turns is None else Conversation(turns, (), tools, parallel)
 
 
 class ChatFormat(LineFormat):

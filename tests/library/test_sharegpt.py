@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora import merge_sample, read_json
+from corpora import merge_own, merge_sample, own_rows, read_json
 from registered import FORMATS
 from sample_numbers import ANSWERED
 
@@ -53,6 +53,14 @@ def test_every_answered_record_is_one_conversation_on_the_side_of_its_input(
     assert made.split is not None
     assert made.split["parts"]["validation"]["rows"] == len(validation)
     assert made.rows == len(expected) == ANSWERED
+    assert verify(tmp_path) == []
+
+
+def test_a_side_without_rows_is_an_empty_file(tmp_path: Path) -> None:
+    merge_own(tmp_path, own_rows(tmp_path, "mine", [{"q": "q", "a": "a"}]))
+    made = prepare_for("sharegpt", tmp_path)
+    assert (made.path / "validation.jsonl").read_bytes() == b""
+    assert len(lines(made.path / "train.jsonl")) == 1
     assert verify(tmp_path) == []
 
 
