@@ -124,8 +124,8 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[str]:
     if not flat:
         return []
     others = " and ".join(_who_carry(("turns",)))
-    transcript = "the input is a transcript of what was said before the answer"
-    said = f"{flat:,} of the {rows:,} rows are conversations made flat: {transcript}."
+    lost = "what was said before the answer is one text, and system turns are left out"
+    said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
     return [f"{said} Their turns are in {others}."]
 
 

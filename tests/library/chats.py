@@ -20,7 +20,9 @@ Row = dict[str, Any]
 
 #: What people write: any script, but for what no record may hold.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-SAID = st.one_of(TEXTS.map(lambda text: f"{text}·"), st.sampled_from(["¿Qué tal?", "“好” 😀", "\n é"]))
+SAID = st.one_of(
+    TEXTS.map(lambda text: f"{text}·"), st.sampled_from(["¿Qué tal?", "“好” 😀", "\n é"])
+)
 _NAMES = st.sampled_from(["Mia", "client_2"])
 _ARGUMENTS = st.dictionaries(SAID, st.one_of(SAID, st.integers(-9, 9), st.none()), max_size=2)
 _TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
