@@ -130,7 +130,7 @@ for _entry in (
     FormatEntry(
         name="openai",
         title="OpenAI chat JSON lines",
-        summary="One example a line, with a system message.",
+        summary="One chat a line, turn by turn, with a system message.",
         artifact="mental_health_openai",
         use="upload {path}",
         settings=("system_prompt", "system_policy"),
@@ -140,7 +140,7 @@ for _entry in (
     FormatEntry(
         name="huggingface",
         title="Hugging Face dataset",
-        summary="A train and a validation split that share no input, and a CSV.",
+        summary="A flat table: a train and a validation split that share no input, and a CSV.",
         artifact="mental_health_huggingface",
         suffix="",
         use="datasets.load_from_disk({path!r}) in Python",
@@ -150,7 +150,7 @@ for _entry in (
     FormatEntry(
         name="sharegpt",
         title="ShareGPT JSON lines",
-        summary="One conversation a line, in a train and a validation file that share no input.",
+        summary="One chat a line, in a train and a validation file that share no input.",
         artifact="mental_health_sharegpt",
         suffix="",
         use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
