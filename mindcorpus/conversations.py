@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -289,8 +290,26 @@ def tools_json(tools: str | None, parallel: bool | None) -> bytes:  # noqa: FBT0
     """Give what stands behind the messages of an example: tools, and how they may be called."""
     found = b""
     if tools is not None:
-        # On one line: a line end stands between JSON's words only, never in a text.
-        found += b',"tools":' + tools.encode().replace(b"\n", b" ").replace(b"\r", b" ")
+        found += b',"tools":' + _published(tools)
     if parallel is not None:
         found += b',"parallel_tool_calls":' + orjson.dumps(parallel)
     return found
+
+
+@lru_cache(maxsize=64)
+def _published(tools: str) -> bytes:
+    """Give tools as the schema has them, on one line; some sources write the function alone."""
+    schemas = orjson.loads(tools)
+    if isinstance(schemas, list) and any(map(_is_bare, schemas)):
+        return as_text([_wrapped(each) if _is_bare(each) else each for each in schemas]).encode()
+    # A line end stands between JSON's words only, never in a text.
+    return tools.encode().replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _is_bare(schema: Any) -> bool:
+    return isinstance(schema, dict) and "function" not in schema and "name" in schema
+
+
+def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    function = {key: value for key, value in schema.items() if key != "type"}
+    return {"type": "function", "function": function}

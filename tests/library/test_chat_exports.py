@@ -374,6 +374,19 @@ def test_answers_and_calls_without_ids_are_paired_in_their_order(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_tools_are_written_as_the_schema_has_them(wrapped: bool, tmp_path: Path) -> None:
+    function = {"name": "f", "parameters": {"type": "object"}}
+    tool = {"type": "function", "function": function}
+    given = [tool if wrapped else function]
+    row = chat(("user", "q"), ("assistant", "a"), tools=json.dumps(given, indent=2))
+    merge_chats(tmp_path, [row])
+    made = make(tmp_path)
+    assert [line["tools"] for line in lines(made["openai"].path)] == [[tool]]
+    assert [line["tools"] for line in read_sharegpt(made["sharegpt"])] == [given]
+    assert made["huggingface"].changed == {"conversation-made-flat": 1, "tools-left-out": 1}
+
+
 def test_consumers_load_what_was_written(tmp_path: Path) -> None:
     import datasets
 
