@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
@@ -78,6 +78,7 @@ class Choices(TypedDict, total=False):
     force: bool
     seed: int
     system_prompt: str
+    system_policy: SystemPolicy
     instruction: str
     validation_share: float
     settings: Settings
@@ -158,6 +159,7 @@ def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[st
         force=choices.get("force", False),
         seed=choices.get("seed"),
         system_prompt=choices.get("system_prompt"),
+        system_policy=choices.get("system_policy"),
         instruction=choices.get("instruction"),
         validation_share=choices.get("validation_share"),
     )

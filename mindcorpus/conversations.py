@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -146,8 +147,11 @@ def is_plain(conversation: Conversation) -> bool:
 
 
 def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
-    """Name what a conversation holds, as `HOLDS` lists it, in that order."""
-    turns = conversation.turns
+    """Name what a conversation holds, as `HOLDS` lists it, in that order.
+
+    Turns that no chat has, as those behind the last answer, count as `later-turns` alone.
+    """
+    turns = kept_turns(conversation.turns)
     both = (*turns, *conversation.rejected)
     found = {
         "turns": True,
@@ -155,10 +159,11 @@ def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
         "developer": any(turn.role == "developer" for turn in both),
         "tools": conversation.tools is not None
         or any(turn.role == "tool" or turn.tool_calls is not None for turn in both),
-        "names": any(turn.name is not None for turn in both),
-        "weights": any(turn.weight == 0 for turn in both),
+        # A tool's answer is named after the tool, which its call names as well.
+        "names": any(turn.name is not None and turn.role != "tool" for turn in both),
+        "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in both),
         "reasoning": any(turn.reasoning_content is not None for turn in both),
-        "later-turns": 0 <= last_answer(turns) < len(turns) - 1,
+        "later-turns": 0 <= last_answer(conversation.turns) < len(conversation.turns) - 1,
         "rejected-turns": bool(conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
@@ -202,34 +207,85 @@ def what_it_says(conversation: Conversation) -> Said:
 
 
 def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Give the turns up to the last answer: a trainer learns nothing from those behind it.
+    """Give the turns that chats are made of.
 
-    Where there is no answer, as in a prompt whose only answer is a rejected one, these are all.
+    Those behind the last answer are left out, as a trainer learns nothing from them, and those that
+    say nothing, which providers refuse; but for a tool's answer, which its call asks for. Where
+    there is no answer, as in a prompt whose only answer is a rejected one, none is behind it.
     """
-    return turns[: last_answer(turns) + 1] or turns
+    return [
+        turn
+        for turn in turns[: last_answer(turns) + 1] or turns
+        if turn.content or turn.tool_calls is not None or turn.role == "tool"
+    ]
 
 
-def message_json(turn: Turn) -> bytes:
-    """Give a turn as a message of OpenAI's schema, which has no place for its reasoning."""
+def messages_json(turns: Sequence[Turn]) -> list[bytes]:
+    """Give turns as messages of OpenAI's schema, which has no place for a turn's reasoning.
+
+    Calls without an id get one, and tool answers without one that of the call whose turn it is:
+    the schema asks for both. A key that the schema gives to other roles only is left out.
+    """
+    calls = _CallIds()
+    return [_message(turn, calls) for turn in turns]
+
+
+def has_misplaced_keys(turn: Turn) -> bool:
+    """Tell whether a turn has something that the schema gives to other roles only."""
+    if turn.role == "assistant":
+        return turn.tool_call_id is not None
+    misplaced = turn.weight is not None or turn.tool_calls is not None
+    return misplaced or (turn.tool_call_id is not None and turn.role != "tool")
+
+
+class _CallIds:
+    """The ids of a conversation's calls, and which of them wait for their answer."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._waiting: list[str] = []
+
+    def of_call(self, given: Any) -> str:
+        """Give a call's id: its own, or a new one."""
+        id_ = as_text(given) if given not in (None, "") else self._new()
+        self._used.add(id_)
+        self._waiting.append(id_)
+        return id_
+
+    def of_answer(self, given: str | None) -> str | None:
+        """Give the id of the call that a tool answers; None where no call waits for one."""
+        if given is None:
+            return self._waiting.pop(0) if self._waiting else None
+        if given in self._waiting:
+            self._waiting.remove(given)
+        return given
+
+    def _new(self) -> str:
+        number = 1
+        while f"call_{number}" in self._used:
+            number += 1
+        return f"call_{number}"
+
+
+def _message(turn: Turn, ids: _CallIds) -> bytes:
     message: dict[str, Any] = {"role": turn.role, "content": turn.content}
     if turn.name is not None:
         message["name"] = turn.name
-    if turn.weight is not None:
-        message["weight"] = turn.weight
-    if turn.tool_calls is not None:
-        message["tool_calls"] = [
-            _call(call, at) for at, call in enumerate(orjson.loads(turn.tool_calls), 1)
-        ]
-    if turn.tool_call_id is not None:
-        message["tool_call_id"] = turn.tool_call_id
+    if turn.role == "assistant":
+        if turn.weight is not None:
+            message["weight"] = turn.weight
+        if turn.tool_calls is not None:
+            message["tool_calls"] = [_call(call, ids) for call in orjson.loads(turn.tool_calls)]
+    elif turn.role == "tool" and (id_ := ids.of_answer(turn.tool_call_id)) is not None:
+        message["tool_call_id"] = id_
     return orjson.dumps(message)
 
 
-def _call(call: Any, number: int) -> dict[str, Any]:
+def _call(call: Any, ids: _CallIds) -> dict[str, Any]:
     """Give a call in the published form: an id, and arguments as JSON text."""
     function = function_of(call)
     return {
-        "id": call.get("id") or f"call_{number}" if isinstance(call, dict) else f"call_{number}",
+        "id": ids.of_call(call.get("id") if isinstance(call, dict) else None),
         "type": "function",
         "function": {
             "name": str(function.get("name", "")),
@@ -242,7 +298,26 @@ def tools_json(tools: str | None, parallel: bool | None) -> bytes:  # noqa: FBT0
     """Give what stands behind the messages of an example: tools, and how they may be called."""
     found = b""
     if tools is not None:
-        found += b',"tools":' + tools.encode()
+        found += b',"tools":' + _published(tools)
     if parallel is not None:
         found += b',"parallel_tool_calls":' + orjson.dumps(parallel)
     return found
+
+
+@lru_cache(maxsize=64)
+def _published(tools: str) -> bytes:
+    """Give tools as the schema has them, on one line; some sources write the function alone."""
+    schemas = orjson.loads(tools)
+    if isinstance(schemas, list) and any(map(_is_bare, schemas)):
+        return as_text([_wrapped(each) if _is_bare(each) else each for each in schemas]).encode()
+    # A line end stands between JSON's words only, never in a text.
+    return tools.encode().replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _is_bare(schema: Any) -> bool:
+    return isinstance(schema, dict) and "function" not in schema and "name" in schema
+
+
+def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    function = {key: value for key, value in schema.items() if key != "type"}
+    return {"type": "function", "function": function}

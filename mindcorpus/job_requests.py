@@ -8,7 +8,7 @@ command line stand in `cli.options`, where a test holds them to these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,6 +30,9 @@ def _printable(text: str) -> str:
 
 Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 Address = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+SystemPolicy = Literal["own", "replace", "none"]
 
 
 class Flag(str):
@@ -155,7 +158,7 @@ LOCAL = tuple(sorted(set(MergeRequest.model_fields) - set(MergeBody.model_fields
 class PrepareRequest(_Request):
     """Which training formats to make, of which records; {} makes `all` of all records."""
 
-    _later = ("formats",)
+    _later = ("formats", "system_policy")
 
     format: Annotated[str, Flag("FORMAT")] = Field(
         "all", description="A format's name, or `all`: those of the guide."
@@ -175,6 +178,12 @@ class PrepareRequest(_Request):
     system_prompt: Annotated[Text | None, Flag("--system-prompt")] = Field(
         None, description="System message of OpenAI examples."
     )
+    system_policy: Annotated[SystemPolicy | None, Flag("--system-policy")] = Field(
+        None,
+        description="What becomes of records' own system turns: `own` keeps them, `replace` puts "
+        "the system message in their place, `none` writes none; null: `replace` where "
+        "`system_prompt` is given, else `own`.",
+    )
     instruction: Text | None = Field(None, description="Instruction of Hugging Face examples.")
     validation_share: float | None = Field(
         None, gt=0, lt=1, description="Share of rows in the validation split."
@@ -187,9 +196,26 @@ class PrepareRequest(_Request):
         return self
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
-        """Give the same request with what it leaves open filled in: seed, prompts, share."""
+        """Give the same request with what it leaves open filled in: seed, prompts, share, policy.
+
+        A prompt that is given here is meant for all records; that of the settings is not.
+        """
         open_ = {name: defaults[name] for name in DEFAULTED if getattr(self, name) is None}
+        if self.system_policy is None:
+            open_["system_policy"] = "own" if self.system_prompt is None else "replace"
         return self.model_copy(update=open_)
+
+    def for_record(self) -> Self:
+        """Give a request with its defaults as a job's record has it, and every release reads it.
+
+        There is no word for `own` in it: that is what there was when there was no policy.
+        """
+        own = self.system_policy == "own"
+        return self.model_copy(update={"system_policy": None}) if own else self
+
+    def from_record(self) -> Self:
+        """Give the request that `for_record` made this of."""
+        return self.model_copy(update={"system_policy": self.system_policy or "own"})
 
 
 #: The fields of a prepare whose defaults are settings.

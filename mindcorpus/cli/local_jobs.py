@@ -115,7 +115,8 @@ def _next(settings: Settings) -> str:
 
 def _as_dict(result: PrepareResult) -> dict[str, Any]:
     return {
-        name: getattr(result, name) for name in ("path", "rows", "skipped", "split", "warnings")
+        name: getattr(result, name)
+        for name in ("path", "rows", "skipped", "changed", "split", "warnings")
     }
 
 

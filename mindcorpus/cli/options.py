@@ -197,6 +197,12 @@ prepare_options = _together(
     ),
     click.option("--seed", type=int, metavar="N", help="Seed of samples and split.  [default: 42]"),
     click.option("--system-prompt", metavar="TEXT", help="System message of each OpenAI example."),
+    click.option(
+        "--system-policy",
+        type=click.Choice(["own", "replace", "none"]),
+        help="Keep records' own system turns, put the system message in their place, or write none."
+        "  [default: replace with --system-prompt, else own]",
+    ),
     force_option,
     data_dir_option,
     workers_option,

@@ -74,10 +74,13 @@ def size_of(name: str, outputs: Sequence[Mapping[str, Any]]) -> int:
 def format_parts(
     name: str, made: Mapping[str, Any], findings: RenderableType | None
 ) -> list[RenderableType]:
-    """Show a training format: its rows and path, what was skipped, the split, what was found."""
+    """Show a training format: rows and path, what was skipped and changed, split, findings."""
     parts: list[RenderableType] = [heading(f"{name}: {made['rows']:,} records in {made['path']}")]
     if made["skipped"]:
         parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
+    # A service of an earlier release tells of no changes, and of inputs alone.
+    if changed := made.get("changed"):
+        parts += [Text(), table(("Taken, but changed", "Records"), list(changed.items()))]
     if made["split"] is not None:
         rows = [
             (part, counts["rows"], counts["groups"])
@@ -85,8 +88,12 @@ def format_parts(
         ]
         parts += [
             Text(),
-            table(("Split", "Records", "Different inputs"), rows),
-            Text(f"Inputs in both: {made['split']['overlap']:,}"),
+            table(("Split", "Records", "Groups"), rows),
+            Text(
+                f"Inputs in both: {made['split']['overlap']:,}; "
+                f"openings: {made['split'].get('opening_overlap', 0):,}; "
+                f"groups: {made['split'].get('group_overlap', 0):,}"
+            ),
         ]
     if findings is not None:
         parts += [Text(), findings]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -100,6 +100,8 @@ class Made:
     findings: Sequence[Mapping[str, Any]] = ()
     """What rules find in it: code, severity, line, reason."""
     finding_counts: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many rows, by source and by a word for what was done to them."""
 
 
 class Format(ABC):
@@ -217,9 +219,7 @@ class LineFormat(Format):
         ]
         encoded = [[result.encoded[at] for result in results] for at in range(len(files))]
         made = self.describe(encoded, outputs)
-        return Made(
-            outputs, None if self.entry.suffix else proof, made.findings, made.finding_counts
-        )
+        return replace(made, outputs=outputs, split=None if self.entry.suffix else proof)
 
     def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
         """Tell what the encoders' results say of the files; by default nothing more.

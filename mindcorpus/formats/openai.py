@@ -1,34 +1,43 @@
-"""OpenAI chat JSON lines: system, user and assistant for each record.
+"""OpenAI chat JSON lines: system, user and assistant for each record, or its turns.
 
 Every line is checked against the provider's published rules as it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import count
 from typing import Any
 
+import numpy as np
 import orjson
 
+from mindcorpus.conversations import (
+    INSTRUCTING,
+    Conversation,
+    messages_json,
+    tools_json,
+)
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.base import Encoder, LineFormat, Made
-from mindcorpus.formats.chat_rules import ChatCheck, Checked, combine
+from mindcorpus.formats.base import Made
+from mindcorpus.formats.chat_rules import ChatCheck, combine
+from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, changed_in
 from mindcorpus.storage.files import Written
 
+_START = b'{"messages":['
 
-class ChatLines(Encoder):
+
+class ChatLines(ChatEncoder):
     """Encodes records as chat lines, knows their sizes beforehand, and checks them."""
 
-    def __init__(self, system_prompt: str, first_line: int = 1) -> None:
-        self._system = {"role": "system", "content": system_prompt}
+    def __init__(self, system_prompt: str, policy: str, first_line: int = 1) -> None:
+        super().__init__()
+        self._policy = policy
+        self._system = [{"role": "system", "content": system_prompt}] if policy != "none" else []
         # The same in each line, so encoded once.
-        self._head = (
-            b'{"messages":[{"role":"system","content":'
-            + orjson.dumps(system_prompt)
-            + b'},{"role":"user","content":'
-        )
+        self._configured = b"".join(orjson.dumps(message) + b"," for message in self._system)
+        self._head = _START + self._configured + b'{"role":"user","content":'
         self._middle = b'},{"role":"assistant","content":'
         self._end = b"}]}\n"
         self._numbers = count(first_line)
@@ -37,47 +46,64 @@ class ChatLines(Encoder):
     def sizes(self, rows: RowFacts) -> Numbers:
         """Give the bytes of each corpus row's line: shape (rows,)."""
         frame = len(self._head) + len(self._middle) + len(self._end)
-        sizes: Numbers = rows.input_json + rows.response_json + frame
+        plain = rows.input_json + rows.response_json + frame
+        frame = len(_START) + len(b"]") + len(b"}\n")
+        turns = rows.turns_json + rows.tools_json + frame
+        if self._policy == "own":
+            turns += np.where(rows.system_json > 0, 0, len(self._configured))
+        else:
+            turns += len(self._configured) - rows.system_json
+        sizes: Numbers = np.where(rows.turns_json > 0, turns, plain)
         return sizes
 
-    def lines(self, table: Any) -> Iterable[bytes]:
-        """Give the line of each row of a table with the columns `input` and `response`."""
-        texts = zip(
-            table.column("input").to_pylist(), table.column("response").to_pylist(), strict=True
-        )
-        head, middle, end = self._head, self._middle, self._end
-        for input_, response in texts:
-            value = {
-                "messages": [
-                    self._system,
-                    {"role": "user", "content": input_},
-                    {"role": "assistant", "content": response},
-                ]
-            }
-            line = b"".join((head, orjson.dumps(input_), middle, orjson.dumps(response), end))
-            self._check.example(next(self._numbers), value, line)
-            yield line
+    def plain(self, input_: str, response: str) -> bytes:
+        """Give the line of a record that its two texts say."""
+        value = {
+            "messages": [
+                *self._system,
+                {"role": "user", "content": input_},
+                {"role": "assistant", "content": response},
+            ]
+        }
+        texts = orjson.dumps(input_), self._middle, orjson.dumps(response)
+        line = b"".join((self._head, *texts, self._end))
+        self._check.example(next(self._numbers), value, line)
+        return line
 
-    def result(self) -> Checked:
-        """Give what the provider's rules say of the lines so far."""
-        return self._check.result()
+    def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
+        """Give the line of a conversation."""
+        messages = messages_json(chat.turns)
+        own = [turn.role in INSTRUCTING for turn in chat.turns]
+        head = b"" if self._policy == "own" and any(own) else self._configured
+        if self._policy != "own":
+            messages = [text for text, system in zip(messages, own, strict=True) if not system]
+        end = tools_json(chat.tools, chat.parallel_tool_calls)
+        line = b"".join((_START, head, b",".join(messages), b"]", end, b"}\n"))
+        self._check.example(next(self._numbers), orjson.loads(line), line)
+        return line, ()
+
+    def result(self) -> Encoded:
+        """Give what was done to conversations, and what the provider's rules say of the lines."""
+        return Encoded(self._changed, self._check.result())
 
 
-class OpenAI(LineFormat):
+class OpenAI(ChatFormat):
     """One chat file, which the provider takes as it is."""
-
-    columns = ("input", "response")
 
     def encoder(self, first_line: int) -> ChatLines:
         """Give what encodes and checks a run's lines."""
-        return ChatLines(self.settings["system_prompt"], first_line)
+        return ChatLines(self.settings["system_prompt"], self.settings["system_policy"], first_line)
 
     def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
         """Tell what the rules say of the whole file."""
-        (chat,), (checks,) = outputs, encoded
-        checked = combine(checks, "", chat.bytes)
-        findings = [asdict(finding) for finding in checked.findings]
-        return Made(outputs, findings=findings, finding_counts=checked.counts)
+        (chat,), (runs,) = outputs, encoded
+        checked = combine([run.checked for run in runs], "", chat.bytes)
+        return Made(
+            outputs,
+            findings=[asdict(finding) for finding in checked.findings],
+            finding_counts=checked.counts,
+            changed=changed_in(encoded),
+        )
 
 
 FORMAT = OpenAI

@@ -33,6 +33,8 @@ class FormatEntry:
     """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
     settings: tuple[str, ...] = ()
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
+    carries: tuple[str, ...] = ()
+    """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
     suffix: str = ".jsonl"
     """The ending of its file; "" for a folder."""
     in_all: bool = False
@@ -128,16 +130,17 @@ for _entry in (
     FormatEntry(
         name="openai",
         title="OpenAI chat JSON lines",
-        summary="One example a line, with a system message.",
+        summary="One chat a line, turn by turn, with a system message.",
         artifact="mental_health_openai",
         use="upload {path}",
-        settings=("system_prompt",),
+        settings=("system_prompt", "system_policy"),
+        carries=("turns", "system", "developer", "tools", "names", "weights"),
         in_all=True,
     ),
     FormatEntry(
         name="huggingface",
         title="Hugging Face dataset",
-        summary="A train and a validation split that share no input, and a CSV.",
+        summary="A flat table: a train and a validation split that share no input, and a CSV.",
         artifact="mental_health_huggingface",
         suffix="",
         use="datasets.load_from_disk({path!r}) in Python",
@@ -147,11 +150,12 @@ for _entry in (
     FormatEntry(
         name="sharegpt",
         title="ShareGPT JSON lines",
-        summary="One conversation a line, in a train and a validation file that share no input.",
+        summary="One chat a line, in a train and a validation file that share no input.",
         artifact="mental_health_sharegpt",
         suffix="",
         use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
-        settings=("validation_share",),
+        settings=("system_prompt", "system_policy", "validation_share"),
+        carries=("turns", "system", "tools"),
     ),
 ):
     register(_entry)

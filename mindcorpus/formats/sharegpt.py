@@ -1,48 +1,125 @@
 """ShareGPT JSON lines: `conversations` of turns {from, value}, in a train and a validation file.
 
-The keys are those that Unsloth's `standardize_sharegpt` and LLaMA-Factory's `sharegpt` read.
+The keys are those that Unsloth's `standardize_sharegpt` and LLaMA-Factory's `sharegpt` read;
+calls, their answers and the tools are written as the latter has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
+from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, function_of
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.base import Encoder, LineFormat
+from mindcorpus.formats.chats import ChatEncoder, ChatFormat
+from mindcorpus.records import is_blank
 
 _HEAD = b'{"conversations":[{"from":"human","value":'
 _MIDDLE = b'},{"from":"gpt","value":'
 _END = b"}]}\n"
+_FROM = {
+    "system": "system",
+    "developer": "system",
+    "user": "human",
+    "assistant": "gpt",
+    "tool": "observation",
+}
 
 
-class Conversations(Encoder):
-    """Encodes records as conversations, and knows their sizes beforehand."""
+class Conversations(ChatEncoder):
+    """Encodes records as conversations; knows their sizes where all are plain records."""
 
-    def sizes(self, rows: RowFacts) -> Numbers:
-        """Give the bytes of each corpus row's line: shape (rows,)."""
+    def __init__(self, system_prompt: str, policy: str) -> None:
+        super().__init__()
+        self._policy = policy
+        self._prompt = Turn("system", system_prompt)
+
+    def sizes(self, rows: RowFacts) -> Numbers | None:
+        """Give the bytes of each corpus row's line, shape (rows,); None where one has turns."""
+        if rows.turns_json.any():
+            return None
         frame = len(_HEAD) + len(_MIDDLE) + len(_END)
         sizes: Numbers = rows.input_json + rows.response_json + frame
         return sizes
 
-    def lines(self, table: Any) -> Iterable[bytes]:
-        """Give the line of each row of a table with the columns `input` and `response`."""
-        for row in zip(*(table.column(name).to_pylist() for name in ShareGPT.columns), strict=True):
-            input_, response = map(orjson.dumps, row)
-            yield b"".join((_HEAD, input_, _MIDDLE, response, _END))
+    def plain(self, input_: str, response: str) -> bytes:
+        """Give the line of a record that its two texts say."""
+        return b"".join((_HEAD, orjson.dumps(input_), _MIDDLE, orjson.dumps(response), _END))
+
+    def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
+        """Give the line of a conversation."""
+        turns = self._with_policy(chat.turns)
+        value: dict[str, Any] = {
+            "conversations": [
+                {"from": from_, "value": text} for turn in turns for from_, text in _said(turn)
+            ]
+        }
+        if chat.tools is not None:
+            value["tools"] = chat.tools
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE), tuple(_changes(chat))
+
+    def _with_policy(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """Keep a record's own instructions, or put the prompt in their place, or none."""
+        if self._policy == "own":
+            return turns
+        others = [turn for turn in turns if turn.role not in INSTRUCTING]
+        replaced = self._policy == "replace" and len(others) < len(turns)
+        return [self._prompt, *others] if replaced else others
 
 
-class ShareGPT(LineFormat):
+def _said(turn: Turn) -> Iterator[tuple[str, str]]:
+    """Give the turns that one becomes: a text and the calls beside it are two."""
+    calls = _calls(turn)
+    if not calls or not is_blank(turn.content or ""):
+        yield _FROM[turn.role], turn.content or ""
+    if calls:
+        # LLaMA-Factory takes one call, or a list of them.
+        yield "function_call", _text(calls[0] if len(calls) == 1 else calls)
+
+
+def _calls(turn: Turn) -> list[dict[str, Any]]:
+    if turn.role != "assistant" or turn.tool_calls is None:
+        return []
+    return [_call(function_of(call)) for call in orjson.loads(turn.tool_calls)]
+
+
+def _call(function: dict[str, Any]) -> dict[str, Any]:
+    arguments = function.get("arguments", "{}")
+    if isinstance(arguments, str):
+        # Broken ones are written as the source has them.
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
+    return {"name": str(function.get("name", "")), "arguments": arguments}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _changes(chat: Conversation) -> Iterator[str]:
+    turns = chat.turns
+    calling = [turn for turn in turns if turn.role == "assistant" and turn.tool_calls is not None]
+    if any(not is_blank(turn.content or "") for turn in calling):
+        yield "calls-as-turn-of-their-own"
+    if calling or any(turn.role == "tool" and turn.tool_call_id is not None for turn in turns):
+        yield "call-ids-left-out"
+    if any(turn.role == "tool" and turn.name is not None for turn in turns):
+        yield "tool-names-left-out"
+    if chat.parallel_tool_calls is not None:
+        yield "parallel-tool-calls-left-out"
+
+
+class ShareGPT(ChatFormat):
     """A folder with a train and a validation file, a conversation a line."""
-
-    columns = ("input", "response")
 
     def encoder(self, first_line: int) -> Conversations:
         """Give what encodes a run's lines."""
         del first_line
-        return Conversations()
+        return Conversations(self.settings["system_prompt"], self.settings["system_policy"])
 
 
 FORMAT = ShareGPT

@@ -23,7 +23,7 @@ from mindcorpus.conversations import (
     ONLY_TEXT,
     Conversation,
     kept_turns,
-    message_json,
+    messages_json,
     tools_json,
     what_it_holds,
     what_it_says,
@@ -339,7 +339,7 @@ _NO_TURNS = (None,) * 4
 def _sizes(chat: Conversation) -> tuple[str, int, int, int]:
     """Give what a conversation holds, and the bytes of its turns, system turns and tools."""
     kept = kept_turns(chat.turns)
-    messages = [message_json(turn) for turn in kept]
+    messages = messages_json(kept)
     system = sum(
         len(text) + 1 for turn, text in zip(kept, messages, strict=True) if turn.role in INSTRUCTING
     )

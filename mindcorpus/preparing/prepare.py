@@ -11,18 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from mindcorpus._version import __version__
 from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task, WorkerPool
-from mindcorpus.formats.base import Format, Made, SharedFile, Taken
+from mindcorpus.formats.base import Format, SharedFile, Taken
 from mindcorpus.formats.chat_rules import Finding
 from mindcorpus.formats.registry import FORMATS, load, names_of
 from mindcorpus.job_requests import DEFAULTED, PrepareRequest
+from mindcorpus.preparing.carrying import narrow
+from mindcorpus.preparing.description import describe_format
 from mindcorpus.preparing.runs import RunJob, plan_runs, write_run
 from mindcorpus.preparing.selection import Choice, Selection, describe_choice, select
-from mindcorpus.preparing.split import Split, split_rows
+from mindcorpus.preparing.split import Split, prove, split_rows
+from mindcorpus.preparing.ties import Ties
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -33,16 +35,11 @@ from mindcorpus.progress import (
     written,
 )
 from mindcorpus.settings import Settings
-from mindcorpus.storage.cards import WARNING, format_card
-from mindcorpus.storage.kinds import CARD, CORPUS, KINDS, MANIFEST
+from mindcorpus.storage.kinds import CORPUS, KINDS, MANIFEST
 from mindcorpus.storage.manifest import (
-    SCHEMA_VERSION,
     amounts_of,
-    describe,
     read_manifest,
     require_files,
-    write_manifest,
-    write_text,
 )
 from mindcorpus.storage.ordered_hash import follow
 from mindcorpus.storage.publishers import Publisher
@@ -61,6 +58,8 @@ class PrepareResult:
     rows: int
     skipped: dict[str, int]
     """Rows of the corpus that were left out, by reason."""
+    changed: dict[str, int]
+    """Rows that the format holds without something of theirs, by a word for it."""
     corpus_sha256: str
     """Of which corpus it was made: the sha256 of that one's manifest."""
     warnings: tuple[str, ...]
@@ -148,6 +147,8 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
         manifest_path=store.data_dir / KINDS[name].manifest,
         rows=manifest["rows"],
         skipped=manifest["skipped"],
+        # A format of an earlier release knows no conversations.
+        changed=manifest.get("changed", {}),
         corpus_sha256=manifest["corpus_sha256"],
         warnings=tuple(manifest["warnings"]),
         split=manifest["split"],
@@ -160,8 +161,11 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
 class _Plan:
     """Who writes what where: no array, so that workers inherit little."""
 
-    choice: Choice
-    proof: dict[str, Any]
+    count: int
+    """Rows that are taken, by whichever format."""
+    choices: Mapping[str, Choice]
+    """What each format takes of them."""
+    proofs: Mapping[str, dict[str, Any]]
     tasks: list[Task]
     files: Mapping[str, Sequence[SharedFile]]
     """Of each format those that all tasks write together, each its own share."""
@@ -214,17 +218,23 @@ class _Prepare:
                 [", ".join(formats)] * len(plan.tasks),
                 plan.text,
                 finished,
-                plan.choice.count,
+                plan.count,
             )
         for at, (name, format_) in enumerate(formats.items()):
             digest = f"{self.corpus_sha256} {sorted(self._shaped(name).items())}"
             made = format_.finish(
-                [each.written(plan.choice.count) for each in followers[name]],
+                [each.written(plan.choices[name].count) for each in followers[name]],
                 [result[at] for result in results],
                 digest,
-                plan.proof,
+                plan.proofs[name],
             )
-            self._describe(name, format_.folder, plan.choice, made)
+            describe_format(
+                format_.folder,
+                {"kind": name, "settings": self._shaped(name), "corpus_sha256": self.corpus_sha256},
+                self.corpus_manifest,
+                plan.choices[name],
+                made,
+            )
         return {name: format_.folder for name, format_ in formats.items()}
 
     def _plan(self, formats: Mapping[str, Format], staging: Staging) -> _Plan:
@@ -245,17 +255,32 @@ class _Prepare:
         np.save(taken, selection.taken)
         np.save(validation, held_out)
         runs, text = plan_runs(self.parts)
-        layouts = {}
-        for name, format_ in formats.items():
+        layouts, choices, proofs, narrowed = {}, {}, {}, {}
+        for at, (name, format_) in enumerate(formats.items()):
+            mine = narrow(selection, format_.entry, format_.settings)
+            proofs[name] = split.proof
+            if mine.count < selection.count:
+                narrowed[at] = staging.scratch / f"taken-{name}.npy"
+                np.save(narrowed[at], mine.taken)
+                proofs[name] = self._prove(mine, selection, split)
+            choices[name] = describe_choice(mine)
             format_.folder.mkdir()
-            layouts[name] = format_.plan(Taken(selection.rows, selection.taken, held_out), runs)
+            sides = held_out & mine.taken
+            layouts[name] = format_.plan(Taken(selection.rows, mine.taken, sides), runs)
         columns = tuple(format_.columns for format_ in formats.values())
         targets = zip(*(layout.targets for layout in layouts.values()), strict=True)
+        turns = selection.taken & selection.rows.holding("turns")
         return _Plan(
-            choice=describe_choice(selection),
-            proof=split.proof,
+            count=selection.count,
+            choices=choices,
+            proofs=proofs,
             tasks=[
-                Task(write_run, RunJob(run, taken, validation, columns, each))
+                Task(
+                    write_run,
+                    RunJob(
+                        run, taken, validation, columns, each, narrowed, bool(run.of(turns).any())
+                    ),
+                )
                 for run, each in zip(runs, targets, strict=True)
             ],
             files={name: layout.files for name, layout in layouts.items()},
@@ -267,52 +292,31 @@ class _Prepare:
         assert self.request.validation_share is not None
         assert self.request.seed is not None
         return split_rows(
-            rows.input_key[taken],
+            Ties.of_rows(rows, taken),
             rows.source[taken],
             rows.names,
             self.request.validation_share,
             self.request.seed,
         )
 
-    def _describe(self, name: str, folder: Path, choice: Choice, made: Made) -> None:
-        """Write a format's card and manifest."""
-        sources = {entry["name"]: entry for entry in self.corpus_manifest["sources"]}
-        warnings = [
-            *choice.warnings,
-            *([made.split["note"]] if made.split and made.split["note"] else []),
-            *self._source_warnings(choice),
-        ]
-        manifest: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "kind": name,
-            "tool": {"name": "mindcorpus", "version": __version__},
-            "settings": self._shaped(name),
-            "corpus_sha256": self.corpus_sha256,
-            "rows": choice.count,
-            "skipped": choice.skipped,
-            "sources": [
-                {**_without_counts(sources[source]), **counts}
-                for source, counts in choice.sources.items()
-            ],
-            "split": made.split,
-            "findings": list(made.findings),
-            "finding_counts": dict(made.finding_counts),
-            "warnings": [WARNING, *warnings],
-            "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
-        }
-        _assert_rows(manifest)
-        card = write_text(folder / CARD, format_card(manifest))
-        manifest["outputs"] += describe([card], folder)
-        write_manifest(folder, manifest)
-
-    def _source_warnings(self, choice: Choice) -> list[str]:
-        """Pass on what the corpus' manifest says of the sources that are in this format."""
-        taken = {name for name, counts in choice.sources.items() if counts["kept"]}
-        return [
-            entry["licence"]["warning"]
-            for entry in self.corpus_manifest["sources"]
-            if entry["name"] in taken and entry["licence"]["warning"]
-        ]
+    def _prove(self, mine: Selection, chosen: Selection, split: Split) -> dict[str, Any]:
+        """Prove the split of a format that takes some of the rows: each on its side in all."""
+        assert self.request.validation_share is not None
+        rows, some = chosen.rows, mine.taken[chosen.taken]
+        proof = prove(
+            Ties.of_rows(rows, mine.taken),
+            split.group[some],
+            rows.source[mine.taken],
+            rows.names,
+            split.validation[some],
+            self.request.validation_share,
+        )
+        if proof["note"]:
+            proof["note"] = (
+                f"Validation has {proof['share']:.1%} of the rows: a record is on the same side in "
+                f"all formats, and this one cannot carry {chosen.count - mine.count:,} of them."
+            )
+        return proof
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Give the fields of the request that shape a format, beside the selection."""
@@ -328,18 +332,3 @@ class _Prepare:
             "seed": request.seed,
             **self._settings(name),
         }
-
-
-def _without_counts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("name", "origin", "revision", "licence")}
-
-
-def _assert_rows(manifest: Mapping[str, Any]) -> None:
-    """Nothing vanishes: each kind of file holds all rows that were chosen, splits together."""
-    rows: dict[str, int] = {}
-    for output in manifest["outputs"]:
-        if output["rows"]:
-            suffix = Path(output["path"]).suffix
-            rows[suffix] = rows.get(suffix, 0) + output["rows"]
-    assert rows
-    assert all(count == manifest["rows"] for count in rows.values()), manifest["kind"]

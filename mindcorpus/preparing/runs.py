@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mindcorpus.arrow import flags
+from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.formats.base import Run, Target
 from mindcorpus.limits import BATCH_BYTES
@@ -35,6 +36,10 @@ class RunJob:
     """Which of the corpus each format reads."""
     targets: tuple[Target, ...]
     """One a format."""
+    narrowed: Mapping[int, Path] = field(default_factory=dict)
+    """Which rows a format takes, by its place, where it takes not all that are taken."""
+    conversations: bool = True
+    """Whether the run has any; if not, no columns of turns are read."""
 
 
 def plan_runs(parts: Sequence[Path]) -> tuple[list[Run], int]:
@@ -63,7 +68,10 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
     first = job.run.start
     with ExitStack() as stack:
         writers = [target.open(stack) for target in job.targets]
-        wanted = tuple(name for name in COLUMNS if any(name in each for each in job.columns))
+        narrowed = {at: np.load(path, mmap_mode="r") for at, path in job.narrowed.items()}
+        there = (*COLUMNS, *turns.NAMES) if job.conversations else COLUMNS
+        wanted = tuple(name for name in there if any(name in each for each in job.columns))
+        columns = [tuple(name for name in each if name in wanted) for each in job.columns]
         for part in job.run.parts:
             parquet = ParquetFile(part)
             size, count = parquet.text_bytes, max(1, sum(parquet.rows))
@@ -79,8 +87,12 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
                     tick(int(chosen.sum()), size * read // count - size * before // count)
                     if not chosen.all():
                         table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
-                    for writer, columns in zip(writers, job.columns, strict=True):
-                        writer.write(table.select(columns), held_out)
+                    for at, writer in enumerate(writers):
+                        mine, sides = table.select(columns[at]), held_out
+                        if at in narrowed:
+                            some = np.asarray(narrowed[at][rows])[chosen]
+                            mine, sides = mine.filter(flags(some)), held_out[some]
+                        writer.write(mine, sides)
     return [writer.result() for writer in writers]
 
 

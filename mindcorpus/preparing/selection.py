@@ -26,12 +26,21 @@ class Selection:
     rows: RowFacts
     taken: Flags
     sources: dict[str, dict[str, Any]]
-    """Source -> read, kept, dropped by reason, duplicates, changed (the last two always empty)."""
+    """Source -> read, kept, dropped by reason, duplicates (always empty), changed by kind."""
 
     @property
     def count(self) -> int:
         """How many rows are taken."""
         return int(self.taken.sum())
+
+    def by_source(self, wanted: Flags) -> dict[str, int]:
+        """Count some rows by source; sources without any are not named."""
+        counts = np.bincount(self.rows.source[wanted], minlength=len(self.rows.names))
+        return {
+            name: count
+            for name, count in zip(self.rows.names, counts.tolist(), strict=True)
+            if count
+        }
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -77,8 +86,10 @@ def select(rows: RowFacts, request: PrepareRequest, seed: int) -> Selection:
         wanted[:] = True
     reasons: dict[str, Flags] = {"excluded-source": excluded, "other-type": ~wanted}
     reasons["no-response"] = ~rows.answered
-    reasons["over-cap"] = np.zeros(len(rows.source), bool)
     taken = ~excluded & wanted & rows.answered
+    reasons["same-answer"] = _said_before(rows, taken)
+    reasons["over-cap"] = np.zeros(len(rows.source), bool)
+    taken &= ~reasons["same-answer"]
     for name, cap in request.caps.items():
         candidates = np.flatnonzero(taken & (rows.source == rows.names.index(name)))
         over = candidates[_spread(rows, candidates, seed)[cap:]]
@@ -87,6 +98,18 @@ def select(rows: RowFacts, request: PrepareRequest, seed: int) -> Selection:
     if not taken.any():
         raise SettingsError("no record is left to prepare", remedy=ChooseRecords())
     return Selection(rows, taken, _account(rows, taken, reasons))
+
+
+def _said_before(rows: RowFacts, candidates: Flags) -> Flags:
+    """Tell which candidates hold the same as one before, but for a pair's rejected side."""
+    again = np.zeros(len(candidates), bool)
+    if (rows.same_answer >= 0).any():
+        places = np.arange(len(candidates))
+        mine = places[candidates]
+        firsts = np.where(rows.same_answer < 0, places, rows.same_answer)[mine]
+        again[mine] = True
+        again[mine[np.unique(firsts, return_index=True)[1]]] = False
+    return again
 
 
 def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:

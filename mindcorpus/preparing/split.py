@@ -1,4 +1,4 @@
-"""Train and validation without a leak: records with the same folded input never part."""
+"""Train and validation without a leak: records that anything ties together never part."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Codes, Flags, Keys
+from mindcorpus.corpus.row_facts import Codes, Flags, Numbers
 from mindcorpus.preparing.selection import scramble
+from mindcorpus.preparing.ties import Ties
 
 #: How far, as a share of all rows, the validation part may be from what was asked for.
 TOLERANCE = 0.005
@@ -22,22 +23,24 @@ class Split:
     """Which rows are for validation, and what proves that nothing leaks."""
 
     validation: Flags
+    group: Numbers
+    """The group of each row; none is on both sides."""
     proof: dict[str, Any]
-    """parts (train and validation: rows, groups), share, overlap (always 0), by_source, note."""
+    """parts (train and validation: rows, groups), share, what is on both sides, by_source, note."""
 
 
 def split_rows(
-    input_keys: Keys, sources: Codes, names: tuple[str, ...], share: float, seed: int
+    ties: Ties, sources: Codes, names: tuple[str, ...], share: float, seed: int
 ) -> Split:
-    """Split rows by groups of one folded input each, stratified by source, the same for a seed.
+    """Split rows by groups of what is tied, stratified by source, the same for a seed.
 
-    `input_keys` has shape (rows, 2), `sources` shape (rows,). A group's stratum is the source of
-    its first row. Strata are filled one after another, each making up for what the last could not
-    place, so that the whole is as near to `share` as groups allow.
+    `sources` has shape (rows,), as the ties have. A group's stratum is the source of its first
+    row. Strata are filled one after another, each making up for what the last could not place, so
+    that the whole is as near to `share` as groups allow.
     """
     count = len(sources)
-    group, sizes, first = _groups(input_keys)
-    scores = scramble(input_keys[first, 0], seed)
+    group, sizes, first = ties.find_groups()
+    scores = scramble(ties.inputs[first, 0], seed)
     strata = sources[first]
     chosen = np.zeros(len(sizes), bool)
     rows = aim = 0
@@ -59,20 +62,8 @@ def split_rows(
         if abs(int(sizes[better].sum()) - share * count) < abs(placed - share * count):
             chosen = better
     validation = chosen[group]
-    return Split(validation, _proof(input_keys, sources, names, validation, sizes, chosen, share))
-
-
-def _groups(
-    keys: Keys,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Give each row's group (rows with one key), each group's size and first row."""
-    order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
-    ordered = keys[order]
-    new = np.ones(len(keys), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    group = np.empty(len(keys), np.int64)
-    group[order] = np.cumsum(new) - 1
-    return group, np.bincount(group), order[new]
+    proof = prove(ties, group, sources, names, validation, share)
+    return Split(validation, group, proof)
 
 
 def _fill(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
@@ -108,29 +99,29 @@ def _best_fit(sizes: npt.NDArray[np.int64], aim: float) -> npt.NDArray[np.int64]
     return np.array(chosen, np.int64)
 
 
-def _proof(
-    keys: Keys,
+def prove(
+    ties: Ties,
+    group: Numbers,
     sources: Codes,
     names: tuple[str, ...],
     validation: Flags,
-    sizes: npt.NDArray[np.int64],
-    chosen: Flags,
     share: float,
 ) -> dict[str, Any]:
+    """Say how rows are split, counted from the rows themselves, not from how they were chosen."""
     count = len(validation)
-    # Counted from the rows themselves, not from how they were chosen: sorted by key, a leak would
-    # be two equal neighbours on different sides.
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    equal = (keys[order][1:] == keys[order][:-1]).all(axis=1)
-    overlap = int((equal & (validation[order][1:] != validation[order][:-1])).sum())
-    assert overlap == 0
+    overlaps = ties.overlaps(validation)
+    assert not any(overlaps.values())
     placed = int(validation.sum())
+    sizes = np.bincount(group)
+    held_out = np.bincount(group[validation], minlength=len(sizes)) > 0
     note = ""
     if abs(placed - share * count) > TOLERANCE * count:
         largest = int(sizes.max())
+        inputs_alone = ties.openings is None and ties.groups is None
+        tied = "of one input" if inputs_alone else "that belong together"
         note = (
-            f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: records of one "
-            f"input stay together, and the largest such group has {largest:,} of {count:,} rows."
+            f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: records {tied} "
+            f"stay together, and the largest such group has {largest:,} of {count:,} rows."
         )
     by_source = {
         names[code]: {
@@ -141,11 +132,11 @@ def _proof(
     }
     return {
         "parts": {
-            "train": {"rows": count - placed, "groups": int((~chosen).sum())},
-            "validation": {"rows": placed, "groups": int(chosen.sum())},
+            "train": {"rows": count - placed, "groups": int(((sizes > 0) & ~held_out).sum())},
+            "validation": {"rows": placed, "groups": int(held_out.sum())},
         },
         "share": round(placed / count, 6),
-        "overlap": overlap,
+        **overlaps,
         "by_source": by_source,
         "note": note,
     }

@@ -37,7 +37,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
     split = manifest["split"]
     parts = (
         "".join(
-            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups of one input each."
+            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups that stay together."
             for name, part in split["parts"].items()
         )
         if split

@@ -176,8 +176,9 @@ def lay_out(path: Path, head: bytes, sizes: list[int], tail: bytes) -> list[Regi
         at += size
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        # Claims the space, so that a full disk is met here and not after the work.
-        os.posix_fallocate(descriptor, 0, max(1, at + len(tail)))
+        if size := at + len(tail):
+            # Claims the space, so that a full disk is met here and not after the work.
+            os.posix_fallocate(descriptor, 0, size)
         os.pwrite(descriptor, head, 0)
         os.pwrite(descriptor, tail, at)
     finally:

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import docs_figures
@@ -26,7 +26,8 @@ from mindcorpus.client.service import Submission
 from mindcorpus.corpus.lineage import SCHEMA as LINEAGE
 from mindcorpus.formats.chat_rules import RULES
 from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
-from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
+from mindcorpus.preparing import carrying
 from mindcorpus.progress import PHASES
 from mindcorpus.records import COLUMNS
 from mindcorpus.sources import chat_turns, content_parts, thread_adapter
@@ -226,6 +227,22 @@ def test_every_reason_to_skip_a_record_is_explained() -> None:
     code = (PACKAGE / "preparing/selection.py").read_text("utf-8")
     found = {value for value in constants(ast.parse(code)) if re.fullmatch(r"[a-z]+-[a-z]+", value)}
     assert set(first_cells(table(FORMATS, "The manifest", 2))) == found
+
+
+CARRYING = "What a format does with what it cannot carry"
+
+
+def test_what_a_format_cannot_carry_is_explained() -> None:
+    assert sorted(first_cells(table(FORMATS, CARRYING))) == sorted(carrying.REASONS)
+    words = {*carrying.WITHOUT.values(), *carrying.POLICIES.values()}
+    for path in (PACKAGE / "formats").glob("*.py"):
+        found = constants(ast.parse(path.read_text("utf-8")))
+        words |= {each for each in found if re.fullmatch(r"[a-z-]+-(left-out|of-their-own)", each)}
+    assert sorted(first_cells(table(FORMATS, CARRYING, 1))) == sorted(words)
+
+
+def test_every_policy_is_explained() -> None:
+    assert first_cells(table(FORMATS, "OpenAI")) == list(get_args(SystemPolicy))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,16 @@ import datasets
 import pandas as pd
 import pyarrow as pa
 import pytest
-from corpora import copy_of, digests, merge_own, merge_sample, own_rows, read_csv, read_json
+from corpora import (
+    copy_of,
+    digests,
+    merge_own,
+    merge_sample,
+    own_rows,
+    read_csv,
+    read_json,
+    read_parquet,
+)
 from plain_reading import fold
 from registered import FORMATS
 from sample_numbers import ANSWERED, UNANSWERED
@@ -68,15 +77,19 @@ def arrow(folder: Path) -> list[dict[str, Any]]:
 
 def test_the_chat_file_has_each_record_with_a_response_in_order(sample: Made) -> None:
     found = chats(sample.prepared["openai"].path)
+    rows = [row for row in read_parquet(sample.merged.parquet_path) if row["response"]]
+    # The rows of TRACE have system turns of their own.
+    configured = [{"content": SYSTEM_PROMPT}]
+    assert {row["source"] for row in rows if row["messages"]} == {"TRACE"}
     assert found == [
         {
             "messages": [
-                {"role": "system", "content": SYSTEM_PROMPT},
-                {"role": "user", "content": record["input"]},
-                {"role": "assistant", "content": record["response"]},
+                {"role": "system", "content": (row["messages"] or configured)[0]["content"]},
+                {"role": "user", "content": row["input"]},
+                {"role": "assistant", "content": row["response"]},
             ]
         }
-        for record in answered(sample)
+        for row in rows
     ]
     result = sample.prepared["openai"]
     assert result.rows == len(found) == ANSWERED

@@ -236,3 +236,39 @@ def test_the_share_that_is_told_is_right(tmp_path: Path) -> None:
     merge_own(tmp_path, *files)
     (warning,) = mixture_warnings(choose(tmp_path))
     assert warning == "large is 75% of the rows. Prepare with --cap large=1 or --exclude large."
+
+
+# Records that differ in a rejected side only
+
+PAIRS = 'rejected_response = "r"\n'
+
+
+def pair(rejected: str, answer: str = "yes") -> dict[str, str]:
+    return {"q": "question", "a": answer, "r": rejected}
+
+
+def test_an_answer_is_taken_once_however_many_were_rejected_for_it(tmp_path: Path) -> None:
+    rows = [pair("no"), pair("never"), pair("no", "maybe"), pair("  "), pair("at no time")]
+    merge_own(tmp_path, own_rows(tmp_path, "mine", rows, options=PAIRS))
+    selection = choose(tmp_path)
+    assert selection.taken.tolist() == [True, False, True, False, False]
+    assert selection.skipped == {"same-answer": 3}
+
+
+def test_where_the_first_is_not_taken_the_next_one_is(tmp_path: Path) -> None:
+    mine = own_rows(tmp_path, "mine", [pair("no")], options=PAIRS, type="first")
+    others = own_rows(tmp_path, "others", [pair("never"), pair("not")], options=PAIRS)
+    merge_own(tmp_path, mine, others)
+    assert choose(tmp_path).taken.tolist() == [True, False, False]
+    for request in ({"exclude": ("mine",)}, {"types": ("own",)}):
+        selection = choose(tmp_path, **request)
+        assert selection.taken.tolist() == [False, True, False]
+        assert selection.skipped["same-answer"] == 1
+
+
+def test_a_cap_counts_different_answers(tmp_path: Path) -> None:
+    rows = [pair(f"no {at}", f"yes {at // 3}") for at in range(30)]
+    merge_own(tmp_path, own_rows(tmp_path, "mine", rows, options=PAIRS))
+    selection = choose(tmp_path, caps={"mine": 8})
+    assert selection.count == 8
+    assert selection.skipped == {"same-answer": 20, "over-cap": 2}

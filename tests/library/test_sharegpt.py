@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora import merge_sample, read_json
+from corpora import merge_own, merge_sample, own_rows, read_parquet
 from registered import FORMATS
 from sample_numbers import ANSWERED
 
@@ -24,8 +24,10 @@ def lines(path: Path) -> list[Any]:
 
 
 def conversation(record: dict[str, Any]) -> dict[str, Any]:
+    own = [turn for turn in record["messages"] or [] if turn["role"] == "system"]
     return {
         "conversations": [
+            *({"from": "system", "value": turn["content"]} for turn in own),
             {"from": "human", "value": record["input"]},
             {"from": "gpt", "value": record["response"]},
         ]
@@ -41,18 +43,27 @@ def test_every_answered_record_is_one_conversation_on_the_side_of_its_input(
     settings = Settings(data_dir=tmp_path, workers=workers)
     made = prepare(PrepareRequest(formats=("sharegpt", "huggingface")), settings)["sharegpt"]
     train, validation = (lines(made.path / f"{name}.jsonl") for name in ("train", "validation"))
-    expected = [conversation(row) for row in read_json(merged.json_path) if row["response"]]
+    rows = read_parquet(merged.parquet_path)
+    expected = [conversation(row) for row in rows if row["response"]]
     assert sorted(map(json.dumps, train + validation)) == sorted(map(json.dumps, expected))
     # In the order of the corpus, each side by itself.
     places = {json.dumps(each): at for at, each in enumerate(expected)}
     for side in (train, validation):
         found = [places[json.dumps(each)] for each in side]
         assert found == sorted(found)
-    inputs = [{each["conversations"][0]["value"] for each in side} for side in (train, validation)]
+    inputs = [{each["conversations"][-2]["value"] for each in side} for side in (train, validation)]
     assert not inputs[0] & inputs[1]
     assert made.split is not None
     assert made.split["parts"]["validation"]["rows"] == len(validation)
     assert made.rows == len(expected) == ANSWERED
+    assert verify(tmp_path) == []
+
+
+def test_a_side_without_rows_is_an_empty_file(tmp_path: Path) -> None:
+    merge_own(tmp_path, own_rows(tmp_path, "mine", [{"q": "q", "a": "a"}]))
+    made = prepare_for("sharegpt", tmp_path)
+    assert (made.path / "validation.jsonl").read_bytes() == b""
+    assert len(lines(made.path / "train.jsonl")) == 1
     assert verify(tmp_path) == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from mindcorpus.preparing.split import TOLERANCE, Split, split_rows
+from mindcorpus.preparing.ties import Ties
 
 NAMES = ("one", "two", "three")
 
@@ -21,7 +22,7 @@ def split(
         [(each // 2 * 0x9E3779B97F4A7C15 % 2**64, each % 2) for each in inputs], np.uint64
     )
     codes = np.array(sources or [0] * len(inputs), np.int32)
-    return split_rows(keys, codes, NAMES, share, seed)
+    return split_rows(Ties(keys), codes, NAMES, share, seed)
 
 
 def reachable(sizes: list[int]) -> set[int]:
@@ -155,5 +156,5 @@ def test_a_million_rows_are_split_in_seconds() -> None:
     keys = np.stack(
         [inputs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15), inputs.astype(np.uint64)], 1
     )
-    found = split_rows(keys, np.zeros(len(keys), np.int32), NAMES, 0.2, 1)
+    found = split_rows(Ties(keys), np.zeros(len(keys), np.int32), NAMES, 0.2, 1)
     assert abs(found.proof["share"] - 0.2) < 1e-5

@@ -76,9 +76,15 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         "instruction": "Answer:",
         "validation_share": 0.3,
     }
-    assert asking.post("/prepare", json=body).json()["request"] == {**body, "formats": []}
+    assert asking.post("/prepare", json=body).json()["request"] == {
+        **body,
+        "formats": [],
+        "system_policy": "replace",
+    }
     plain = asking.post("/prepare", json={"force": True}).json()
     assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (42, 0.2)
+    # What is unsaid keeps the turns of records' own, as `own` does.
+    assert plain["request"]["system_policy"] is None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,7 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         {"seed": 1.5},
         {"validation_share": 1},
         {"system_prompt": ""},
+        {"system_policy": "mine"},
         {"path": "/tmp"},
     ],
 )

@@ -166,11 +166,39 @@ def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:
     request = PrepareRequest(format="openai", exclude=("TRACE",), types=("talk",), caps={"a": 1})
     order = prepare_spec(request, ServiceSettings.model_validate({"seed": 7}))
     record = json.loads(json.dumps(order.request))
-    again = request_of(PrepareRequest, {"request": record})
+    again = request_of(PrepareRequest, {"request": record}).from_record()
     assert again == request.with_defaults(SETTINGS.model_copy(update={"seed": 7}).model_dump())
     assert record["seed"] == 7
     assert set(record) >= {"system_prompt", "instruction", "validation_share"}
     assert (order.kind, order.queue, order.parts) == ("prepare", "prepare", ())
+
+
+@pytest.mark.parametrize(
+    ("request_", "policy"),
+    [
+        ({}, "own"),
+        ({"system_policy": "own"}, "own"),
+        ({"system_prompt": "P"}, "replace"),
+        ({"system_prompt": "P", "system_policy": "own"}, "own"),
+        ({"system_policy": "none"}, "none"),
+    ],
+)
+def test_the_policy_that_was_meant_comes_back_from_the_record(
+    request_: dict[str, Any], policy: str
+) -> None:
+    # The prompt of the settings stands in each record, as one that was given does.
+    order = prepare(settings={"system_prompt": "Of the operator."}, **request_)
+    again = request_of(PrepareRequest, {"request": order.request}).from_record()
+    assert again.system_policy == policy
+    assert again.with_defaults(SETTINGS.model_dump()) == again
+
+
+def test_a_request_that_says_nothing_new_is_recorded_as_earlier_releases_did() -> None:
+    for same in ({}, {"system_policy": "own"}):
+        assert "system_policy" not in prepare(**same).request
+        assert prepare(**same).content_key == prepare().content_key
+    keys = {prepare(system_policy=each).content_key for each in ("own", "replace", "none")}
+    assert len(keys) == 3
 
 
 def test_ordering_loads_nothing_heavy() -> None:

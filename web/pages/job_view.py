@@ -65,6 +65,7 @@ _ASKED = {
     "caps": "At most",
     "seed": "Seed",
     "system_prompt": "System prompt",
+    "system_policy": "Own system turns",
     "instruction": "Instruction",
     "validation_share": "Validation share",
 }

@@ -170,6 +170,8 @@ def _prepare_values(given: Given, manifest: dict[str, Any], errors: Errors) -> d
         "caps": caps,
         "seed": whole(given, "seed", errors),
         "system_prompt": _text(given, "system_prompt"),
+        # The form always shows a prompt; that it is there says nothing of records' own turns.
+        "system_policy": given.get("system_policy", "own"),
         "instruction": _text(given, "instruction"),
         "validation_share": fraction(given, "validation_share", errors),
         "label": _text(given, "label"),

@@ -91,7 +91,8 @@ def _prepare(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
     publisher = Publisher(job["id"], job["fence"])
-    results = prepare(request_of(PrepareRequest, job), settings, report, cancel, publisher)
+    request = request_of(PrepareRequest, job).from_record()
+    results = prepare(request, settings, report, cancel, publisher)
     return {
         "formats": {
             name: {
@@ -99,6 +100,7 @@ def _prepare(
                 "rows": result.rows,
                 "corpus_sha256": result.corpus_sha256,
                 "skipped": result.skipped,
+                "changed": result.changed,
                 "warnings": list(result.warnings),
                 "split": result.split,
                 "findings": result.manifest["finding_counts"],

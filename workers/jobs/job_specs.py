@@ -84,7 +84,7 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     # The same set of formats is the same work, however it is said.
     request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
-    values = request.with_defaults(defaults).lasting()
+    values = request.with_defaults(defaults).for_record().lasting()
     return JobSpec(
         kind="prepare",
         request=values,

@@ -1,0 +1,107 @@
+"""What chat formats share: a record that is a conversation is written turn by turn.
+
+A format gives the line of a plain record, of its two texts, and that of a conversation. Turns
+behind the last answer are in neither: a trainer learns nothing from them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from mindcorpus.conversations import Conversation, has_misplaced_keys, kept_turns, last_answer
+from mindcorpus.corpus.turns import turns_of
+from mindcorpus.formats.base import Encoder, LineFormat, Made
+from mindcorpus.storage.files import Written
+
+#: What a chat format reads of the corpus.
+COLUMNS = ("input", "response", "source", "messages", "tools", "parallel_tool_calls")
+# Conversations that are Python objects at one time: a batch is as large as its flat texts say,
+# and instructions, of which these have none, may be longer than all the rest.
+_AT_ONCE = 1000
+
+Changed = Counter[tuple[str, str]]
+"""How many rows: by source, and by what was done to them."""
+
+
+class Encoded(NamedTuple):
+    """What an encoder tells of a run's lines."""
+
+    changed: Changed
+    checked: Any = None
+    """What a provider's rules say of them, where the format knows rules."""
+
+
+class ChatEncoder(Encoder):
+    """Encodes plain records of their two texts, and conversations of their turns."""
+
+    def __init__(self) -> None:
+        self._changed: Changed = Counter()
+
+    @abstractmethod
+    def plain(self, input_: str, response: str) -> bytes:
+        """Give the line of a record that its two texts say."""
+
+    @abstractmethod
+    def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
+        """Give the line of a conversation, and a word for each thing done to it.
+
+        Its turns are the `kept_turns`; a format is given none that holds what it cannot carry.
+        """
+
+    def lines(self, table: Any) -> Iterable[bytes]:
+        """Give the line of each row of a table with `COLUMNS`, of which some may be missing."""
+        if "messages" not in table.column_names:
+            texts = (table.column(name).to_pylist() for name in ("input", "response"))
+            yield from map(self.plain, *texts)
+            return
+        for at in range(0, table.num_rows, _AT_ONCE):
+            yield from self._mixed(table.slice(at, _AT_ONCE))
+
+    def _mixed(self, table: Any) -> Iterator[bytes]:
+        names = ("input", "response", "source")
+        texts = (table.column(name).to_pylist() for name in names)
+        for input_, response, source, chat in zip(*texts, conversations_of(table), strict=True):
+            if chat is None:
+                yield self.plain(input_, response)
+                continue
+            kept = kept_turns(chat.turns)
+            line, changes = self.chat(chat._replace(turns=tuple(kept)))
+            if len(kept) <= last_answer(chat.turns):
+                changes = *changes, "empty-turns-left-out"
+            if any(map(has_misplaced_keys, kept)):
+                changes = *changes, "misplaced-keys-left-out"
+            self._changed.update((source, change) for change in changes)
+            yield line
+
+    def result(self) -> Encoded:
+        """Give what is to be told of the lines."""
+        return Encoded(self._changed)
+
+
+def conversations_of(table: Any) -> Iterator[Conversation | None]:
+    """Give each row's conversation, without a pair's other side; None for a plain record."""
+    said = turns_of(table.column("messages"))
+    beside = (table.column(name).to_pylist() for name in ("tools", "parallel_tool_calls"))
+    for turns, tools, parallel in zip(said, *beside, strict=True):
+        yield None if turns is None else Conversation(turns, (), tools, parallel)
+
+
+class ChatFormat(LineFormat):
+    """A chat a line."""
+
+    columns = COLUMNS
+
+    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
+        """Tell what was done to conversations."""
+        return Made(outputs, changed=changed_in(encoded))
+
+
+def changed_in(encoded: Sequence[Sequence[Encoded]]) -> Changed:
+    """Add up what encoders did to the rows of all files."""
+    changed: Changed = Counter()
+    for each in (run for runs in encoded for run in runs):
+        changed.update(each.changed)
+    return changed

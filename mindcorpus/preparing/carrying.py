@@ -1,0 +1,133 @@
+"""What of the chosen records a format cannot carry: which it leaves out, and what of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mindcorpus.conversations import HOLDS
+from mindcorpus.corpus.row_facts import Flags
+from mindcorpus.errors import SettingsError
+from mindcorpus.formats.registry import FORMATS, FormatEntry
+from mindcorpus.preparing.selection import Selection
+
+#: A chat without these would teach something else: who says what, when to call what, and what is
+#: not to be learnt. A format that cannot carry them leaves the record out.
+NEEDED = ("weights", "tools", "names")
+#: The reasons for which it does.
+REASONS = tuple(f"cannot-carry-{what}" for what in NEEDED)
+#: What a record is taken without, and the word for it.
+WITHOUT = {
+    "turns": "conversation-made-flat",
+    "system": "system-turns-left-out",
+    "developer": "developer-as-system",
+    "tools": "tools-left-out",
+    "names": "names-left-out",
+    "reasoning": "reasoning-left-out",
+    "later-turns": "later-turns-left-out",
+    "rejected-turns": "rejected-side-left-out",
+}
+#: What a policy does to records' own system turns.
+POLICIES = {"replace": "system-turns-replaced", "none": "system-turns-left-out"}
+
+
+def narrow(selection: Selection, entry: FormatEntry, settings: Mapping[str, Any]) -> Selection:
+    """Give what a format takes of a selection, and the account of it.
+
+    The flat view holds what it says of any conversation; a chat format takes what it can carry.
+    Raises `SettingsError` where nothing is left.
+    """
+    rows = selection.rows
+    if not rows.holding(*HOLDS).any():
+        return selection
+    taken, sources = selection.taken, selection.sources
+    if "turns" in entry.carries:
+        for what, reason in zip(NEEDED, REASONS, strict=True):
+            if what not in entry.carries:
+                over = taken & rows.holding(what)
+                taken = taken & ~over
+                sources = _dropped(sources, reason, selection.by_source(over))
+    if not taken.any():
+        others = _who_carry(NEEDED)
+        raise SettingsError(
+            f"no record is left for {entry.name}, which cannot carry what they hold",
+            hint=f"Formats that can: {', '.join(others)}.",
+        )
+    for change, changed in _changes(selection, taken, entry, settings).items():
+        sources = _changed(sources, change, selection.by_source(changed))
+    return replace(selection, taken=taken, sources=sources)
+
+
+def _changes(
+    selection: Selection, taken: Flags, entry: FormatEntry, settings: Mapping[str, Any]
+) -> dict[str, Flags]:
+    """Give which of the rows that are taken lose something, by the word for it."""
+    holding = selection.rows.holding
+    changes = {
+        change: taken & holding(what)
+        for what, change in WITHOUT.items()
+        if what not in entry.carries
+    }
+    policy = POLICIES.get(settings.get("system_policy", "own"))
+    if policy is not None:
+        changes[policy] = taken & holding("system")
+    if policy is not None or "system" not in entry.carries:
+        changes.pop(WITHOUT["developer"], None)
+    return changes
+
+
+def _dropped(sources: Mapping[str, Any], reason: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        name: {
+            **entry,
+            "kept": entry["kept"] - counts[name],
+            "dropped": {**entry["dropped"], reason: counts[name]},
+        }
+        if counts.get(name)
+        else entry
+        for name, entry in sources.items()
+    }
+
+
+def _changed(sources: Mapping[str, Any], change: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        name: {**entry, "changed": {**entry["changed"], change: counts[name]}}
+        if counts.get(name)
+        else entry
+        for name, entry in sources.items()
+    }
+
+
+def with_changes(
+    sources: Mapping[str, Any], changed: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
+    """Add to an account of sources what a format's writers did to rows."""
+    found = dict(sources)
+    for (name, change), count in sorted(changed.items()):
+        found = _changed(found, change, {name: count})
+    return found
+
+
+def total_changes(sources: Mapping[str, Any]) -> dict[str, int]:
+    """Add up what was done to the rows of all sources."""
+    found: dict[str, int] = {}
+    for entry in sources.values():
+        for change, count in entry["changed"].items():
+            found[change] = found.get(change, 0) + count
+    return found
+
+
+def warnings_of(changed: Mapping[str, int], rows: int) -> list[str]:
+    """Say of a flat format how many of its rows are conversations, and who has their turns."""
+    flat = changed.get(WITHOUT["turns"], 0)
+    if not flat:
+        return []
+    others = " and ".join(_who_carry(("turns",)))
+    lost = "what was said before the answer is one text, and system turns are left out"
+    said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
+    return [f"{said} Their turns are in {others}."]
+
+
+def _who_carry(what: tuple[str, ...]) -> list[str]:
+    return [name for name, entry in FORMATS.items() if {*what} <= {*entry.carries}]

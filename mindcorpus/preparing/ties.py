@@ -1,0 +1,138 @@
+"""What ties records together such that a split may not part them: input, opening, group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, RowFacts
+
+
+class Groups(NamedTuple):
+    """Rows that belong together."""
+
+    of_row: Numbers
+    """The group of each row: shape (rows,)."""
+    sizes: Numbers
+    first: Numbers
+    """The first row of each group; shape (groups,), as that of the sizes."""
+
+
+@dataclass(frozen=True)
+class Ties:
+    """What ties rows: those that are equal in one of these are one group, and so on from each."""
+
+    inputs: Keys
+    """The keys of their inputs: shape (rows, 2)."""
+    openings: Numbers | None = None
+    """A number that is the same for those that open with the same turns: shape (rows,)."""
+    groups: Keys | None = None
+    """The keys of the groups that their sources name: shape (rows, 2), zeros for none."""
+
+    @classmethod
+    def of_rows(cls, rows: RowFacts, taken: Flags) -> Self:
+        """Give what ties the rows that are taken."""
+        openings = groups = None
+        if (rows.same_opening >= 0).any():
+            places = np.arange(len(rows.same_opening))
+            openings = np.where(rows.same_opening < 0, places, rows.same_opening)[taken]
+        if rows.group_key.any():
+            groups = rows.group_key[taken]
+        return cls(rows.input_key[taken], openings, groups)
+
+    def of(self, wanted: Flags) -> Ties:
+        """Give what ties some of the rows."""
+        return Ties(
+            self.inputs[wanted],
+            None if self.openings is None else self.openings[wanted],
+            None if self.groups is None else self.groups[wanted],
+        )
+
+    def find_groups(self) -> Groups:
+        """Find the groups: rows of one input, joined wherever an opening or a group joins two."""
+        found = _equal(self.inputs)
+        edges = [np.empty((2, 0), np.int64)]
+        if self.openings is not None:
+            edges.append(found.of_row[_to_first(_numbered(self.openings))])
+        if self.groups is not None:
+            named = np.flatnonzero(self.groups.any(axis=1))
+            edges.append(found.of_row[named[_to_first(_equal(self.groups[named]))]])
+        joined = np.concatenate(edges, axis=1)
+        joined = joined[:, joined[0] != joined[1]]
+        return _merged(found, *joined) if joined.size else found
+
+    def overlaps(self, validation: Flags) -> dict[str, int]:
+        """Count what stands on both sides: of inputs, openings and groups."""
+        named = None if self.groups is None else self.groups.any(axis=1)
+        return {
+            "overlap": _on_both_sides(_equal(self.inputs), validation),
+            "opening_overlap": 0
+            if self.openings is None
+            else _on_both_sides(_numbered(self.openings), validation),
+            "group_overlap": 0
+            if self.groups is None
+            else _on_both_sides(_equal(self.groups[named]), validation[named]),
+        }
+
+
+def _equal(keys: Keys) -> Groups:
+    """Give each row's group (rows with one key), each group's size and first row."""
+    order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    new = np.ones(len(keys), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    group = np.empty(len(keys), np.int64)
+    group[order] = np.cumsum(new) - 1
+    return Groups(group, np.bincount(group), order[new])
+
+
+def _numbered(values: Numbers) -> Groups:
+    """Give the same of rows with one number."""
+    _, first, group, sizes = np.unique(
+        values, return_index=True, return_inverse=True, return_counts=True
+    )
+    return Groups(group, sizes, first)
+
+
+def _to_first(groups: Groups) -> Numbers:
+    """Give each row with the first one of its group: shape (2, rows)."""
+    edges: Numbers = np.stack((np.arange(len(groups.of_row)), groups.first[groups.of_row]))
+    return edges
+
+
+def _merged(found: Groups, left: Numbers, right: Numbers) -> Groups:
+    """Make one of the groups that edges join: numbered as the lowest of each is."""
+    lowest = _join(len(found.sizes), left, right)
+    _, group = np.unique(lowest, return_inverse=True)
+    count = int(group.max()) + 1
+    first = np.full(count, len(found.of_row), np.int64)
+    np.minimum.at(first, group, found.first)
+    of_row = group[found.of_row]
+    return Groups(of_row, np.bincount(of_row), first)
+
+
+def _join(count: int, left: Numbers, right: Numbers) -> npt.NDArray[np.int64]:
+    """Give the lowest group that each is joined with, by any number of edges: shape (count,).
+
+    In each round every root that has an edge to a lower one is hung below the lowest of these, and
+    all are brought to their roots; the rounds are about the logarithm of the longest chain.
+    """
+    root = np.arange(count)
+    while True:
+        ends = np.sort(np.stack((root[left], root[right])), axis=0)
+        apart = ends[0] != ends[1]
+        if not apart.any():
+            return root
+        left, right = left[apart], right[apart]
+        np.minimum.at(root, ends[1, apart], ends[0, apart])
+        while not np.array_equal(higher := root[root], root):
+            root = higher
+
+
+def _on_both_sides(groups: Groups, validation: Flags) -> int:
+    """Count the groups with rows on both sides, from the rows themselves."""
+    held_out = np.bincount(groups.of_row[validation], minlength=len(groups.sizes))
+    return int(((held_out > 0) & (held_out < groups.sizes)).sum())
