@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -158,11 +159,19 @@ def export_records() -> Response:
 def _lines(corpus: Corpus, query: Query) -> Iterator[bytes]:
     pending = bytearray()
     for found in corpus.records.each(query.filter(), list(query.words())):
-        pending += orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+        pending += _line(found)
         if len(pending) >= _PIECE:
             yield bytes(pending)
             pending.clear()
     yield bytes(pending)
+
+
+def _line(record_: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record_, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # A tool may be called with an integer that has more than 64 bits.
+        return json.dumps(record_, ensure_ascii=False).encode() + b"\n"
 
 
 @pages.post("/records/reveal")
