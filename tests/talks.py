@@ -156,4 +156,10 @@ TALKS: tuple[dict[str, Any], ...] = (
             {"role": "assistant", "content": f"Assistant: {IMITATION}"},
         ],
     },
+    {
+        "messages": [
+            {"role": ("user", "assistant")[number % 2], "content": f"Turn-of-many {number}"}
+            for number in range(20)
+        ]
+    },
 )

@@ -148,6 +148,7 @@ def test_the_lineage_says_what_a_conversation_holds_and_never_its_groups_key(tal
         ["turns", "rejected-turns"],
         [],
         ["turns", "system", "names"],
+        ["turns"],
     ]
     assert [each["grouped"] for each in found] == [row == 1 for row in range(len(TALKS))]
     assert "group_key" not in found[1]

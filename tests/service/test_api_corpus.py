@@ -145,7 +145,7 @@ def test_conversations_are_shown_as_their_source_has_them_and_as_the_document_sa
         shown = asking.get(f"/records/{row}").json()
         assert is_as_said(shown, "RecordWithLineage")
         assert shown["record"] == found
-    assert shown["lineage"]["holds"] == ["turns", "system", "names"]
+    assert shown["lineage"]["holds"] == ["turns"]
     told = document["components"]["schemas"]["RecordPage.Message"]["properties"]
     turns = [turn for talk in TALKS for turn in talk.get("messages", ())]
     assert {key for turn in turns for key in turn} == {*told}
