@@ -110,9 +110,13 @@ def readable(turn: Turn) -> str:
 def calls_of(turn: Turn) -> Iterator[tuple[str, str]]:
     """Give name and arguments (JSON text) of each call in a turn."""
     for call in orjson.loads(turn.tool_calls or "[]"):
-        function = function_of(call)
-        arguments = function.get("arguments", "")
-        yield str(function.get("name", "")), as_text(arguments)
+        yield named_call(call)
+
+
+def named_call(call: Any) -> tuple[str, str]:
+    """Give name and arguments (JSON text) of a call."""
+    function = function_of(call)
+    return str(function.get("name", "")), as_text(function.get("arguments", ""))
 
 
 def function_of(call: Any) -> dict[str, Any]:
@@ -218,6 +222,19 @@ def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
         for turn in turns[: last_answer(turns) + 1] or turns
         if turn.content or turn.tool_calls is not None or turn.role == "tool"
     ]
+
+
+def message_of(turn: Turn) -> dict[str, Any]:
+    """Give a turn as an object: role, content, and of the other fields those that are given.
+
+    The calls of tools are a list, as the source has it.
+    """
+    message: dict[str, Any] = {"role": turn.role, "content": turn.content}
+    for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
+        if value is not None:
+            # The standard module keeps what orjson does not: integers of any size.
+            message[name] = json.loads(str(value)) if name == "tool_calls" else value
+    return message
 
 
 def messages_json(turns: Sequence[Turn]) -> list[bytes]:

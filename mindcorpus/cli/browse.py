@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -10,19 +12,20 @@ from mindcorpus.cli.tables import harmless, heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.corpus.reader import Page, browse
 from mindcorpus.corpus.reader import record as one_record
+from mindcorpus.corpus.transcript import Said, transcript_of
 from mindcorpus.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 _PAGE = 20  # records where there is no terminal whose height says how many
 _LINES = 4  # of a record on a page: where it is from, input, response, blank
 _NEXT = ("n", " ")
 _QUIT = ("q", "\x1b", "\x04")  # also Escape, and Ctrl-D
-_TEXTS = ("input", "response", "rejected_response")
+_INDENT = "    "  # of a text; what is known of it stands half as deep
 
 
 def browse_records(
@@ -98,10 +101,11 @@ def _page_parts(page: Page, columns: int | None) -> list[RenderableType]:
         return [Text("No record is as asked for.")]
     parts: list[RenderableType] = []
     for record in page.records:
+        turns = f"{len(record['messages']):,} turns  " if record["messages"] else ""
         parts.append(
-            Text(f"{record['row']:,}  {record['source']}  {record['type']}  ", "cyan").append(
-                harmless(", ".join(record["tags"])), "dim"
-            )
+            Text(
+                f"{record['row']:,}  {record['source']}  {record['type']}  {turns}", "cyan"
+            ).append(harmless(", ".join(record["tags"])), "dim")
         )
         for name in ("input", "response"):
             line = Text(f"  {name:<9} ", "dim").append(
@@ -128,8 +132,55 @@ def _show_record(terminal: Terminal, data_dir: Path, row: int, *, as_json: bool)
         "tags": ", ".join(found["tags"]),
     }
     terminal.show(table(("Record", ""), [(name, str(value)) for name, value in facts.items()]))
-    for name in _TEXTS:
-        if found[name]:
-            terminal.show(heading(name), Text(harmless(found[name])))
-    rows = [(name, str(value)) for name, value in origin.items() if value is not None]
+    terminal.show(*_said(found))
+    for name in ("tools", "metadata"):
+        if found[name] is not None:
+            text = json.dumps(found[name], ensure_ascii=False, indent=2)
+            terminal.show(heading(name), _Indented(text))
+    rows = [(name, _fact(value)) for name, value in origin.items() if value not in (None, [])]
     terminal.show(Text(), table(("Lineage", ""), rows))
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _said(record: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Show who said what; only who speaks stands at the left edge, whatever a text looks like."""
+    transcript = transcript_of(record)
+    turns = list(transcript.turns)
+    for side in transcript.sides:
+        turns += side
+    for turn in turns:
+        yield _speaker(turn)
+        facts = [("named", turn.name), ("answers call", turn.answers), ("thought", turn.reasoning)]
+        for what, text in facts:
+            if text:
+                yield _Indented(text, what)
+        if turn.text:
+            yield _Indented(turn.text)
+        for call in turn.calls:
+            yield _Indented(f"{call.name}({call.arguments})", "calls")
+
+
+def _speaker(turn: Said) -> Text:
+    return heading(turn.label).append(
+        "".join(f"  [{remark}]" for remark in turn.remarks), "not bold dim"
+    )
+
+
+@dataclass(frozen=True)
+class _Indented:
+    """A text whose every line, also where a terminal breaks one, stands away from the edge."""
+
+    text: str
+    what: str = ""
+    """What the text is, where it is not what is said: it alone stands half as deep."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = Text(self.what and f"{self.what} ", "dim").append(harmless(self.text), "not dim")
+        half = len(_INDENT) // 2
+        for at, line in enumerate(text.wrap(console, max(1, options.max_width - len(_INDENT)))):
+            yield Text(_INDENT[half:] if self.what and at == 0 else _INDENT).append_text(line)

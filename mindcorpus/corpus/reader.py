@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from mindcorpus.corpus import turns
 from mindcorpus.corpus.index import Filter, RecordIndex, Rows, read_index
+from mindcorpus.corpus.matching import SEARCHED, holding
 from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.errors import SettingsError
 from mindcorpus.records import COLUMNS
@@ -21,7 +22,6 @@ from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
 
-_TEXTS = ("input", "response", "rejected_response")
 _LINEAGE = (
     "source",
     "type",
@@ -32,14 +32,17 @@ _LINEAGE = (
     "item",
     "changed",
     "corpus_row",
+    "holds",
+    "group_key",
 )
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some records that match, in corpus order; each also has its `row` in the corpus."""
+    """Some records that match, in corpus order."""
 
     records: list[dict[str, Any]]
+    """Each its `row` in the corpus, its six fields, and what `turns.values_beside` gives."""
     matched: int
     """How many match in all."""
     next_offset: int | None
@@ -119,8 +122,10 @@ class Records:
         starts = np.cumsum([0, *parquet.rows])
         group = int(np.searchsorted(starts, place, side="right")) - 1
         table = parquet.read_group(group, _LINEAGE)
-        found: list[dict[str, Any]] = table.slice(place - int(starts[group]), 1).to_pylist()
-        return found[0]
+        found: dict[str, Any] = table.slice(place - int(starts[group]), 1).to_pylist()[0]
+        # The key is a hash of what may name a person; that there is one says enough.
+        key = found.pop("group_key")
+        return {**found, "holds": (found["holds"] or "").split(), "grouped": key is not None}
 
     def by_group(self, rows: Rows) -> Iterator[tuple[RowGroup, Rows]]:
         """Deal rows, in corpus order, out to the row groups that hold them."""
@@ -166,20 +171,15 @@ class RowGroup:
     rows: int
 
     def holding(self, rows: Rows, words: list[str]) -> Any:
-        """Tell which of the rows hold all of the words in one text, whatever their case."""
-        table = self._take(rows, _TEXTS)
-        found = np.zeros(len(rows), bool)
-        for text in table.columns:
-            here = np.ones(len(rows), bool)
-            for word in words:
-                here &= np.asarray(pc.match_substring(text, word, ignore_case=True))
-            found |= here
-        return found
+        """Tell which of the rows hold all of the words in one text or turn, whatever their case."""
+        return holding(self._take(rows, SEARCHED), words)
 
-    def records(self, rows: Rows) -> list[dict[str, Any]]:
+    def records(self, rows: Rows) -> Iterator[dict[str, Any]]:
         """Read whole records."""
-        records: list[dict[str, Any]] = self._take(rows, COLUMNS).to_pylist()
-        return records
+        table = self._take(rows, (*COLUMNS, *turns.NAMES))
+        beside = turns.values_beside(table)
+        for six, more in zip(table.select(COLUMNS).to_pylist(), beside, strict=True):
+            yield six | more
 
     def _take(self, rows: Rows, columns: tuple[str, ...]) -> Any:
         table = ParquetFile(self.part).read_group(self.number, columns)
@@ -200,10 +200,10 @@ def browse(
 ) -> Page:
     """Give a page of the records that match all of the filters.
 
-    `search` finds words in input, response or rejected response, whatever their case: a text
-    matches if it holds all of them. `min_words` and `max_words` count those of input and response
-    together. `offset` and `limit` count matching records. Raises `NoCorpusError`, and
-    `SettingsError` for a source, type or tag that the corpus does not have.
+    `search` finds words in input, response or rejected response, or in a turn of a conversation,
+    whatever their case: a text matches if it holds all of them. `min_words` and `max_words` count
+    those of input and response together. `offset` and `limit` count matching records. Raises
+    `NoCorpusError`, and `SettingsError` for a source, type or tag that the corpus does not have.
     """
     wanted = Filter(source, type, tag, min_words, max_words)
     words = (search or "").split()
@@ -213,6 +213,9 @@ def browse(
 
 def lineage(data_dir: str | Path, row: int) -> dict[str, Any]:
     """Tell where a record of the corpus came from: file, row, revision, licence, what was changed.
+
+    `holds` lists what its conversation has that its texts do not say, `grouped` tells whether its
+    source's entry says with which other records it belongs together.
 
     Raises `NoCorpusError`, and `SettingsError` for a row that the corpus does not have.
     """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from mindcorpus.arrow import as_flags, lists_of, numbers, structs, texts
-from mindcorpus.conversations import Role, Turn
+from mindcorpus.conversations import Role, Turn, message_of
 
 #: A turn: the fields of `Turn`; a call's arguments may be anything, so calls are JSON text.
 TURN = pa.struct(
@@ -68,3 +70,26 @@ def turns_of(column: Any) -> Iterator[tuple[Turn, ...] | None]:
         ends = (offsets - first).tolist()
         for at, there in enumerate(valid.tolist()):
             yield tuple(turns[ends[at] : ends[at + 1]]) if there else None
+
+
+def values_beside(table: Any) -> Iterator[dict[str, Any]]:
+    """Give for each row of a table the values of `FIELDS`, read: what is JSON text there is not.
+
+    Messages are lists of objects as `conversations.message_of` makes them. What a record does not
+    have is None.
+    """
+    columns = [_values(table.column(field.name), field) for field in FIELDS]
+    return (dict(zip(NAMES, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _values(column: Any, field: Any) -> Iterator[Any]:
+    if column.null_count == len(column):
+        return repeat(None, len(column))
+    if field.type == MESSAGES:
+        return (
+            None if turns is None else [message_of(turn) for turn in turns]
+            for turns in turns_of(column)
+        )
+    if field.type == pa.string():
+        return (None if text is None else json.loads(text) for text in column.to_pylist())
+    return iter(column.to_pylist())

@@ -211,3 +211,15 @@ def strangers(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
     with _service(folder, **settings) as (service, _):
         service.start_web()
         yield service
+
+
+@pytest.fixture(scope="session")
+def talking(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose corpus is of conversations: one of each kind, and two that pretend."""
+    from talks import TALKS, merge_talks
+
+    folder = tmp_path_factory.mktemp("talking")
+    merge_talks(folder / "data", TALKS)
+    with _service(folder, lease_seconds="60") as (service, _):
+        service.start_web()
+        yield service

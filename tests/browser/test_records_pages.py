@@ -190,7 +190,7 @@ def test_a_long_text_is_cut_and_shown_on_demand(
     page.get_by_text("Show the text", exact=True).click()
     whole = page.locator(".rest .text").first
     expect(whole).to_be_hidden()
-    cut = page.locator(".turn > .text").first
+    cut = page.locator(".words > .text").first
     assert len(cut.inner_text()) < 1600
     page.get_by_text("Show all", exact=False).filter(has_text="characters").first.click()
     expect(whole).to_be_visible()

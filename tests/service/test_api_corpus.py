@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
 import pytest
 from sample_numbers import KEPT
+from talks import TALKS, merge_talks
 
 from mindcorpus.storage.kinds import CORPUS
 
 if TYPE_CHECKING:
     import httpx2
+    from running import Service
+
+
+#: What stands beside the six fields of a record that is no conversation.
+PLAIN = dict.fromkeys(("messages", "rejected_messages", "tools", "parallel_tool_calls", "metadata"))
 
 
 @pytest.fixture
@@ -65,8 +73,7 @@ def test_records_come_in_pages(asking: httpx2.Client, records: list[dict[str, An
         assert page["matched"] == len(records)
         found += page["records"]
         offset = page["next_offset"]
-    assert [record.pop("row") for record in found] == list(range(len(records)))
-    assert found == records
+    assert found == [{"row": row, **record, **PLAIN} for row, record in enumerate(records)]
 
 
 def test_records_are_filtered_and_searched(
@@ -108,11 +115,42 @@ def test_a_record_is_shown_with_where_it_came_from(
 ) -> None:
     row = len(records) - 1
     shown = asking.get(f"/records/{row}").json()
-    assert shown["record"] == {"row": row, **records[row]}
+    assert shown["record"] == {"row": row, **records[row], **PLAIN}
     assert shown["lineage"]["corpus_row"] == row
     assert shown["lineage"]["source"] == records[row]["source"]
     assert shown["lineage"]["file"]
     assert shown["lineage"]["licence"]
+
+
+def test_conversations_are_shown_as_their_source_has_them_and_as_the_document_says(
+    asking: httpx2.Client, quiet: Service, tmp_path: Path
+) -> None:
+    merge_talks(tmp_path / "data", TALKS)
+    shutil.copytree(tmp_path / "data", quiet.data_dir, symlinks=True)
+    page = asking.get("/records").json()
+    assert [{name: found[name] for name in PLAIN} for found in page["records"]] == [
+        {name: talk.get(name) for name in PLAIN} for talk in TALKS
+    ]
+    document = asking.get(f"{quiet.url}/openapi.json").json()
+
+    def is_as_said(value: Any, schema: str) -> bool:
+        reference = {"$ref": f"#/components/schemas/{schema}"}
+        validator = jsonschema_rs.Draft202012Validator(
+            {**reference, "components": document["components"]}
+        )
+        return validator.is_valid(value)
+
+    assert is_as_said(page, "RecordPage")
+    for row, found in enumerate(page["records"]):
+        shown = asking.get(f"/records/{row}").json()
+        assert is_as_said(shown, "RecordWithLineage")
+        assert shown["record"] == found
+    assert shown["lineage"]["holds"] == ["turns"]
+    told = document["components"]["schemas"]["RecordPage.Message"]["properties"]
+    turns = [turn for talk in TALKS for turn in talk.get("messages", ())]
+    assert {key for turn in turns for key in turn} == {*told}
+    page["records"][1]["messages"][0]["name"] = None
+    assert not is_as_said(page, "RecordPage")
 
 
 @pytest.mark.parametrize("row", [KEPT, 10**18, 10**30])

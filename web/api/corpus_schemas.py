@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from mindcorpus.conversations import Role
 from mindcorpus.sources import catalog
 from web.api.known import FormatName, KindName
 from workers.jobs.job import Job
@@ -157,8 +158,32 @@ class Statistics(BaseModel):
     overlap: list[dict[str, Any]]
 
 
+def _told_where_given(schema: dict[str, Any]) -> None:
+    # A key that says nothing is not there: no value stands for that.
+    for name, field in schema["properties"].items():
+        if name not in schema["required"]:
+            field.pop("default", None)
+
+
+class Message(BaseModel):
+    """A turn of a conversation; a key that its source does not give is not there."""
+
+    model_config = ConfigDict(json_schema_extra=_told_where_given)
+
+    role: Role
+    content: str | None = Field(description="Null where a turn only calls tools.")
+    name: str = ""
+    weight: int = Field(1, description="0: not to be learnt from.")
+    tool_calls: list[Any] = Field([], description="As the source has them.")
+    tool_call_id: str = Field("", description="The call that a tool answers.")
+    reasoning_content: str = Field("", description="What it thought before it answered.")
+
+
 class Record(BaseModel):
-    """A record and its row in the corpus."""
+    """A record and its row in the corpus.
+
+    What stands behind `tags` is null where input and response say all.
+    """
 
     row: int
     input: str
@@ -167,6 +192,13 @@ class Record(BaseModel):
     source: str
     type: str
     tags: list[str]
+    messages: list[Message] | None = Field(description="The whole conversation.")
+    rejected_messages: list[Message] | None = Field(
+        description="Of a preference pair: the other conversation, with the beginning of both."
+    )
+    tools: Any = Field(description="The schemas of the tools that it may call, in a list.")
+    parallel_tool_calls: bool | None
+    metadata: dict[str, Any] | None = Field(description="Columns that the source's entry keeps.")
 
 
 class RecordPage(BaseModel):
@@ -189,6 +221,12 @@ class Lineage(BaseModel):
     item: int | None
     changed: str | None
     corpus_row: int
+    holds: list[str] = Field(
+        description="What its conversation has that input and response do not say."
+    )
+    grouped: bool = Field(
+        description="Whether it belongs together with others by a column that its entry names."
+    )
 
 
 class RecordWithLineage(BaseModel):

@@ -1,15 +1,18 @@
-"""A record as a page shows it: turns of a conversation, two answers side by side, long text cut."""
+"""A record as a page shows it: its turns, a pair's two sides, what is long cut until asked for."""
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mindcorpus.corpus.transcript import Said
 
 _CUT = 1200  # characters that are shown of a long text
 _SLACK = 300  # no cut for so little more
-#: How the adapter of conversations writes those that came before the last turn.
-_TURN = re.compile(r"(?:^|\n\n)(User|Assistant): ")
+#: Turns that are shown of a conversation among others; its own page has them all.
+GLIMPSE = 6
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,25 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What one side said."""
+class Call:
+    """A tool that is called."""
 
-    speaker: str
-    text: Text
+    name: str
+    arguments: Text
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side said; who that is comes from the data, whatever its text looks like."""
+
+    role: str
+    label: str
+    name: str
+    remarks: tuple[str, ...]
+    answers: str
+    text: Text | None
+    calls: tuple[Call, ...]
+    reasoning: Text | None
 
 
 @dataclass(frozen=True)
@@ -42,35 +59,63 @@ class Shown:
     type: str
     tags: list[str]
     words: int
+    said: int
+    """How many turns a conversation has; 0 for a record that is none."""
     turns: list[Turn]
-    """The input: one turn, or several."""
-    response: Text | None
-    rejected: Text | None
+    """Of a preference pair the beginning that both sides share."""
+    sides: list[list[Turn]]
+    """Of a preference pair: how the preferred one goes on, and how the rejected one does."""
+    left_out: int
+    """Turns that are not shown here."""
+    answered: bool
+    tools: Text | None
+    parallel: bool | None
+    metadata: Text | None
 
 
-def view_of(record: dict[str, Any]) -> Shown:
-    """Prepare a record for a page."""
+def view_of(record: dict[str, Any], most: int | None = None) -> Shown:
+    """Prepare a record for a page, with at most so many turns."""
+    from mindcorpus.corpus.transcript import transcript_of  # late: it loads numpy
+
+    found = transcript_of(record)
+    said = len(record["messages"] or ())
+    left_out = 0
+    turns, sides = found.turns, found.sides
+    if most is not None and said > most:
+        left_out = len(turns) + sum(map(len, sides[:1])) - most
+        turns, sides = turns[:most], ()
     return Shown(
         row=record["row"],
         source=record["source"],
         type=record["type"],
         tags=record["tags"],
         words=len(record["input"].split()) + len(record["response"].split()),
-        turns=_turns(record["input"]),
-        response=_text(record["response"]) if record["response"] else None,
-        rejected=_text(record["rejected_response"]) if record["rejected_response"] else None,
+        said=said,
+        turns=[_turn(each) for each in turns],
+        sides=[[_turn(each) for each in side] for side in sides],
+        left_out=left_out,
+        answered=bool(record["response"]),
+        tools=_json(record["tools"]),
+        parallel=record["parallel_tool_calls"],
+        metadata=_json(record["metadata"]),
     )
 
 
-def _turns(text: str) -> list[Turn]:
-    marks = list(_TURN.finditer(text))
-    # One mark alone, or text before the first, is how somebody happened to write.
-    if len(marks) < 2 or marks[0].start() != 0:
-        return [Turn("Input", _text(text))]
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    return [
-        Turn(mark[1], _text(text[mark.end() : end])) for mark, end in zip(marks, ends, strict=True)
-    ]
+def _turn(said: Said) -> Turn:
+    return Turn(
+        said.role,
+        said.label,
+        said.name,
+        said.remarks,
+        said.answers,
+        _text(said.text) if said.text else None,
+        tuple(Call(call.name, _text(call.arguments)) for call in said.calls),
+        _text(said.reasoning) if said.reasoning else None,
+    )
+
+
+def _json(value: Any) -> Text | None:
+    return None if value is None else _text(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _text(text: str) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from web.errors import RecordNotFoundError
 from web.pages.blueprint import pages, show
 from web.pages.corpus import Corpus, read_corpus, reading_corpus
 from web.pages.filters import sentence
-from web.pages.record_view import view_of
+from web.pages.record_view import GLIMPSE, view_of
 from web.pages.records_query import Query, read_query
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _find(corpus: Corpus, query: Query) -> dict[str, Any]:
     note_filter(query.arguments())
     note_rows(map(int, shown), corpus.folder.name)
     return {
-        "shown": [view_of(one) for one in corpus.records.of_rows(shown)],
+        "shown": [view_of(one, GLIMPSE) for one in corpus.records.of_rows(shown)],
         "matched": len(rows),
         "looking": None if search is None or search.complete else search,
         "ahead": end if end < len(rows) else None,
@@ -106,12 +107,15 @@ def record(row: int) -> Response:
         if row >= len(corpus.records.index):
             raise RecordNotFoundError(f"the corpus has no record {row:,}")
         note_rows([row], corpus.folder.name)
+        from mindcorpus.corpus.lineage import read_changes  # late: it loads pyarrow
+
         record_, lineage = corpus.records.one(row), corpus.records.lineage(row)
         source = next(s for s in corpus.manifest["sources"] if s["name"] == record_["source"])
         before, after, place = _neighbours(corpus, query, row)
         return {
             "record": view_of(record_),
             "lineage": lineage,
+            "changes": read_changes(lineage["changed"] or ""),
             "source": source,
             "before": before,
             "after": after,
@@ -158,11 +162,19 @@ def export_records() -> Response:
 def _lines(corpus: Corpus, query: Query) -> Iterator[bytes]:
     pending = bytearray()
     for found in corpus.records.each(query.filter(), list(query.words())):
-        pending += orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+        pending += _line(found)
         if len(pending) >= _PIECE:
             yield bytes(pending)
             pending.clear()
     yield bytes(pending)
+
+
+def _line(record_: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record_, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # A tool may be called with an integer that has more than 64 bits.
+        return json.dumps(record_, ensure_ascii=False).encode() + b"\n"
 
 
 @pages.post("/records/reveal")
