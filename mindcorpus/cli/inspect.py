@@ -14,7 +14,7 @@ from mindcorpus.cli.render import status_parts
 from mindcorpus.cli.stats import show_corpus
 from mindcorpus.cli.tables import findings_table, heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
-from mindcorpus.formats.chat_rules import check_chat_file
+from mindcorpus.formats.chat_file import check_chat_file
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source, load_catalog
 from mindcorpus.storage.space import takes

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mindcorpus.formats.chat_rules import Finding
+    from mindcorpus.formats.chat_check import Finding
 
 _BAR = 20  # columns of a full bar: a table of them fits into 80
 _EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -14,7 +14,7 @@ import orjson
 
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Encoder, LineFormat, Made
-from mindcorpus.formats.chat_rules import ChatCheck, Checked, combine
+from mindcorpus.formats.chat_check import ChatCheck, Checked, combine
 from mindcorpus.storage.files import Written
 
 
