@@ -80,6 +80,10 @@ class Checked:
     characters: int
 
 
+#: Hears of a finding, and what its place counts.
+Tell = Callable[[Finding, Unit], object]
+
+
 def combine(
     parts: Sequence[Checked],
     file: str,
@@ -179,7 +183,7 @@ class ChatCheck:
 
     def __init__(
         self,
-        tell: Callable[[Finding], object] | None = None,
+        tell: Tell | None = None,
         unit: Unit = "line",
         layout: str | None = None,
     ) -> None:
@@ -214,7 +218,7 @@ class ChatCheck:
         if kept:
             self._findings.append(finding)
         if self._tell is not None:
-            self._tell(finding)
+            self._tell(finding, self.unit)
 
     def line(self, number: int, line: bytes | None) -> None:
         """Apply the rules for one line."""

@@ -6,7 +6,7 @@ Whatever the file holds, it is read as a stream, and no more than one example of
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mindcorpus.formats.chat_check import (
     ChatCheck,
     CheckReport,
     Finding,
+    Tell,
     combine,
     of_file,
     of_the_whole,
@@ -32,7 +33,7 @@ def check_chat_file(
     path: Path,
     report: Reporter = silent,
     cancel: Cancellation | None = None,
-    tell: Callable[[Finding], object] | None = None,
+    tell: Tell | None = None,
 ) -> CheckReport:
     """Check every example of a chat file; whatever it holds, the answer is a report.
 
@@ -41,14 +42,11 @@ def check_chat_file(
     """
     cancel = cancel or Cancellation()
     cancel.check()
-    try:
-        with _Bytes(path) as content:
-            return _check(_Reading(path, content, report, cancel), tell)
-    except OSError as error:
-        raise _unreadable(path, (error.strerror or "input/output error").lower()) from None
+    with _Bytes(path) as content:
+        return _check(_Reading(path, content, report, cancel), tell)
 
 
-def _check(file: _Reading, tell: Callable[[Finding], object] | None) -> CheckReport:
+def _check(file: _Reading, tell: Tell | None) -> CheckReport:
     found = _Findings(tell)
     content = file.content
     if content.compressed:
@@ -89,7 +87,7 @@ def _values(file: _Reading, form: Form, found: _Findings) -> Iterator[bytes | No
 class _Findings:
     """What is found of the whole file."""
 
-    def __init__(self, tell: Callable[[Finding], object] | None) -> None:
+    def __init__(self, tell: Tell | None) -> None:
         self.findings: list[Finding] = []
         self._tell = tell
 
@@ -98,7 +96,7 @@ class _Findings:
         finding = of_file(code, reason)
         self.findings.append(finding)
         if self._tell is not None:
-            self._tell(finding)
+            self._tell(finding, "line")
 
 
 class _Bytes(io.RawIOBase):
@@ -109,14 +107,20 @@ class _Bytes(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         self.damage = ""
+        self.size: int | None
         self._stream: Any
         try:
             # What is no file, such as a pipe, can be opened once only.
             self.compressed = path.is_file() and compression_of(path, path.name) is not None
             self._stream = open_plain(path, path.name) if self.compressed else path.open("rb")
+            self.size = None if self.compressed else path.stat().st_size or None
         except DataError as error:
             self.compressed, self._stream, self.damage = True, io.BytesIO(), error.title
+            self.size = None
+        except OSError as error:
+            raise _unreadable(path, _told(error)) from None
         except ValueError:  # a NUL in the path
             raise _unreadable(path, "not a file name") from None
         pieces = []
@@ -147,6 +151,8 @@ class _Bytes(io.RawIOBase):
         except DataError as error:
             self.damage = error.title
             return b""
+        except OSError as error:
+            raise _unreadable(self._path, _told(error)) from None
         return piece
 
     def close(self) -> None:
@@ -164,7 +170,6 @@ class _Reading:
         self.content = content
         self.done = 0
         self._file = io.BufferedReader(content, _READ_BYTES)
-        self._total = None if content.compressed else path.stat().st_size or None
         self._report = report
         self._cancel = cancel
         self._told = 0
@@ -175,7 +180,7 @@ class _Reading:
             self._told = self.done
             if not last:
                 self._cancel.check()
-            self._report(Progress("check", self.path.name, examples, self.done, self._total))
+            self._report(Progress("check", self.path.name, examples, self.done, self.content.size))
 
     def lines(self) -> Iterator[bytes | None]:
         """Yield each line; None stands for one that is too long to hold."""
@@ -205,6 +210,10 @@ class _Reading:
         """Leave all bytes out, and count them."""
         for _ in self.pieces():
             self.tell(0)
+
+
+def _told(error: OSError) -> str:
+    return (error.strerror or "input/output error").lower()
 
 
 def _unreadable(path: Path, reason: str) -> SettingsError:

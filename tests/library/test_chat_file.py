@@ -239,7 +239,7 @@ def test_every_finding_is_told_and_the_report_keeps_the_first(tmp_path: Path) ->
     path = tmp_path / "chat.jsonl"
     path.write_bytes(b"\n".join([chat(USER, {"role": "x", "content": 7})] * 50))
     told: list[Finding] = []
-    report = check_chat_file(path, tell=told.append)
+    report = check_chat_file(path, tell=lambda finding, _unit: told.append(finding))
     assert [each.line for each in told if each.code == "role-unknown"] == list(range(1, 51))
     assert Counter(each.code for each in told) == report.counts
     kept = [each.line for each in report.findings if each.code == "role-unknown"]
