@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from mindcorpus.limits import MAX_RECORD_BYTES
 
-# A text without escapes is one token; any other begins with a quote that stands alone.
-_OUTSIDE = re.compile(rb'"[^"\\]*"|["\[\]{},]')
+# A text is one token; one that goes on in the next piece begins with a quote that stands alone.
+_OUTSIDE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _INSIDE = re.compile(rb'[\\"]')
 _QUOTE, _BACKSLASH, _COMMA = b'"\\,'
 _OPENING = b"[{"
