@@ -30,6 +30,7 @@ _LAYOUTS = {
     "Alpaca (instruction, input, output)": ("instruction", "output"),
     "prompt and completion": ("prompt", "completion"),
     "preference pairs (chosen, rejected)": ("chosen", "rejected"),
+    "single messages (role, content)": ("role", "content"),
 }
 #: Lists under these keys belong to one example.
 _OWN = {"messages", "tools", "functions", *(key for keys in _LAYOUTS.values() for key in keys)}
@@ -141,7 +142,9 @@ def _form(text: bytes, *, whole: bool) -> Form:
     if _parsed(first) is not None:
         # One array in one line; more lines are lines, whatever each holds.
         return "array" if array and whole and not second else "lines"
-    goes_on = first.rstrip().endswith(_OPEN_ENDS)
+    first = first.rstrip()
+    # A comma behind a whole example is one too many; it does not go on in the next line.
+    goes_on = first.endswith(_OPEN_ENDS) and (array or _parsed(first.rstrip(b",")) is None)
     if isinstance(_parsed(second), dict) and not (array and goes_on):
         return "lines"  # and the first of them is broken
     if array:

@@ -86,6 +86,7 @@ OTHER_FORMS: list[tuple[str, bytes]] = [
     ("other-layout", _lines(*_SHAREGPT * 4)),
     ("other-layout", _lines(*_ALPACA * 4)),
     ("other-layout", _lines(*[{"prompt": text, "completion": "y"} for text in _TEXTS * 4])),
+    ("other-layout", _lines(*[{"role": "user", "content": text} for text in _TEXTS * 4])),
     ("other-layout", _lines(*[{"chosen": text, "rejected": "y"} for text in _TEXTS * 4])),
 ]
 NOT_LINES = [*NOT_EXAMPLES, *OTHER_FORMS]

@@ -114,6 +114,19 @@ def test_a_first_line_that_is_wrong_does_not_make_the_file_something_else(
     assert {each.line for each in report.findings if each.severity == "error"} == {1}
 
 
+def test_a_comma_behind_each_line_is_an_error_of_the_line() -> None:
+    report = check(*(line + b"," for line in GOOD), GOOD[0] + b" ")
+    assert report.counts == {"invalid-json": 10, "too-few-examples": 1}
+    assert report.unit == "line"
+
+
+def test_an_array_of_another_layout_is_told_as_both() -> None:
+    rows = [{"instruction": f"Ж {at}", "input": "", "output": "y"} for at in range(12)]
+    report = check_bytes(json.dumps(rows, indent=1).encode())
+    assert report.counts == {"json-array": 1, "other-layout": 1}
+    assert [each.line for each in report.findings] == [None, None]
+
+
 def test_a_row_of_another_layout_among_chats_is_an_error_at_its_line() -> None:
     """The broken rows of a public report, each of a kind of its own."""
     report = check(
