@@ -1,4 +1,4 @@
-"""sources, status, stats, check and verify: they read, and change nothing of what is stored."""
+"""sources, status, stats and verify: they read, and change nothing of what is stored."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.filesize import decimal
 from rich.text import Text
 
 from mindcorpus.cli.clean import takes_parts
 from mindcorpus.cli.render import status_parts
 from mindcorpus.cli.stats import show_corpus
-from mindcorpus.cli.tables import findings_table, heading, table
+from mindcorpus.cli.tables import heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
-from mindcorpus.formats.chat_rules import check_chat_file
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Source, load_catalog
 from mindcorpus.storage.space import takes
@@ -85,26 +83,6 @@ def show_statistics(
         force=force,
         as_json=as_json,
     )
-
-
-def check_file(file: Path, *, as_json: bool) -> int:
-    """Check a chat file, show what was found; give 1 if it would be refused."""
-    terminal = Terminal()
-    with terminal.watch() as (report, cancel):
-        found = check_chat_file(file, report, cancel)
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        if found.findings:
-            terminal.show(findings_table(found.findings, found.counts))
-        verdict = "no errors" if found.ok else "would be refused"
-        terminal.show(
-            Text(
-                f"{found.examples:,} examples, {decimal(found.bytes)}: {verdict}",
-                "bold green" if found.ok else "bold red",
-            )
-        )
-    return 0 if found.ok else 1
 
 
 def verify_artifacts(data_dir: Path | None, *, as_json: bool) -> int:

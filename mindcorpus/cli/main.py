@@ -176,12 +176,13 @@ def stats(**given: Any) -> None:
 
 @cli.command()
 @click.argument("file", type=PATH)
+@click.option("--all", "every", is_flag=True, help="Print every finding, not the first of a kind.")
 @json_option
-def check(file: Path, *, as_json: bool) -> int:
+def check(file: Path, *, every: bool, as_json: bool) -> int:
     """Check a chat FILE against OpenAI's rules for fine-tuning."""
-    from mindcorpus.cli import inspect
+    from mindcorpus.cli.check import check_file
 
-    return inspect.check_file(file, as_json=as_json)
+    return check_file(file, every=every, as_json=as_json)
 
 
 @cli.command()

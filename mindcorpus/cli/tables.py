@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mindcorpus.formats.chat_rules import Finding
+    from mindcorpus.formats.chat_check import Finding, Unit
 
 _BAR = 20  # columns of a full bar: a table of them fits into 80
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -115,13 +115,15 @@ def why_left_out(name: str, counts: Mapping[str, Any]) -> str:
     )
 
 
-def findings_table(findings: Iterable[Finding], counts: Mapping[str, int]) -> Table:
+def findings_table(
+    findings: Iterable[Finding], counts: Mapping[str, int], unit: Unit = "line"
+) -> Table:
     """Show the findings of a check, one row a code: how many there are, and the first of them."""
     first: dict[str, Finding] = {}
     for finding in findings:
         first.setdefault(finding.code, finding)
     rows = [
-        (finding.severity, code, counts[code], _place(finding), finding.reason)
+        (finding.severity, code, counts[code], _place(finding, unit), finding.reason)
         for code, finding in first.items()
     ]
     return table(("Severity", "Code", "Times", "First", "What"), sorted(rows))
@@ -156,8 +158,8 @@ def absent_sources(absent: Sequence[str]) -> list[RenderableType]:
     return [heading("Absent"), bullets("-", lines)]
 
 
-def _place(finding: Finding) -> str:
-    return "file" if finding.line is None else f"line {finding.line:,}"
+def _place(finding: Finding, unit: Unit) -> str:
+    return "file" if finding.line is None else f"{unit} {finding.line:,}"
 
 
 def moment(built: str) -> str:

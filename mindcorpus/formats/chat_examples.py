@@ -1,22 +1,39 @@
-"""Check one example of a chat file, a line read as a JSON object, against the published schema.
+"""Check one example, a conversation in memory as JSON values, against the published schema.
 
-The sources of the figures and lists stand in `chat_rules`, which owns the codes and the report.
+It knows of no file, so that whatever has a conversation can ask what a trainer would say of it.
+The sources of the figures and lists stand in `chat_rules`, which owns the codes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, NamedTuple
+
+from mindcorpus.formats.chat_turns import (
+    LETTERS,
+    NO_ROLE,
+    Departure,
+    of_answers,
+    of_call,
+    of_function,
+    of_function_call,
+    of_order,
+    of_tool,
+)
 
 #: Guide, "Token limits": training examples of gpt-4o-2024-08-06 and gpt-4o-mini-2024-07-18.
 MAX_EXAMPLE_TOKENS = 65_536
 #: A rule of thumb for English text, not a count: OpenAI Help Center, "What are tokens".
 CHARACTERS_PER_TOKEN = 4
 
-_PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
-ROLES = _PLAIN_ROLES | {"tool", "function"}
+ROLES = frozenset(LETTERS)
+#: The roles that need nothing but content.
+_PLAIN = {role: letter for role, letter in LETTERS.items() if role not in ("tool", "function")}
+#: How many orders of messages are remembered, and of how many messages each at the most.
+_ORDERS = 1_000
+_ORDER_LENGTH = 100
 _ASSISTANT = frozenset({"assistant"})
 
 
@@ -43,6 +60,11 @@ _MESSAGE_KEYS: Mapping[str, _Key] = {
     "tool_call_id": _Key(frozenset({"tool"}), (str,)),
 }
 _REQUIRED: Mapping[str, str] = {"tool": "tool_call_id", "function": "name"}
+#: How the items of a top key are checked.
+_DEFINITIONS: Mapping[str, Callable[[Any, str], Iterable[Departure]]] = {
+    "tools": of_tool,
+    "functions": of_function,
+}
 _PARTS: Mapping[str, type] = {
     "text": str,
     "refusal": str,
@@ -80,14 +102,35 @@ def _learnt(message: Any) -> bool:
     )
 
 
+class _Order:
+    """What is said of examples whose messages have one order, and how many there are."""
+
+    __slots__ = ("departures", "times")
+
+    def __init__(self, order: str) -> None:
+        self.departures = of_order(order)
+        self.times = 0
+
+
 class Examples:
     """Checks examples one by one, tells each departure to `add(code, reason)`, and counts."""
 
     def __init__(self, add: Callable[[str, str], None]) -> None:
         self._add = add
         self.count = 0
-        self.roles: Counter[str] = Counter()
         self.characters = 0
+        self._letters: Counter[str] = Counter()
+        # Most examples of a file have one of a few orders: each is judged once.
+        self._orders: dict[str, _Order] = {}
+
+    @property
+    def roles(self) -> dict[str, int]:
+        """How many messages each role has so far."""
+        letters = self._letters.copy()
+        for order, known in self._orders.items():
+            for letter in order:
+                letters[letter] += known.times
+        return {role: letters[letter] for role, letter in LETTERS.items() if letters[letter]}
 
     def check(self, row: dict[str, Any]) -> None:
         """Apply the rules for one example."""
@@ -104,6 +147,16 @@ class Examples:
         else:
             self._add("messages-missing", "there is no key messages")
 
+    def _all(self, departures: Iterable[Departure]) -> None:
+        for code, reason in departures:
+            self._add(code, reason)
+
+    def _each(
+        self, check: Callable[[Any, str], Iterable[Departure]], values: Any, where: str
+    ) -> None:
+        for at, value in enumerate(values):
+            self._all(check(value, f"{where}[{at}]"))
+
     def _top_keys(self, row: dict[str, Any]) -> None:
         for key, value in row.items():
             kind = _TOP_KEYS.get(key)
@@ -111,63 +164,73 @@ class Examples:
                 self._add("unknown-key", f"{_named(key)} is not in the published schema")
             elif not isinstance(value, kind):
                 self._add("wrong-type", f"{key} is {kind_of(value)}")
+            elif check := _DEFINITIONS.get(key):
+                self._each(check, value, key)
 
     def _messages(self, messages: list[Any]) -> None:
         characters = 0
-        user = odd = False
+        order = ""
+        odd = False
         for index, message in enumerate(messages):
             # The ordinary message, a known role and a text, is done in these few lines.
             if isinstance(message, dict) and len(message) == 2:
                 role, content = message.get("role"), message.get("content")
                 if (
                     isinstance(role, str)
-                    and role in _PLAIN_ROLES
                     and isinstance(content, str)
                     and content
                     and not content.isspace()
+                    and (letter := _PLAIN.get(role))
                 ):
-                    self.roles[role] += 1
+                    order += letter
                     characters += len(content)
-                    user = user or role == "user"
                     continue
             odd = True
-            role, length = self._message(message, f"messages[{index}]")
+            letter, length = self._message(message, f"messages[{index}]")
+            order += letter
             characters += length
-            user = user or role == "user"
         self.characters += characters
-        if not user:
-            self._add("no-user-message", "no message is the user's")
-        last = messages[-1]
-        if not (isinstance(last, dict) and last.get("role") == "assistant"):
-            self._add("last-not-assistant", f"messages[{len(messages) - 1}] is not the assistant's")
-        elif odd and not any(map(_learnt, messages)):
-            self._add("nothing-to-learn", "every message of the assistant has weight 0")
+        self._in_order(order)
+        if odd:
+            self._all(of_answers(messages))
+            if order[-1] == "a" and not any(map(_learnt, messages)):
+                self._add("nothing-to-learn", "every message of the assistant has weight 0")
         if characters > MAX_EXAMPLE_TOKENS * CHARACTERS_PER_TOKEN:
             tokens = characters // CHARACTERS_PER_TOKEN
             self._add(
                 "truncated", f"about {tokens:,} tokens by estimate, over {MAX_EXAMPLE_TOKENS:,}"
             )
 
+    def _in_order(self, order: str) -> None:
+        known = self._orders.get(order)
+        if known is None:
+            known = _Order(order)
+            if len(order) <= _ORDER_LENGTH and len(self._orders) < _ORDERS:
+                self._orders[order] = known
+            else:
+                self._letters.update(order)
+        known.times += 1
+        if known.departures:
+            self._all(known.departures)
+
     def _message(self, message: Any, where: str) -> tuple[str, int]:
-        """Check a message that is not of the ordinary form; give its role and its characters."""
+        """Check a message that is not of the ordinary form; give its letter and its characters."""
         if not isinstance(message, dict):
             self._add("message-not-an-object", f"{where} is {kind_of(message)}, not an object")
-            return "", 0
+            return NO_ROLE, 0
         role = message.get("role")
-        if isinstance(role, str) and role in ROLES:
-            self.roles[role] += 1
-        elif "role" in message:
+        if not (isinstance(role, str) and role in ROLES):
+            if "role" in message:
+                self._add("role-unknown", f"{where}.role is none of {', '.join(sorted(ROLES))}")
+            else:
+                self._add("role-missing", f"{where} has no role")
             role = ""
-            self._add("role-unknown", f"{where}.role is none of {', '.join(sorted(ROLES))}")
-        else:
-            role = ""
-            self._add("role-missing", f"{where} has no role")
         for key, value in message.items():
             self._key(key, value, role, where)
         required = _REQUIRED.get(role)
         if required and required not in message:
             self._add("key-missing", f"{where} has no {required}")
-        return role, self._content(message, role, where)
+        return LETTERS.get(role, NO_ROLE), self._content(message, role, where)
 
     def _key(self, key: str, value: Any, role: str, where: str) -> None:
         known = _MESSAGE_KEYS.get(key)
@@ -179,8 +242,12 @@ class Examples:
             self._add("key-wrong-role", f"{where}.{key} stands at a message of role {role}")
         elif not isinstance(value, known.kinds):
             self._add("wrong-type", f"{where}.{key} is {kind_of(value)}")
-        elif key == "tool_calls" and not value:
-            self._add("wrong-type", f"{where}.{key} is an empty list")
+        elif key == "tool_calls":
+            if not value:
+                self._add("wrong-type", f"{where}.{key} is an empty list")
+            self._each(of_call, value, f"{where}.{key}")
+        elif key == "function_call" and value is not None:
+            self._all(of_function_call(value, f"{where}.{key}"))
         elif key == "weight" and (isinstance(value, bool) or value not in (0, 1)):
             self._add("weight", f"{where}.{key} is neither 0 nor 1")
 

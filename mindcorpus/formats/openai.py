@@ -21,7 +21,7 @@ from mindcorpus.conversations import (
 )
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
-from mindcorpus.formats.chat_rules import ChatCheck, combine
+from mindcorpus.formats.chat_check import ChatCheck, combine
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, changed_in
 from mindcorpus.storage.files import Written
 

@@ -16,7 +16,7 @@ from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task, WorkerPool
 from mindcorpus.formats.base import Format, SharedFile, Taken
-from mindcorpus.formats.chat_rules import Finding
+from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import FORMATS, load, names_of
 from mindcorpus.job_requests import DEFAULTED, PrepareRequest
 from mindcorpus.preparing.carrying import narrow

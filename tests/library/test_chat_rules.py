@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from chat_files import ANSWER, CALL, GOOD, NOT_LINES, USER, chat, check
 
 from mindcorpus.errors import CancelledError, SettingsError
-from mindcorpus.formats import chat_rules
-from mindcorpus.formats.chat_rules import RULES, CheckReport, check_chat_file, rule_of
+from mindcorpus.formats import chat_check, chat_examples, chat_file, chat_rules
+from mindcorpus.formats.chat_examples import Examples
+from mindcorpus.formats.chat_file import check_chat_file
+from mindcorpus.formats.chat_rules import RULES, rule_of
 from mindcorpus.limits import MAX_RECORD_BYTES
 from mindcorpus.progress import Cancellation, Progress
-
-USER = {"role": "user", "content": "a question"}
-ANSWER = {"role": "assistant", "content": "an answer"}
-CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-
-
-def example(number: int = 0) -> dict[str, Any]:
-    return {"messages": [{"role": "system", "content": f"rule {number}"}, USER, ANSWER]}
-
-
-GOOD = [json.dumps(example(number)).encode() for number in range(10)]
-
-
-def check(*lines: bytes) -> CheckReport:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "chat.jsonl")
-        path.write_bytes(b"\n".join(lines))
-        return check_chat_file(path)
-
-
-def chat(*messages: Any, **top: Any) -> bytes:
-    return json.dumps({"messages": messages, **top}).encode()
 
 
 def said(**message: Any) -> bytes:
@@ -48,6 +27,19 @@ def said(**message: Any) -> bytes:
 
 def asked(**message: Any) -> bytes:
     return chat(USER, message, ANSWER)
+
+
+def calls(*made: Any, answers: tuple[str, ...] = ("1",)) -> bytes:
+    told = [{"role": "tool", "tool_call_id": key, "content": "x"} for key in answers]
+    return chat(USER, {"role": "assistant", "tool_calls": made}, *told, ANSWER)
+
+
+def function(**keys: Any) -> dict[str, Any]:
+    return {**CALL, "function": {"name": "look", "arguments": "{}", **keys}}
+
+
+def tools(*given: Any) -> bytes:
+    return chat(USER, ANSWER, tools=given)
 
 
 def parts(*content: Any) -> bytes:
@@ -111,11 +103,74 @@ BAD_LINES: list[tuple[str, bytes]] = [
     ("last-not-assistant", chat(USER, 7)),
     ("no-user-message", chat(ANSWER)),
     ("nothing-to-learn", said(content="x", weight=0)),
+    ("assistant-first", chat(ANSWER, USER, ANSWER)),
+    ("assistant-first", chat({"role": "system", "content": "x"}, ANSWER, USER, ANSWER)),
+    ("system-not-first", chat(USER, {"role": "system", "content": "x"}, ANSWER)),
+    ("system-not-first", chat(USER, ANSWER, {"role": "developer", "content": "x"}, USER, ANSWER)),
+    ("consecutive-turns", chat(USER, USER, ANSWER)),
+    ("consecutive-turns", chat(USER, ANSWER, {**ANSWER, "name": "another"})),
+    ("tool-answer-unasked", asked(role="tool", tool_call_id="nope", content="x")),
+    ("tool-answer-unasked", asked(role="function", name="look", content="x")),
+    ("tool-answer-unasked", calls(CALL, answers=("2",))),
+    ("tool-answer-unasked", calls(CALL, answers=("1", "1"))),
+    (
+        "tool-answer-unasked",  # the answer stands before its call
+        chat(
+            USER,
+            {"role": "tool", "tool_call_id": "1", "content": "x"},
+            {"role": "assistant", "tool_calls": [CALL]},
+        ),
+    ),
+    (
+        "tool-answer-misplaced",
+        chat(
+            USER,
+            {"role": "assistant", "tool_calls": [CALL]},
+            USER,
+            {"role": "tool", "tool_call_id": "1", "content": "x"},
+            ANSWER,
+        ),
+    ),
+    ("call-unanswered", calls(CALL, answers=())),
+    ("call-unanswered", calls(CALL, {**CALL, "id": "2"})),
+    (
+        "call-unanswered",
+        chat(USER, {"role": "assistant", "function_call": CALL["function"]}, USER, ANSWER),
+    ),
+    ("tool-call", calls("look")),
+    ("tool-call", calls({**CALL, "id": None})),
+    ("tool-call", calls({**CALL, "id": ""})),
+    ("tool-call", calls({**CALL, "type": "custom"})),
+    ("tool-call", calls({**CALL, "function": "look"})),
+    ("tool-arguments", calls(function(arguments={"city": "Zürich"}))),
+    ("tool-arguments", calls(function(arguments=None))),
+    ("tool-arguments", calls(function(arguments=""))),
+    ("tool-arguments", calls(function(arguments="{'city': 'Zürich'}"))),
+    ("tool-arguments", calls(function(arguments='{"city": "Zür'))),
+    ("tool-arguments", calls(function(arguments='["Zürich"]'))),
+    ("tool-arguments", calls(function(arguments="null"))),
+    ("tool-arguments", said(function_call={"name": "look"})),
+    ("function-name", calls(function(name=""))),
+    ("function-name", calls(function(name=None))),
+    ("function-name", calls(function(name="look up"))),
+    ("function-name", said(function_call={"arguments": "{}"})),
+    ("function-name", tools({"type": "function", "function": {"description": "x"}})),
+    ("function-name", tools({"type": "function", "function": {"name": "x" * 65}})),
+    ("function-name", chat(USER, ANSWER, functions=[{"name": "größe"}])),
+    ("tool-definition", tools(None)),
+    ("tool-definition", tools({"function": {"name": "look"}})),
+    ("tool-definition", tools({"type": "function", "name": "look"})),
+    ("tool-definition", tools({"type": "function", "function": {"name": "x", "parameters": []}})),
+    ("tool-definition", chat(USER, ANSWER, functions=["look"])),
     ("truncated", said(content="x" * 262_144)),
     ("duplicate", GOOD[3] + b"\r"),
 ]
 # These belong to the file, or to its size; each has a test of its own.
-FILE_CODES = {"too-few-examples", "file-too-large", "byte-order-mark", "line-too-long"}
+FILE_CODES = {
+    *("too-few-examples", "file-too-large", "byte-order-mark", "line-too-long"),
+    *("compressed", "damaged"),
+    *(code for code, _ in NOT_LINES),
+}
 
 
 def test_every_code_of_the_table_is_raised_by_some_test() -> None:
@@ -132,6 +187,38 @@ def test_a_departure_is_found_with_its_line(code: str, line: bytes) -> None:
     assert found[0].severity == RULES[code].severity
     assert report.counts[code] == len(found)
     assert report.ok == all(finding.severity == "warning" for finding in report.findings)
+
+
+def test_a_reason_says_which_messages_do_not_fit() -> None:
+    late = {"role": "tool", "tool_call_id": "1", "content": "x"}
+    asks = {"role": "assistant", "tool_calls": [CALL]}
+    report = check(*GOOD, chat(USER, USER, asks, USER, late, late, {**asks, "content": "x"}, USER))
+    assert {finding.code: finding.reason for finding in report.findings} == {
+        "consecutive-turns": "messages[0] and [1] are both the user's",
+        "last-not-assistant": "messages[7] is not the assistant's",
+        "tool-answer-misplaced": "messages[4] does not stand right behind its call in messages[2]",
+        "tool-answer-unasked": "messages[5] answers no call that waits",
+        "call-unanswered": "a call in messages[6] has no answer",
+    }
+
+
+def test_each_order_of_many_is_judged_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_examples, "_ORDERS", 2)
+    monkeypatch.setattr(chat_examples, "_ORDER_LENGTH", 6)
+    lines = [chat(*[USER, ANSWER] * turns, USER) for turns in (1, 2, 3, 4, 1, 4)]
+    report = check(*GOOD, *lines)
+    assert report.counts["last-not-assistant"] == 6
+    assert report.roles == {"system": 10, "user": 10 + 15 + 6, "assistant": 10 + 15}
+
+
+def test_an_example_in_memory_is_checked_without_a_file() -> None:
+    found: list[tuple[str, str]] = []
+    examples = Examples(lambda code, reason: found.append((code, reason)))
+    examples.check({"messages": [USER, ANSWER]})
+    assert found == []
+    examples.check({"messages": [USER, ANSWER, ANSWER]})
+    assert found == [("consecutive-turns", "messages[1] and [2] are both the assistant's")]
+    assert examples.count == 2
 
 
 def test_a_good_file_has_no_findings() -> None:
@@ -152,10 +239,24 @@ def test_a_good_file_has_no_findings() -> None:
             USER,
             {"role": "assistant", "tool_calls": [CALL], "weight": 0},
             {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "x"}]},
+            {"role": "assistant", "function_call": CALL["function"]},
             {"role": "function", "name": "look", "content": "x"},
             {"role": "assistant", "content": "x", "weight": 1, "name": "guide"},
             tools=[{"type": "function", "function": {"name": "look"}}],
             parallel_tool_calls=False,
+        ),
+        calls(CALL, {**CALL, "id": "2"}, answers=("2", "1")),
+        chat(
+            *[USER, {"role": "assistant", "content": "wait", "tool_calls": [CALL]}],
+            {"role": "tool", "tool_call_id": "1", "content": "16 °C"},
+            *[ANSWER, USER, {"role": "assistant", "tool_calls": [CALL]}],
+            {"role": "tool", "tool_call_id": "1", "content": "17 °C"},
+            ANSWER,
+        ),
+        calls(function(arguments='{"city": "Zürich", "who": "Жанна 🙂"}')),
+        tools({"type": "function", "function": {"name": "look_up-2", "parameters": {}}}),
+        chat(
+            {"role": "system", "content": "x"}, {"role": "developer", "content": "x"}, USER, ANSWER
         ),
         chat({"role": "developer", "content": "x"}, USER, ANSWER, functions=[{"name": "look"}]),
         chat(
@@ -212,7 +313,7 @@ def test_a_file_and_a_line_of_any_size_take_little_memory(tmp_path: Path) -> Non
 def test_a_line_of_exactly_the_limit_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_rules, "MAX_RECORD_BYTES", len(GOOD[0]))
+    monkeypatch.setattr(chat_file, "MAX_RECORD_BYTES", len(GOOD[0]))
     assert check(*GOOD).ok
     assert check(*GOOD, b"").ok
     assert check(*GOOD, GOOD[0] + b" ").counts == {"line-too-long": 1}
@@ -220,7 +321,7 @@ def test_a_line_of_exactly_the_limit_is_read(
 
 
 def test_duplicates_are_looked_for_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_rules, "LINES_REMEMBERED", 9)
+    monkeypatch.setattr(chat_check, "LINES_REMEMBERED", 9)
     report = check(*GOOD, GOOD[8], GOOD[9])
     assert [(finding.code, finding.line) for finding in report.findings] == [
         ("duplicates-unchecked", 10),
@@ -293,7 +394,7 @@ def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path, name: st
 
 def test_a_check_loads_no_heavy_library() -> None:
     code = (
-        "import sys, mindcorpus.formats.chat_rules;"
+        "import sys, mindcorpus.formats.chat_file;"
         "sys.exit(bool({'pyarrow', 'pandas', 'datasets', 'numpy'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -30,7 +30,7 @@ from sample_numbers import ANSWERED, UNANSWERED
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError, SettingsError
 from mindcorpus.formats import chat_rules
-from mindcorpus.formats.chat_rules import check_chat_file
+from mindcorpus.formats.chat_file import check_chat_file
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing import runs
 from mindcorpus.preparing.prepare import PrepareResult, prepare
