@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mindcorpus.errors import NotFoundError
-from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.file_formats import KNOWN_ENDINGS, may_hold_rows
 
 #: The files whose contents, not only names, decide: they hold the `configs` block.
 CARDS = ("README.md", ".huggingface.yaml")
@@ -52,13 +53,13 @@ def files_of_split(
         paths = tuple(
             path.relative_to(folder).as_posix() for path in found if folder in path.parents
         )
-    unknown = [path for path in paths if PurePosixPath(path).suffix.lower() not in SUFFIXES]
+    unknown = [path for path in paths if not may_hold_rows(path)]
     if unknown or not paths:
         raise NotFoundError(
             f"the split {source.split!r} is not made of files that can be read here",
             source=source.name,
             file=unknown[0] if unknown else None,
-            hint=f"Files end in {', '.join(SUFFIXES)}. {_NAME_THEM}",
+            hint=f"Files end in {KNOWN_ENDINGS}. {_NAME_THEM}",
         )
     return paths
 

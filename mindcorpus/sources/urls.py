@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 from huggingface_hub import cached_assets_path
 
 from mindcorpus.errors import CatalogError, storage_errors
-from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.downloads import Digests, Wanted, fill
+from mindcorpus.sources.file_formats import may_hold_rows
 from mindcorpus.sources.files import Fetched, FetchedFile
 from mindcorpus.sources.hub_errors import Asked
 from mindcorpus.sources.hub_request import HubRequest, shown
@@ -78,7 +79,7 @@ def _name_of(source: Source, url: str) -> str:
     if source.files:
         return source.files[0].path
     name = PurePosixPath(unquote(urlsplit(url).path)).name
-    if PurePosixPath(name).suffix.lower() not in SUFFIXES:
+    if not may_hold_rows(name):
         raise CatalogError(
             "the url's format is not known by its ending",
             source=source.name,
