@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import cached_assets_path
+from huggingface_hub.constants import HF_HUB_CACHE
 
-from mindcorpus.errors import CatalogError, storage_errors
+from mindcorpus.errors import CatalogError, cache_errors
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.downloads import Digests, Wanted, fill
 from mindcorpus.sources.file_formats import may_hold_rows
@@ -31,7 +32,7 @@ def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fet
         raise CatalogError("not a web address", source=source.name, field="url")
     path = _name_of(source, url)
     known = locked.files.get(path) if locked else None
-    with storage_errors(cache or Path("the Hugging Face cache")):
+    with cache_errors(cache or Path(HF_HUB_CACHE)):
         folder = cached_assets_path(
             "mindcorpus",
             "urls",
