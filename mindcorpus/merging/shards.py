@@ -65,6 +65,7 @@ class SourceFiles:
             "origin": fetched.origin,
             "revision": fetched.revision,
             "split": fetched.split,
+            "config": fetched.config,
             "files": [
                 {
                     "path": file.path,
@@ -96,6 +97,7 @@ class SourceFiles:
             files,
             values["split"],
             tuple(NotRead(*each) for each in values["not_read"]),
+            values["config"],
         )
         prepared = tuple(Prepared(**file["read_as"]) for file in values["files"])
         stamps = tuple(file["stamp"] for file in values["files"])

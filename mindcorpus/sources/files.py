@@ -52,6 +52,8 @@ class Fetched:
     split: str = ""
     not_read: tuple[NotRead, ...] = ()
     """What of a folder is not read."""
+    config: str = ""
+    """The configuration of the repository, if the source names one."""
 
 
 def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fetched:

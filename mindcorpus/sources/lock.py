@@ -32,12 +32,14 @@ class LockedFile(_Entry):
 class LockedSource(_Entry):
     """Where a source's files were had: a hub repository at a commit, or a URL (with no commit).
 
-    `split` is the split that they are, or "" if the source names its files.
+    `split` is the split that they are, or "" if the source names its files; `config` the
+    configuration, if the source names one.
     """
 
     repository: str = Field(min_length=1)
     revision: str = Field(pattern=r"^([0-9a-f]{40})?$")
     split: str = ""
+    config: str = ""
     files: dict[str, LockedFile]
 
     @field_validator("files")
@@ -99,6 +101,9 @@ class SourcesLock(_Entry):
         values = self.model_dump()
         if not self.encodings:
             del values["encodings"]
+        for source in values["sources"].values():
+            if not source["config"]:
+                del source["config"]
         text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage_errors(path):

@@ -151,6 +151,8 @@ class Source(_Reading):
     def _one_home(self) -> Source:
         if sum(home is not None for home in (self.repository, self.url, self.path)) != 1:
             raise ValueError("say exactly one of repository, url or path")
+        if self.config and (self.repository is None or self.files):
+            raise ValueError("config is of a repository of which no files are named")
         return self
 
     @property
