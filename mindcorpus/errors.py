@@ -310,11 +310,31 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _STORAGE_HINTS:
             raise
-        reason = error.strerror or "input/output error"
-        named = error.filename if isinstance(error.filename, str) else str(path)
-        raise StorageError(
-            f"cannot use the data folder: {reason.lower()}",
-            file=named,
-            hint=_STORAGE_HINTS[error.errno],
-            remedy=None if error.errno == errno.EIO else OtherFolder(),
+        whole = error.errno != errno.EIO
+        raise _storage_error(
+            error, "the data folder", path, OtherFolder() if whole else None
         ) from error
+
+
+@contextmanager
+def cache_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors about the cache of downloads into `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _STORAGE_HINTS:
+            raise
+        found = _storage_error(error, "the cache of downloads", path, None)
+        if error.errno != errno.EIO:
+            found.hint += f" {_OTHER_CACHE}"
+        raise found from error
+
+
+_OTHER_CACHE = "name a folder for it that can be written: set HF_HOME, or MINDCORPUS_CACHE_DIR."
+
+
+def _storage_error(error: OSError, what: str, path: Path, remedy: Remedy | None) -> StorageError:
+    reason = (error.strerror or "input/output error").lower()
+    named = error.filename if isinstance(error.filename, str) else str(path)
+    hint = _STORAGE_HINTS[error.errno or 0]
+    return StorageError(f"cannot use {what}: {reason}", file=named, hint=hint, remedy=remedy)

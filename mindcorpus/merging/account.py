@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mindcorpus._version import __version__
@@ -12,7 +13,7 @@ from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part
 from mindcorpus.sources.catalog import Catalog, Source
-from mindcorpus.sources.files import Fetched
+from mindcorpus.sources.files import Fetched, FetchedFile
 from mindcorpus.storage.cards import corpus_card
 from mindcorpus.storage.files import Written
 from mindcorpus.storage.kinds import CARD
@@ -75,18 +76,25 @@ def _source_entry(
     layouts: Mapping[str, Any],
     statistics: Mapping[str, Any],
 ) -> dict[str, Any]:
-    return {
+    entry = {
         "name": source.name,
         "origin": fetched.origin,
         "revision": fetched.revision,
-        "files": [
-            {"path": file.path, "size": file.size, "sha256": file.sha256} for file in fetched.files
-        ],
+        "files": [_file_entry(file) for file in fetched.files],
         "licence": source.licence.model_dump(),
-        "mapping_sha256": hashlib.sha256(source.mapping().encode()).hexdigest(),
-        **({"layouts": layouts} if layouts else {}),
+        "mapping_sha256": hashlib.sha256(source.mapping.encode()).hexdigest(),
         **statistics["sources"][source.name],
     }
+    if layouts:
+        entry["layouts"] = layouts
+    if fetched.not_read:
+        entry["not_read"] = [asdict(each) for each in fetched.not_read]
+    return entry
+
+
+def _file_entry(file: FetchedFile) -> dict[str, Any]:
+    entry = {"path": file.path, "size": file.size, "sha256": file.sha256}
+    return {**entry, "guessed_encoding": file.guessed} if file.guessed else entry
 
 
 def _assert_accounts(

@@ -21,6 +21,7 @@ from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus,
 from mindcorpus.merging.part_cache import PartCache, name_of, part_key
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
+from mindcorpus.merging.plain_copies import PlainCopies
 from mindcorpus.merging.read_sources import part_job, shards_of
 from mindcorpus.merging.shards import ShardRef, SourceFiles
 from mindcorpus.progress import (
@@ -37,10 +38,12 @@ from mindcorpus.progress import (
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import Source
-from mindcorpus.sources.fetching import fetch_again, try_fetch
+from mindcorpus.sources.fetching import LOCK, fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
 from mindcorpus.sources.hosts import HostVerdicts
+from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.sources.readers import Shard
+from mindcorpus.sources.readers.prepare import Prepared
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.manifest import amounts_of
 from mindcorpus.storage.publishers import Publisher
@@ -69,14 +72,36 @@ def find_files(
     # Before they are hashed: a change meanwhile shows in the step that reads them.
     stamps = tuple(file.local.stat().st_mtime_ns for file in fetched.files)
     files = tuple(check(file) for file in fetched.files)
-    fetched = replace(fetched, files=files)
-    write_locks([fetched], Store.of(settings), new_only=True)
+    copies = _copies(source, settings, cancel)
     shards = []
     with _blaming(name):
-        for at, file in enumerate(files):
-            for number, shard in enumerate(shards_of(source, file)):
-                shards.append(ShardRef(at, number, part_key(source, file, shard, stages)))
-    return SourceFiles(fetched, stamps, tuple(shards))
+        prepared = copies.prepare(files)
+        files = tuple(
+            replace(file, guessed=each.encoding if each.guessed else "")
+            for file, each in zip(files, prepared, strict=True)
+        )
+        for at, (file, each) in enumerate(zip(files, prepared, strict=True)):
+            for number, shard in enumerate(_shards_of(source, file, each, copies)):
+                key = part_key(source, file, shard, stages, each.encoding)
+                shards.append(ShardRef(at, number, key))
+    fetched = replace(fetched, files=files)
+    write_locks([fetched], Store.of(settings), new_only=True)
+    return SourceFiles(fetched, stamps, tuple(shards), prepared)
+
+
+def _copies(source: Source, settings: Settings, cancel: Cancellation) -> PlainCopies:
+    store = Store.of(settings)
+    encodings = SourcesLock.read(store.data_dir / LOCK).encodings
+    return PlainCopies(
+        store, Budgets.of(settings), source, encodings, lambda _rows, _size: cancel.check()
+    )
+
+
+def _shards_of(
+    source: Source, file: FetchedFile, prepared: Prepared, copies: PlainCopies
+) -> list[Shard]:
+    copy = copies.path(file, prepared) if prepared.copied else file.local
+    return shards_of(source, file, prepared, copy)
 
 
 def make_parts(
@@ -100,14 +125,22 @@ def make_parts(
     parts: list[Part] = []
     local: dict[int, _Opened] = {}
     names = [name_of(shard.key, source, stages) for shard in shards]
-    with store.using(names):
+    copies = _copies(source, settings, cancel)
+    used = [
+        copies.name(found.fetched.files[at], found.prepared[at].encoding)
+        for at in sorted({shard.file for shard in shards})
+        if found.prepared[at].copied
+    ]
+    with store.using([*names, *used]):
         for shard, name in zip(shards, names, strict=True):
             reading.begin_shard(found.size_of(shard))
             part = stored.find(name)
             if part is None:
                 if not local:
                     known = hosts or HostVerdicts()
-                    local = _open(source, request, found, shards, settings, report, cancel, known)
+                    local = _open(
+                        source, request, found, shards, copies, settings, report, cancel, known
+                    )
                 opened = local[shard.file]
                 budget = budgets.of_shard(opened.file.size, len(opened.shards))
                 build = _Build(source, stages, opened, shard.number, budget, reading.tick)
@@ -234,6 +267,7 @@ def _open(
     request: MergeRequest,
     found: SourceFiles,
     shards: Sequence[ShardRef],
+    copies: PlainCopies,
     settings: Settings,
     report: Reporter,
     cancel: Cancellation,
@@ -255,7 +289,9 @@ def _open(
             if here.sha256 != known.sha256:
                 raise _changed(source, known)
         with _blaming(source.name):
-            opened[at] = _Opened(here, shards_of(source, here), status)
+            here = replace(here, sha256=known.sha256, guessed=known.guessed)
+            cut = _shards_of(source, here, found.prepared[at], copies)
+            opened[at] = _Opened(here, cut, status)
     return opened
 
 
@@ -283,8 +319,10 @@ class _Build:
     tick: Tick
 
     def __call__(self, target: Path) -> Part:
-        file, shard = self.opened.file, self.opened.shards[self.number]
-        job = part_job(self.source, file, shard, self.stages, self.budget, target)
+        file, shards = self.opened.file, self.opened.shards
+        job = part_job(
+            self.source, file, shards, self.number, self.stages, self.budget, target
+        )
         part = build_part(job, self.tick)
         if self.opened.changed:
             # Kept under the name of the bytes that were hashed, it would be found again for days.

@@ -75,7 +75,13 @@ def merge(
         write_locks(fetched_sources.fetched, store, new_only=True)
         budgets = Budgets.of(settings)
         found = read_sources(
-            catalog, fetched_sources, stages.of_records, budgets, staging.scratch, context
+            catalog,
+            fetched_sources,
+            stages.of_records,
+            budgets,
+            SourcesLock.read(store.data_dir / LOCK).encodings,
+            staging.scratch,
+            context,
         )
         return publish_corpus(
             request, catalog, found, fetched_sources.absent, store, staging, context
@@ -118,6 +124,11 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
     """Tell what a merge published, by its manifest; `catalog` adds what to know of its sources."""
     names = [source["name"] for source in manifest["sources"]]
     notes = [f"{name}: {note}" for name in names if (note := catalog[name].note)]
+    notes += [
+        f"{source['name']}: not read: {each['path']} ({each['reason']})"
+        for source in manifest["sources"]
+        for each in source.get("not_read", [])
+    ]
     return MergeResult(
         manifest=manifest,
         statistics=manifest["statistics"],
@@ -133,7 +144,14 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
 
 
 def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> None:
-    """Write which commits and files were merged into `sources.lock`."""
+    """Write which commits and files were merged into `sources.lock`, and what was guessed of them.
+
+    `new_only` changes nothing of what stands there.
+    """
+    fetched = list(fetched)
+    encodings = {
+        file.sha256: file.guessed for each in fetched for file in each.files if file.guessed
+    }
     entries = {
         each.source: entry
         for each in fetched
@@ -148,8 +166,8 @@ def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> 
             for name, entry in entries.items()
             if not (new_only and name in lock.sources) and lock.sources.get(name) != entry
         }
-        if entries:
-            lock.with_sources(entries).write(path)
+        if entries or not encodings.items() <= lock.encodings.items():
+            lock.with_sources(entries, encodings).write(path)
             store.close(path)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.sources.catalog import ADAPTERS, Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
+from mindcorpus.sources.readers.prepare import prepare
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.disk import sync
 from mindcorpus.storage.space import remove, unused_parts
@@ -28,18 +30,28 @@ _FACTS = "part.json"
 _TARGET = "part"
 
 
-def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[RecordStage]) -> str:
-    """Name a part by all that shapes it: the file's bytes, the shard, mapping, stages, code."""
+def part_key(
+    source: Source,
+    file: FetchedFile,
+    shard: Shard,
+    stages: Sequence[RecordStage],
+    encoding: str = "utf-8",
+) -> str:
+    """Name a part by all that shapes it: the file's bytes, the shard, mapping, stages, code.
+
+    `encoding` is what the file's text was in, which may have been guessed.
+    """
     assert file.sha256, "a part is named after bytes that were read"
     made_of = {
         "code": made_by(source, stages),
         "version": __version__,
         "stages": [[_module_of(stage), repr(stage), _data_of(stage)] for stage in stages],
         "source": source.name,
-        "mapping": source.mapping(),
+        "mapping": source.mapping,
         "file": file.path,
         "sha256": file.sha256,
         "shard": [shard.format, shard.start, shard.stop],
+        "read_as": [astuple(shard.dialect), shard.key, shard.said, shard.has_marks, encoding],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -47,7 +59,7 @@ def part_key(source: Source, file: FetchedFile, shard: Shard, stages: Sequence[R
 def made_by(source: Source, stages: Sequence[RecordStage]) -> str:
     """Digest the code that makes parts of a source in this process."""
     adapters = [ADAPTERS[source.adapter], source.build_adapter()]
-    makers = (build_part, read_rows, *adapters, *stages)
+    makers = (build_part, read_rows, prepare, *adapters, *stages)
     return code_digest(tuple(sorted({_module_of(each) for each in makers})))
 
 

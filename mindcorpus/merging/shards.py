@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.sources.files import Fetched, FetchedFile
+from mindcorpus.sources.folders import NotRead
 from mindcorpus.sources.readers import SHARD_BYTES
+from mindcorpus.sources.readers.prepare import Prepared
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class SourceFiles:
     stamps: tuple[int, ...]
     """When each file was last changed, in nanoseconds: unchanged, it need not be hashed again."""
     shards: tuple[ShardRef, ...]
+    prepared: tuple[Prepared, ...]
+    """What each file is read as."""
 
     @property
     def size(self) -> int:
@@ -61,10 +65,21 @@ class SourceFiles:
             "origin": fetched.origin,
             "revision": fetched.revision,
             "split": fetched.split,
+            "config": fetched.config,
             "files": [
-                {"path": file.path, "size": file.size, "sha256": file.sha256, "stamp": stamp}
-                for file, stamp in zip(fetched.files, self.stamps, strict=True)
+                {
+                    "path": file.path,
+                    "size": file.size,
+                    "sha256": file.sha256,
+                    "stamp": stamp,
+                    "guessed": file.guessed,
+                    "read_as": asdict(prepared),
+                }
+                for file, stamp, prepared in zip(
+                    fetched.files, self.stamps, self.prepared, strict=True
+                )
             ],
+            "not_read": [[each.path, each.reason] for each in fetched.not_read],
             "shards": [[shard.file, shard.number, shard.key] for shard in self.shards],
         }
 
@@ -72,11 +87,18 @@ class SourceFiles:
     def from_dict(cls, values: Mapping[str, Any]) -> SourceFiles:
         """Give the files that `as_dict` described; where they lie is not known."""
         files = tuple(
-            FetchedFile(file["path"], Path(), file["size"], file["sha256"])
+            FetchedFile(file["path"], Path(), file["size"], file["sha256"], guessed=file["guessed"])
             for file in values["files"]
         )
         fetched = Fetched(
-            values["source"], values["origin"], values["revision"], files, values["split"]
+            values["source"],
+            values["origin"],
+            values["revision"],
+            files,
+            values["split"],
+            tuple(NotRead(*each) for each in values["not_read"]),
+            values["config"],
         )
+        prepared = tuple(Prepared(**file["read_as"]) for file in values["files"])
         stamps = tuple(file["stamp"] for file in values["files"])
-        return cls(fetched, stamps, tuple(ShardRef(*shard) for shard in values["shards"]))
+        return cls(fetched, stamps, tuple(ShardRef(*shard) for shard in values["shards"]), prepared)

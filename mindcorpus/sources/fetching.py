@@ -12,7 +12,7 @@ from mindcorpus.errors import (
     MindcorpusError,
     NotFoundError,
     SettingsError,
-    storage_errors,
+    cache_errors,
 )
 from mindcorpus.job_requests import EVERY, MergeRequest
 from mindcorpus.privacy import make_folder
@@ -188,7 +188,7 @@ def _fetch(
 def _make_cache(settings: Settings) -> None:
     """Make a cache of our own, closed to others; that of Hugging Face is not ours to close."""
     if settings.cache_dir is not None:
-        with storage_errors(settings.cache_dir):
+        with cache_errors(settings.cache_dir):
             make_folder(settings.cache_dir)
 
 
@@ -222,5 +222,6 @@ def lock_of(fetched: Fetched) -> LockedSource | None:
         repository=fetched.origin,
         revision=fetched.revision or "",
         split=fetched.split,
+        config=fetched.config,
         files=files,
     )

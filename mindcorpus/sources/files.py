@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mindcorpus.command_words import in_commands
+from mindcorpus.compression import without_ending
 from mindcorpus.errors import NotFoundError, WrongBytesError
 from mindcorpus.progress import Progress, Reporter, silent
 from mindcorpus.remedies import NameCopy, Remedy, Upgrade, continuing
-from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.file_formats import KNOWN_ENDINGS, may_hold_rows
+from mindcorpus.sources.folders import NotRead, files_of_folder
 
 _PIECE = 1024 * 1024
 
@@ -31,6 +34,8 @@ class FetchedFile:
     sha256: str = ""
     expected: str = ""
     expected_git: str = ""
+    guessed: str = ""
+    """The encoding that its text was guessed to be in, or ""."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,19 @@ class Fetched:
     revision: str | None
     files: tuple[FetchedFile, ...]
     split: str = ""
+    not_read: tuple[NotRead, ...] = ()
+    """What of a folder is not read."""
+    config: str = ""
+    """The configuration of the repository, if the source names one."""
 
 
 def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fetched:
     """Find a source's files in a folder laid out as on the hub, or as a single file.
 
     Where the source names no files, all of the folder's with a known ending are taken, by path;
-    hidden files and a README are left out. Raises `NotFoundError`.
+    `files_of_folder` says which are left out. Raises `NotFoundError`.
     """
+    not_read: tuple[NotRead, ...] = ()
     if home.is_file():
         found = {_name_of(source, home): home}
     elif not home.is_dir():
@@ -63,13 +73,13 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
     elif source.files:
         found = {file.path: home / file.path for file in source.files}
     else:
-        found = {local.relative_to(home).as_posix(): local for local in _readable(home)}
+        found, not_read = files_of_folder(source, home)
     if not found:
         raise NotFoundError(
             "the folder holds no data files",
             source=source.name,
             file=str(home),
-            hint=f"Files end in {', '.join(SUFFIXES)}.",
+            hint=f"Files end in {KNOWN_ENDINGS}.",
         )
     for path, local in found.items():
         if not local.is_file():
@@ -82,7 +92,7 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
     files = tuple(FetchedFile(path, local, local.stat().st_size) for path, local in found.items())
     size = sum(file.size for file in files)
     report(Progress("fetch", item=source.name, done=size, total=size))
-    return Fetched(source.name, "local", None, files)
+    return Fetched(source.name, "local", None, files, not_read=not_read)
 
 
 def _on_absence(source: Source) -> tuple[str, Remedy | None]:
@@ -105,27 +115,20 @@ def _name_of(source: Source, file: Path) -> str:
         )
     for entry in source.files:
         # Of another ending it is another format, which the entry's own must not hide.
-        if Path(entry.path).suffix.lower() == file.suffix.lower():
+        if _plain_suffix(entry.path) == _plain_suffix(file.name):
             return entry.path
-    if file.suffix.lower() not in SUFFIXES:
+    if not may_hold_rows(file.name):
         raise NotFoundError(
             "not a file whose format is known by its ending",
             source=source.name,
             file=str(file),
-            hint=f"Files end in {', '.join(SUFFIXES)}.",
+            hint=f"Files end in {KNOWN_ENDINGS}.",
         )
     return file.name
 
 
-def _readable(folder: Path) -> list[Path]:
-    def is_data(local: Path) -> bool:
-        hidden = any(part.startswith(".") for part in local.relative_to(folder).parts)
-        known = local.suffix.lower() in SUFFIXES and local.stem.lower() != "readme"
-        return known and not hidden and local.is_file()
-
-    return sorted(
-        filter(is_data, folder.rglob("*")), key=lambda local: local.relative_to(folder).as_posix()
-    )
+def _plain_suffix(name: str) -> str:
+    return Path(without_ending(name)).suffix.lower()
 
 
 def verify(

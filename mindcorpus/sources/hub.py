@@ -72,7 +72,8 @@ def fetch(
     if locked is not None and locked.revision != commit:
         locked = None
     files = _Commit(request, origin, commit).fetch(locked)
-    return Fetched(source.name, origin, commit, files, "" if source.files else source.split)
+    split = "" if source.files else source.split
+    return Fetched(source.name, origin, commit, files, split, config=source.config)
 
 
 def _resolve(request: HubRequest, repository: str, revision: str) -> str:
@@ -102,8 +103,9 @@ class _Commit:
         known = locked.files if locked else {}
         paths = [file.path for file in request.source.files]
         if not paths:
-            # The lock speaks only of the split that was merged.
-            same = locked is not None and locked.split == request.source.split
+            # The lock speaks only of the split and configuration that were merged.
+            wanted = (request.source.split, request.source.config)
+            same = locked is not None and (locked.split, locked.config) == wanted
             paths = list(known) if same else self.split()
         found = {path: self.cached(path, known.get(path)) for path in paths}
         missing = [path for path, file in found.items() if file is None]

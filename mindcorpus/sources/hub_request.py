@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from huggingface_hub import is_offline_mode
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from mindcorpus.errors import (
@@ -19,7 +20,7 @@ from mindcorpus.errors import (
     HubUnavailableError,
     RefusedAddressError,
     SettingsError,
-    storage_errors,
+    cache_errors,
 )
 from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.settings import Settings
@@ -66,7 +67,7 @@ class HubRequest:
                 " writes, and the same cache folder.",
             )
         try:
-            with storage_errors(self.settings.cache_dir or Path("the Hugging Face cache")):
+            with cache_errors(self.settings.cache_dir or Path(HF_HUB_CACHE)):
                 install()
                 return persist(
                     lambda exchange: _sensible(work, exchange),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.privacy import create
+from mindcorpus.sources.file_formats import known_encoding
 
 _REMEDY = "Restore the file from a copy, or delete it to lock today's commits with the next merge."
 
@@ -31,12 +32,14 @@ class LockedFile(_Entry):
 class LockedSource(_Entry):
     """Where a source's files were had: a hub repository at a commit, or a URL (with no commit).
 
-    `split` is the split that they are, or "" if the source names its files.
+    `split` is the split that they are, or "" if the source names its files; `config` the
+    configuration, if the source names one.
     """
 
     repository: str = Field(min_length=1)
     revision: str = Field(pattern=r"^([0-9a-f]{40})?$")
     split: str = ""
+    config: str = ""
     files: dict[str, LockedFile]
 
     @field_validator("files")
@@ -54,6 +57,13 @@ class SourcesLock(_Entry):
 
     version: Literal[1] = 1
     sources: dict[str, LockedSource] = {}
+    encodings: dict[str, str] = {}
+    """By a file's sha256: the encoding that its text was guessed to be in."""
+
+    @field_validator("encodings")
+    @classmethod
+    def _known(cls, encodings: dict[str, str]) -> dict[str, str]:
+        return {sha256: known_encoding(name) for sha256, name in encodings.items()}
 
     @classmethod
     def read(cls, path: Path) -> SourcesLock:
@@ -88,7 +98,13 @@ class SourcesLock(_Entry):
 
         Raises `StorageError`.
         """
-        text = json.dumps(self.model_dump(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        values = self.model_dump()
+        if not self.encodings:
+            del values["encodings"]
+        for source in values["sources"].values():
+            if not source["config"]:
+                del source["config"]
+        text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage_errors(path):
             try:
@@ -100,6 +116,13 @@ class SourcesLock(_Entry):
             finally:
                 draft.unlink(missing_ok=True)
 
-    def with_sources(self, sources: Mapping[str, LockedSource]) -> SourcesLock:
-        """Give a lock in which these sources are added or replaced."""
-        return self.model_copy(update={"sources": {**self.sources, **sources}})
+    def with_sources(
+        self, sources: Mapping[str, LockedSource], encodings: Mapping[str, str] | None = None
+    ) -> SourcesLock:
+        """Give a lock in which these sources, and guessed encodings, are added or replaced."""
+        return self.model_copy(
+            update={
+                "sources": {**self.sources, **sources},
+                "encodings": {**self.encodings, **(encodings or {})},
+            }
+        )

@@ -7,10 +7,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import cached_assets_path
+from huggingface_hub.constants import HF_HUB_CACHE
 
-from mindcorpus.errors import CatalogError, storage_errors
-from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.errors import CatalogError, cache_errors
+from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.downloads import Digests, Wanted, fill
+from mindcorpus.sources.file_formats import may_hold_rows
 from mindcorpus.sources.files import Fetched, FetchedFile
 from mindcorpus.sources.hub_errors import Asked
 from mindcorpus.sources.hub_request import HubRequest, shown
@@ -30,7 +32,7 @@ def fetch_url(request: HubRequest, url: str, locked: LockedSource | None) -> Fet
         raise CatalogError("not a web address", source=source.name, field="url")
     path = _name_of(source, url)
     known = locked.files.get(path) if locked else None
-    with storage_errors(cache or Path("the Hugging Face cache")):
+    with cache_errors(cache or Path(HF_HUB_CACHE)):
         folder = cached_assets_path(
             "mindcorpus",
             "urls",
@@ -78,7 +80,7 @@ def _name_of(source: Source, url: str) -> str:
     if source.files:
         return source.files[0].path
     name = PurePosixPath(unquote(urlsplit(url).path)).name
-    if PurePosixPath(name).suffix.lower() not in SUFFIXES:
+    if not may_hold_rows(name):
         raise CatalogError(
             "the url's format is not known by its ending",
             source=source.name,

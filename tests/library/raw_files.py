@@ -14,7 +14,8 @@ import mindcorpus
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.sources.adapters import Adapter, Kept
 from mindcorpus.sources.budgets import Budget, Meter
-from mindcorpus.sources.catalog import SUFFIXES, Source
+from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.file_formats import SUFFIXES
 from mindcorpus.sources.readers import Drop, Row, plan_shards, read_rows
 
 ENOUGH = Budget(1 << 40, "file_limit_gb")
@@ -85,7 +86,7 @@ def adapt(adapter: Adapter, *rows: Any) -> list[Kept | Drop]:
 def adapt_file(source: Source, home: Path, file: int = 0) -> list[Kept | Drop]:
     """Give what becomes of the rows of one of a source's files."""
     chosen = source.files[file]
-    return list(source.build_adapter()(read(home / chosen.path, chosen.read_as)))
+    return list(source.build_adapter()(read(home / chosen.path, chosen.read_as or "")))
 
 
 def words_of(outcomes: Iterable[Row | Kept | Drop] | MindcorpusError) -> str:

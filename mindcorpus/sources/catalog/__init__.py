@@ -7,7 +7,7 @@ module; a user's own file has the same form (docs/sources.md shows one of each k
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -28,6 +28,13 @@ from mindcorpus.remedies import ChooseSources
 from mindcorpus.sources.adapters import Adapter, LastMark
 from mindcorpus.sources.auto_adapter import SEEN, Auto
 from mindcorpus.sources.carried_columns import Carried
+from mindcorpus.sources.file_formats import (
+    Format,
+    Reading,
+    format_of,
+    known_encoding,
+    may_hold_rows,
+)
 from mindcorpus.sources.layouts import Layout
 from mindcorpus.sources.thread_adapter import Threads
 
@@ -39,14 +46,6 @@ ADAPTERS: Mapping[str, type[Adapter]] = {
 }
 
 Commercial = Literal["yes", "with-conditions", "after-payment", "no", "unknown"]
-Format = Literal["json", "jsonl", "csv", "parquet"]
-SUFFIXES: Mapping[str, Format] = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
 
 
 class _Entry(BaseModel):
@@ -67,7 +66,33 @@ class Licence(_Entry):
     warning: str = Field("", description="What a corpus that holds the source must say of itself.")
 
 
-class File(_Entry):
+class _Reading(_Entry):
+    """How files are read, where that cannot be seen."""
+
+    encoding: str = Field("", description="Of a text file; UTF-8, a mark, or a guess unless said.")
+    delimiter: str = Field(
+        "", max_length=1, description="Between a table's cells; seen in its first rows unless said."
+    )
+    quote: str | None = Field(
+        None, max_length=1, description='Around a table\'s cells; `"` unless said, `""` for none.'
+    )
+    escape: str = Field("", max_length=1, description="Before a quote within a cell, if any.")
+    rows: str = Field("", description="The key under which a JSON object holds the rows.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        return encoding and known_encoding(encoding)
+
+    @field_validator("delimiter", "quote", "escape")
+    @classmethod
+    def _no_line_end(cls, text: str | None) -> str | None:
+        if text in ("\r", "\n", "\0"):
+            raise ValueError("must not be what ends a line")
+        return text
+
+
+class File(_Reading):
     """One file of a source."""
 
     path: str = Field(min_length=1, description="Path within the repository or folder.")
@@ -82,18 +107,21 @@ class File(_Entry):
         return path
 
     @property
-    def read_as(self) -> Format:
-        """The format the file is read as."""
-        return self.format or SUFFIXES[Path(self.path).suffix.lower()]
+    def read_as(self) -> Format | None:
+        """The format the file is read as; None for a zip, whose file says it."""
+        return self.format or format_of(self.path)
 
     @model_validator(mode="after")
     def _known_format(self) -> File:
-        if self.format is None and Path(self.path).suffix.lower() not in SUFFIXES:
+        if self.format is None and not may_hold_rows(self.path):
             raise ValueError(f"format of {self.path!r} is not known by its ending; say format = …")
         return self
 
 
-class Source(_Entry):
+_MAPPING = {"adapter", "type", "tags", "files", "options", "group", "keep_columns"}
+
+
+class Source(_Reading):
     """One source: where its files are and how a raw row becomes a record."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -103,6 +131,7 @@ class Source(_Entry):
     path: str | None = None
     revision: str = "main"
     files: tuple[File, ...] = ()
+    config: str = Field("", description="Which of a repository's configurations to read.")
     split: str = Field("train", description="Which split to read where no files are named.")
     absent: str = Field(
         "", description="If its files are absent, skip it with these words on how to add it."
@@ -138,12 +167,33 @@ class Source(_Entry):
     def _one_home(self) -> Source:
         if sum(home is not None for home in (self.repository, self.url, self.path)) != 1:
             raise ValueError("say exactly one of repository, url or path")
+        if self.config and (self.repository is None or self.files):
+            raise ValueError("config is of a repository of which no files are named")
         return self
 
     @property
     def commercial(self) -> bool:
         """Whether the source's licence allows commercial use without an act before it."""
         return self.licence.commercial in ("yes", "with-conditions")
+
+    def reading(self, path: str) -> Reading:
+        """Give what the entry says of how one of its files is read, the file's own word first."""
+        file = next((file for file in self.files if file.path == path), None)
+        of_file = file or _Reading()
+        return Reading(
+            file.format if file else None,
+            of_file.encoding or self.encoding,
+            of_file.delimiter or self.delimiter,
+            self.quote if of_file.quote is None else of_file.quote,
+            of_file.escape or self.escape,
+            of_file.rows or self.rows,
+            frozenset(_texts_of(self.options)),
+        )
+
+    @property
+    def mapping(self) -> str:
+        """All of the entry that shapes records, as JSON."""
+        return self.model_dump_json(include=_MAPPING | set(_Reading.model_fields))
 
     def build_adapter(self, layout: Layout | None = None) -> Adapter:
         """Give the adapter with this entry's options; the loader has checked them.
@@ -157,12 +207,14 @@ class Source(_Entry):
             return Carried(adapter, self.group, self.keep_columns)
         return adapter
 
-    def mapping(self) -> str:
-        """Give what of the entry shapes its records, as JSON text."""
-        keys = {"adapter", "type", "tags", "files", "options"}
-        # Only where they are used: else the digests of entries without them would change.
-        keys |= {key for key in ("group", "keep_columns") if getattr(self, key)}
-        return self.model_dump_json(include=keys)
+
+def _texts_of(options: Any) -> Iterator[str]:
+    """Give all texts among an entry's options."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, dict | list | tuple):
+        for each in options.values() if isinstance(options, dict) else options:
+            yield from _texts_of(each)
 
 
 class Catalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -26,9 +26,10 @@ class _Bounded(io.RawIOBase):
     The csv module gathers a line, and a row of lines, whatever its length.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], delimiter: str) -> None:
         super().__init__()
         self._file = file
+        self._delimiter = delimiter.encode()
         self._bytes = self._commas = 0
         self.position = 0
         #: Whether what was read last belongs to a row that has not ended.
@@ -47,7 +48,7 @@ class _Bounded(io.RawIOBase):
         self.position += len(piece)
         self._bytes += len(piece)
         if self._bytes > MAX_VALUES:
-            self._commas += piece.count(b",")
+            self._commas += piece.count(self._delimiter)
         # What was read before the row began, and is counted with it, is less than two chunks.
         if self._bytes > MAX_RECORD_BYTES + 2 * _CHUNK or self._commas > MAX_VALUES:
             raise _TooLongError
@@ -60,19 +61,19 @@ def read_csv(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
     # What is read is what it decodes to.
     meter.decoded(shard.path.stat().st_size)
     with _field_limit(), shard.path.open("rb", buffering=0) as raw:
-        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise unreadable("the file is UTF-16, not UTF-8", shard.file)
-        raw.seek(0)
-        bounded = _Bounded(raw)
+        bounded = _Bounded(raw, shard.dialect.delimiter)
         lines = io.BufferedReader(bounded, _CHUNK)
         text = io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(text, strict=True)
+        joined = _Joined(text) if shard.has_marks else None
+        reader = shard.dialect.reader(text if joined is None else joined)
         number = -1
         seen = 0
         header: list[str] = []
         try:
             for cells in reader:
                 bounded.within = False
+                if joined is not None and joined.ends_row() and cells == header:
+                    continue
                 if not cells:
                     continue
                 if not header:
@@ -101,6 +102,33 @@ def read_csv(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
                 shard.file,
                 number + 1,
             ) from None
+
+
+class _Joined:
+    """Lines without the mark that stands at the head of a file which was joined to another.
+
+    One within quotes is left: it is text.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._begins = True
+        self._marked = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        if self._begins and line.startswith("\ufeff"):
+            line, self._marked = line[1:], True
+        self._begins = False
+        return line
+
+    def ends_row(self) -> bool:
+        """Note that a row has ended; tell whether a mark stood before it."""
+        marked, self._begins, self._marked = self._marked, True, False
+        return marked
 
 
 @contextmanager

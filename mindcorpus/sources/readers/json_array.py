@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 from typing import IO, Any
 
 from mindcorpus.limits import MAX_RECORD_BYTES, MAX_VALUES
@@ -15,11 +14,11 @@ from mindcorpus.sources.readers.rows import Drop, Row, Shard, broken, unreadable
 from mindcorpus.sources.readers.value_count import has_too_many_values
 
 _CHUNK = 1024 * 1024
-_BLANKS = " \t\r\n"
+BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
 
 
-class _Text:
+class Window:
     """A window on a file's decoded text: an array of any length is read in bounded memory."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -47,42 +46,49 @@ class _Text:
                 return ""
 
 
-def is_array(path: Path) -> bool:
-    """Tell whether a file of JSON holds an array, not lines, by its first character."""
-    with path.open("rb") as file:
-        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{"
-
-
 def read_array(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
     """Read the items of the array that a file is."""
     # What is read is what it decodes to.
     meter.decoded(shard.path.stat().st_size)
-    number = seen = 0
     with shard.path.open("rb") as raw:
-        # Bytes that are not UTF-8 come through as lone surrogates, and so as counted drops.
-        text = _Text(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
-        if text.skip(_BLANKS) != "[":
+        text = window_on(raw)
+        if text.skip(BLANKS) != "[":
             raise unreadable("neither a JSON array nor JSON lines", shard.file)
-        text.at += 1
-        character = text.skip(_BLANKS)
-        while character != "]":
-            yield Row(number, _next_value(text, shard, number))
-            number += 1
-            now = raw.tell()
-            tick(1, now - seen)
-            seen = now
-            character = text.skip(_BLANKS)
-            if character == ",":
-                text.at += 1
-                character = text.skip(_BLANKS).replace("]", ",")
-            elif character not in ("", "]"):
-                raise broken(shard, number, "not JSON: a comma is missing between two records")
-        text.at += 1
-        if text.skip(_BLANKS):
+        number = yield from read_items(text, shard, tick, raw)
+        if text.skip(BLANKS):
             raise broken(shard, number, "the file goes on behind the end of its array")
 
 
-def _next_value(text: _Text, shard: Shard, number: int) -> Any:
+def window_on(raw: IO[bytes]) -> Window:
+    """Open a window on a file; bytes that are not UTF-8 become lone surrogates, counted drops."""
+    return Window(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape"))
+
+
+def read_items(
+    text: Window, shard: Shard, tick: Tick, raw: IO[bytes]
+) -> Generator[Row | Drop, None, int]:
+    """Read the items of the array that begins here, and move behind it; returns how many."""
+    number = 0
+    seen = raw.tell()
+    text.at += 1
+    character = text.skip(BLANKS)
+    while character != "]":
+        yield Row(number, next_value(text, shard, number))
+        number += 1
+        now = raw.tell()
+        tick(1, now - seen)
+        seen = now
+        character = text.skip(BLANKS)
+        if character == ",":
+            text.at += 1
+            character = text.skip(BLANKS).replace("]", ",")
+        elif character not in ("", "]"):
+            raise broken(shard, number, "not JSON: a comma is missing between two records")
+    text.at += 1
+    return number
+
+
+def next_value(text: Window, shard: Shard, number: int) -> Any:
     """Parse the value at the window's place and move behind it, reading on as far as needed."""
     while True:
         try:

@@ -15,6 +15,8 @@ from mindcorpus.sources.readers.rows import Drop, Row, Shard
 from mindcorpus.sources.readers.value_count import has_too_many_values
 
 _CHUNK = 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
+_JOINT = b"}" + _MARK + b"{"
 
 
 def read_lines(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
@@ -40,13 +42,23 @@ def read_lines(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
             elif has_too_many_values(line):
                 yield Drop(number, "too-long", f"the line has more than {MAX_VALUES:,} values")
             else:
-                if at == 0:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
+                # A mark, which a file that was joined to another has at its head.
+                if line[:1] == b"\xef":
+                    line = line.removeprefix(_MARK)
                 if not line.strip():
                     at += length
                     tick(0, length)
                     continue
-                yield _parse_line(number, line)
+                outcome = _parse_line(number, line)
+                if type(outcome) is Drop and _JOINT in line:
+                    # Files were joined of which the first had no line end at its end.
+                    *pieces, line = line.split(_MARK)
+                    for piece in pieces:
+                        yield _parse_line(number, piece)
+                        number += 1
+                        tick(1, 0)
+                    outcome = _parse_line(number, line)
+                yield outcome
             at += length
             number += 1
             tick(1, length)

@@ -19,8 +19,8 @@ from mindcorpus.sources.budgets import ROW_BYTES, Meter
 from mindcorpus.sources.readers.rows import Drop, Row, Shard, refuse_same_names, unreadable
 
 _CHUNK = 1024 * 1024
-_BATCH_BYTES = 8 * 1024 * 1024
-_BATCH_ROWS = 1000
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_ROWS = 1000
 #: By so much slices become smaller when one did not fit.
 _SMALLER = 8
 _TOO_MUCH = f"decoding a row takes more than {DECODE_BYTES >> 20} MiB of memory"
@@ -30,7 +30,7 @@ def plan_row_groups(path: Path, file: str, shard_bytes: int) -> list[Shard]:
     """Cut a file into shards of whole row groups; raises `DataError` if it cannot be opened."""
     shards: list[Shard] = []
     start = held = 0
-    with _errors("not Parquet, or cut off", file), _open(path) as parquet:
+    with decoding_errors("not Parquet, or cut off", file), _open(path) as parquet:
         names = parquet.schema_arrow.names
         for group in range(parquet.metadata.num_row_groups):
             held += parquet.metadata.row_group(group).total_byte_size
@@ -46,13 +46,13 @@ def read_row_groups(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Dr
     size = shard.path.stat().st_size
     number = 0
     title = "Parquet is damaged, or holds values that cannot be read"
-    with memory_of_the_system(), _errors(title, shard.file), _open(shard.path) as parquet:
+    with memory_of_the_system(), decoding_errors(title, shard.file), _open(shard.path) as parquet:
         for group in range(shard.start, shard.stop or 0):
             rows = max(1, parquet.metadata.row_group(group).num_rows)
             share = _bytes_of(parquet, group, size)
             told = seen = 0
             for batch in _batches(parquet, group, shard, number):
-                yield from _rows_of(batch, number, meter, shard)
+                yield from rows_of(batch, number, meter, shard)
                 number += batch.num_rows
                 seen += batch.num_rows
                 now = min(share, share * seen // rows)
@@ -79,7 +79,7 @@ def _batches(parquet: Any, group: int, shard: Shard, first: int) -> Iterator[Any
     """Decode a row group in batches, each within the memory that decoding may take."""
     metadata = parquet.metadata.row_group(group)
     each = max(1, metadata.total_byte_size // max(1, metadata.num_rows))
-    at_once = max(1, min(_BATCH_ROWS, _BATCH_BYTES // each))
+    at_once = max(1, min(BATCH_ROWS, BATCH_BYTES // each))
     given = 0
     while True:
         done = 0
@@ -110,11 +110,11 @@ def _decoded(parquet: Any, group: int, at_once: int) -> Iterator[Any]:
         yield batch
 
 
-def _rows_of(batch: Any, first: int, meter: Meter, shard: Shard) -> Iterator[Row | Drop]:
+def rows_of(batch: Any, first: int, meter: Meter, shard: Shard) -> Iterator[Row | Drop]:
     """Make Python values of a batch; one that is large is taken a row at a time."""
     coded = _holds_dictionaries(batch.schema)
     size = batch.nbytes
-    values = _values(batch) if size <= 2 * _BATCH_BYTES else None
+    values = _values(batch) if size <= 2 * BATCH_BYTES else None
     if values is not None and not coded:
         meter.decoded(size + ROW_BYTES * len(values))
         yield from map(Row, range(first, first + len(values)), values)
@@ -169,7 +169,7 @@ def _holds_dictionaries(kind: Any) -> bool:
 
 
 @contextmanager
-def _errors(title: str, file: str) -> Iterator[None]:
+def decoding_errors(title: str, file: str) -> Iterator[None]:
     """Turn what pyarrow raises for a damaged file, of many kinds, into `DataError`."""
     import pyarrow as pa
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mindcorpus.errors import DataError
 from mindcorpus.remedies import LeaveOut
+from mindcorpus.sources.readers.dialect import USUAL, Dialect
 
 
 class Row(NamedTuple):
@@ -36,6 +37,16 @@ class Shard:
     format: str
     start: int = 0
     stop: int | None = None
+    dialect: Dialect = USUAL
+    """Of a table of text."""
+    key: str = ""
+    """Under which a JSON object holds the rows; "" if it is not known which."""
+    said: bool = False
+    """Whether the source's entry says the key."""
+    has_marks: bool = False
+    """Whether marks of byte order stand within the file."""
+    scale: float = 1.0
+    """What a byte counts for in the progress: less than one of a file that was unpacked."""
 
 
 def unreadable(title: str, file: str, row: int | None = None) -> DataError:
