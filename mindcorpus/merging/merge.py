@@ -14,6 +14,7 @@ from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import assemble
 from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.loss import LossPolicy
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent, written
@@ -73,9 +74,9 @@ def merge(
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
         write_locks(fetched_sources.fetched, store, new_only=True)
-        budgets = Budgets.of(settings)
+        budgets, losses = Budgets.of(settings), LossPolicy.of(request, settings)
         found = read_sources(
-            catalog, fetched_sources, stages.of_records, budgets, staging.scratch, context
+            catalog, fetched_sources, stages.of_records, budgets, losses, staging.scratch, context
         )
         return publish_corpus(
             request, catalog, found, fetched_sources.absent, store, staging, context

@@ -10,6 +10,7 @@ from typing import Any
 from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
+from mindcorpus.merging.loss import LossPolicy
 from mindcorpus.merging.part_set import FileParts, PartSet
 from mindcorpus.merging.parts import Part, PartJob, build_part
 from mindcorpus.sources.budgets import Budget, Budgets
@@ -58,6 +59,7 @@ def read_sources(
     fetched_sources: FetchedSources,
     stages: tuple[RecordStage, ...],
     budgets: Budgets,
+    losses: LossPolicy,
     scratch: Path,
     context: JobContext,
 ) -> PartSet:
@@ -65,7 +67,7 @@ def read_sources(
 
     Raises `DataError` as soon as all together decode to more than a merge may.
     """
-    found = PartSet(catalog, budgets)
+    found = PartSet(catalog, budgets, losses)
     for name, error in fetched_sources.failures.items():
         found.fail(name, error)
     tasks: list[Task] = []

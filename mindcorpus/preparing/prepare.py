@@ -49,6 +49,7 @@ from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
+from mindcorpus.warning import DataWarning, ranked
 
 
 @dataclass(frozen=True)
@@ -279,9 +280,11 @@ class _Prepare:
         sources = {entry["name"]: entry for entry in self.corpus_manifest["sources"]}
         warnings = [
             *choice.warnings,
-            *([made.split["note"]] if made.split and made.split["note"] else []),
             *self._source_warnings(choice),
+            DataWarning("clinical-use", WARNING),
         ]
+        if made.split and made.split["note"]:
+            warnings.append(DataWarning("split-share", made.split["note"]))
         manifest: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "kind": name,
@@ -297,7 +300,7 @@ class _Prepare:
             "split": made.split,
             "findings": list(made.findings),
             "finding_counts": dict(made.finding_counts),
-            "warnings": [WARNING, *warnings],
+            "warnings": ranked(warnings),
             "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
         }
         _assert_rows(manifest)
@@ -305,11 +308,11 @@ class _Prepare:
         manifest["outputs"] += describe([card], folder)
         write_manifest(folder, manifest)
 
-    def _source_warnings(self, choice: Choice) -> list[str]:
+    def _source_warnings(self, choice: Choice) -> list[DataWarning]:
         """Pass on what the corpus' manifest says of the sources that are in this format."""
         taken = {name for name, counts in choice.sources.items() if counts["kept"]}
         return [
-            entry["licence"]["warning"]
+            DataWarning("licence", entry["licence"]["warning"])
             for entry in self.corpus_manifest["sources"]
             if entry["name"] in taken and entry["licence"]["warning"]
         ]
