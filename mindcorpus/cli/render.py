@@ -179,6 +179,14 @@ def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _how_counted(statistics: Mapping[str, Any]) -> list[RenderableType]:
+    """Say of which records lengths are, and what percentiles; not known of an earlier release's."""
+    method = statistics.get("percentiles")
+    if not method:
+        return []
+    return [Text(f"Of responses, records that have one. Percentiles are {method}.", "dim")]
+
+
 def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[RenderableType]:
     """Show the corpus in numbers."""
     records = statistics["records"]
@@ -207,6 +215,7 @@ def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[Renderabl
                 for words in (units["words"],)
             ],
         ),
+        *_how_counted(statistics),
         heading("Every row accounted for"),
         accounts(statistics["sources"]),
         *changed_records(statistics["sources"]),

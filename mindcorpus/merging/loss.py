@@ -6,7 +6,7 @@ duplicates, for which another record stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from mindcorpus.corpus.lineage import PartOrigin
 from mindcorpus.errors import TooManyLostError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.parts import Dropped
-from mindcorpus.remedies import AllowLoss
+from mindcorpus.remedies import AllowLoss, with_more
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import ADAPTERS, Source
 from mindcorpus.stages.registry import STAGES, names_of
@@ -161,6 +161,19 @@ class LossPolicy:
     def limit_of(self, source: Source) -> float:
         """Give the share that a source may lose at the most."""
         return self.allowed.get(source.name, _first(source.loss_limit, self.limit))
+
+
+def error_of_several(errors: Sequence[TooManyLostError]) -> TooManyLostError:
+    """Give one error for several sources that lost too much, with the remedies of all."""
+    first, *others = errors
+    if not others:
+        return first
+    remedy = first.remedy
+    for error in others:
+        # One that gave nothing at all has none.
+        remedy = remedy if error.remedy is None else with_more(remedy, error.remedy)
+    told = "; ".join(f"{error.source}: {error.title}" for error in errors)
+    return TooManyLostError(told, hint=_CHECK, remedy=remedy)
 
 
 def _first(own: float | None, usual: float) -> float:

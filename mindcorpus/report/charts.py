@@ -103,7 +103,7 @@ def all_charts(statistics: Mapping[str, Any], *, most: int) -> dict[str, Chart]:
     accounts = {name: _account(name, source) for name, source in statistics["sources"].items()}
     charts = [
         *counted,
-        *_length_charts(statistics["lengths"]),
+        *_length_charts(statistics["lengths"], statistics.get("percentiles", "")),
         _rows_chart(accounts),
         _reasons_chart(accounts, most),
         _changes_chart(statistics["sources"]),
@@ -146,11 +146,12 @@ def _counts_chart(name: str, counts: Mapping[str, int], records: int, most: int)
     )
 
 
-def _length_charts(lengths: Mapping[str, Any]) -> list[Chart]:
+def _length_charts(lengths: Mapping[str, Any], percentiles: str) -> list[Chart]:
     """Chart how long inputs and responses are, by source, on one scale."""
     longest = max(
         (sides[side]["words"]["p95"] for sides in lengths.values() for side in sides), default=1.0
     )
+    method = f" Percentiles are {percentiles}." if percentiles else ""
     what = {"input": "all records", "response": "records that have a response"}
     charts = []
     for side in ("input", "response"):
@@ -176,7 +177,7 @@ def _length_charts(lengths: Mapping[str, Any]) -> list[Chart]:
                 ranges=ranges,
                 longest=longest,
                 lead=f"Of {what[side]}. Dot and number are the median; nine texts in ten lie on "
-                "the line. The scale is logarithmic.",
+                f"the line. The scale is logarithmic.{method}",
                 words=2,
             )
         )

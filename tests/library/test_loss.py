@@ -201,6 +201,21 @@ def test_a_source_of_a_name_that_is_not_there_is_refused(tmp_path: Path) -> None
             merge_all_datasets(tmp_path, sample=True, allow_loss={"TRACE": wrong})
 
 
+def test_several_that_lose_too_much_are_told_as_one(tmp_path: Path) -> None:
+    files = [own_rows(tmp_path, name, rows(1, *[BLANK] * 4)) for name in ("one", "two")]
+    none = own_rows(tmp_path, "none", rows(0, BLANK))
+    good = own_rows(tmp_path, "good", rows(4))
+    with pytest.raises(TooManyLostError) as caught:
+        merge_own(tmp_path / "data", *files, none, good)
+    for name in ("one", "two"):
+        assert f"{name}: 4 of its 5 rows give no record" in caught.value.title
+        assert f"--allow-loss {name}=0.8" in caught.value.advice
+    assert "none: none of its 1 rows gives a record" in caught.value.title
+    assert "--allow-missing" in caught.value.advice
+    meant = {"one": 0.8, "two": 0.8}
+    assert merge_own(tmp_path / "data", *files, good, allow_loss=meant).manifest["rows"] == 6
+
+
 # Nothing at all
 
 
