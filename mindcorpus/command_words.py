@@ -17,6 +17,7 @@ COMMANDS: Mapping[type[Remedy], str] = {
     remedies.Merge: "Make it with `mindcorpus merge`.",
     remedies.Prepare: "Make it with `mindcorpus prepare {format}`.",
     remedies.AllowMissing: "Or publish without what failed: --allow-missing.",
+    remedies.AllowLoss: "If that is meant, say so with --allow-loss {source}={share}.",
     remedies.ChooseSources: "Look at --source, --exclude and --commercial-only.",
     remedies.ChooseOthers: "Look at --source, --exclude and what failed.",
     remedies.ChooseRecords: "Look at --exclude, --type and --cap.",

@@ -13,6 +13,7 @@
     │   ├── WrongBytesError      wrong-bytes           a file is not what the hub or the lock says
     │   └── SourcesError         sources-failed        several sources failed
     ├── DataError                bad-data              a source's file cannot be read on
+    │   └── TooManyLostError     too-many-lost         too many of a source's rows give no record
     ├── ArtifactError            artifact              what is stored, or where
     │   ├── ExistsError          already-exists        nothing is overwritten unasked
     │   ├── NoCorpusError        no-corpus             there is nothing to work on yet
@@ -206,6 +207,12 @@ class DataError(MindcorpusError):
 
     code = "bad-data"
     exit_code = 5
+
+
+class TooManyLostError(DataError):
+    """Too many rows of a source give no record, or all of them."""
+
+    code = "too-many-lost"
 
 
 class ArtifactError(MindcorpusError):

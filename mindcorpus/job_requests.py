@@ -28,6 +28,7 @@ def _printable(text: str) -> str:
     return text
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 Address = Annotated[str, Field(min_length=1, max_length=2000)]
 
@@ -84,7 +85,7 @@ class _Request(BaseModel):
 class MergeBody(_Request):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
 
-    _later = ("stages",)
+    _later = ("stages", "allow_loss")
 
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace the corpus if there is one."
@@ -113,6 +114,11 @@ class MergeBody(_Request):
     )
     stages: Annotated[Names | None, Flag("--stage")] = Field(
         None, description="Row stages to run; null: those that are on by themselves."
+    )
+    allow_loss: Annotated[dict[Name, Share], Flag("--allow-loss")] = Field(
+        {},
+        max_length=100,
+        description="Source -> share of its rows that it may lose, where that is meant.",
     )
 
 

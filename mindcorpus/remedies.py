@@ -60,6 +60,15 @@ class AllowMissing(Remedy):
 
 
 @dataclass(frozen=True)
+class AllowLoss(Remedy):
+    """Say that a source may lose so large a share of its rows."""
+
+    kind = "allow-loss"
+    source: str
+    share: str
+
+
+@dataclass(frozen=True)
 class ChooseSources(Remedy):
     """Choose other sources."""
 

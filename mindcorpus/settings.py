@@ -80,6 +80,18 @@ class Settings(BaseSettings):
     job_limit_gb: float = Field(
         256.0, gt=0, description="What a merge may decode, and what it may write, each in GiB."
     )
+    loss_warning: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of its rows beyond which it is a warning that a source lost them.",
+    )
+    loss_limit: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of its rows beyond which a source that lost them fails.",
+    )
     system_prompt: str = Field(
         SYSTEM_PROMPT, min_length=1, description="System message of each OpenAI example."
     )

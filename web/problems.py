@@ -81,6 +81,7 @@ KINDS: Mapping[str, Kind] = {
     "artifact": Kind(500, "Something is wrong with what is stored."),
     "corrupt-artifact": Kind(500, "An artifact is not what its manifest says."),
     "bad-data": Kind(500, "A source's file cannot be read."),
+    "too-many-lost": Kind(500, "Too many rows of a source give no record."),
     "worker-lost": Kind(500, "The job's processes died, again and again."),
     "out-of-memory": Kind(500, "The job needs more memory than it may have."),
     "deadline": Kind(500, "The job took too long."),

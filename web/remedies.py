@@ -13,6 +13,7 @@ REQUESTS: Mapping[type[Remedy], str] = {
     remedies.Remake: 'Make the artifact again: ask for it with "force": true.',
     remedies.Merge: "Merge first: POST /api/ai/data/merge.",
     remedies.Prepare: "Prepare it first: POST /api/ai/data/prepare.",
+    remedies.AllowLoss: 'If that is meant, say so: "allow_loss": {{"{source}": {share}}}.',
     remedies.AllowMissing: 'Or merge without what fails: "allow_missing": true.',
     remedies.ChooseSources: 'Look at "sources", "exclude" and "commercial_only".',
     remedies.ChooseOthers: 'Look at "sources", "exclude" and what failed.',

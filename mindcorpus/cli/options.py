@@ -64,6 +64,17 @@ class _Cap(_Pair):
         return name, int(number)
 
 
+class _Loss(_Pair):
+    """NAME=SHARE."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, share = super().convert(value, param, ctx)
+        try:
+            return name, float(share)
+        except ValueError:
+            self.fail(f"{share!r} is not a share of 1, such as 0.6", param, ctx)
+
+
 def _each_once(
     ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, _Value]]
 ) -> Sequence[tuple[str, _Value]]:
@@ -129,6 +140,14 @@ merge_options = _together(
     ),
     click.option(
         "--allow-missing", is_flag=True, help="Publish without the sources that fail, and say so."
+    ),
+    click.option(
+        "--allow-loss",
+        multiple=True,
+        type=_Loss(),
+        callback=_each_once,
+        metavar="NAME=SHARE",
+        help="Let a source lose up to this share of its rows, such as 0.6 (repeatable).",
     ),
     force_option,
     catalog_option,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mindcorpus.cli.tables import (
     accounts,
+    changed_records,
     distribution,
     heading,
     missing_sources,
@@ -18,6 +19,7 @@ from mindcorpus.cli.tables import (
 )
 from mindcorpus.command_words import in_commands
 from mindcorpus.remedies import joined
+from mindcorpus.warning import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +47,7 @@ def corpus_parts(
         heading(f"Merged {records:,} records from {read:,} rows"),
         heading("Every row accounted for"),
         accounts(statistics["sources"]),
+        *changed_records(statistics["sources"]),
         heading("Sources"),
         distribution("Source", statistics["by_source"], records, full=full),
         heading("Tags"),
@@ -104,8 +107,8 @@ def ending_parts(
     formats: Mapping[str, Mapping[str, Any]], uses: Sequence[str]
 ) -> list[RenderableType]:
     """Show the warnings of all formats that were made, and what can be done with each."""
-    warnings = dict.fromkeys(warning for made in formats.values() for warning in made["warnings"])
-    return [*warnings_and_notes(tuple(warnings)), heading("Next"), *(Text(use) for use in uses)]
+    warnings = together(made["warnings"] for made in formats.values())
+    return [*warnings_and_notes(warnings), heading("Next"), *(Text(use) for use in uses)]
 
 
 def use_of(name: str, errors: Sequence[str], use: str) -> str:
@@ -148,10 +151,8 @@ def status_parts(
     if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
         parts.append(Text(f"\n{outdated(old, command, options)}", "yellow"))
     parts += _kept_parts(found)
-    warnings = dict.fromkeys(
-        warning for entry in found.values() for warning in entry.get("warnings", ())
-    )
-    return [*parts, *warnings_and_notes(tuple(warnings))]
+    warnings = together(entry.get("warnings", ()) for entry in found.values())
+    return [*parts, *warnings_and_notes(warnings)]
 
 
 def _kept_parts(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
@@ -185,6 +186,14 @@ def _status_row(kind: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _how_counted(statistics: Mapping[str, Any]) -> list[RenderableType]:
+    """Say of which records lengths are, and what percentiles; not known of an earlier release's."""
+    method = statistics.get("percentiles")
+    if not method:
+        return []
+    return [Text(f"Of responses, records that have one. Percentiles are {method}.", "dim")]
+
+
 def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[RenderableType]:
     """Show the corpus in numbers."""
     records = statistics["records"]
@@ -198,11 +207,13 @@ def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[Renderabl
     parts += [
         heading("Lengths in words"),
         table(
-            ("Source", "Text", "Mean", "Median", "5%", "95%", "Longest"),
+            ("Source", "Text", "Records", "Mean", "Median", "5%", "95%", "Longest"),
             [
                 (
                     source,
                     side,
+                    # A corpus of an earlier release does not say it.
+                    units.get("rows", ""),
                     f"{words['mean']:,.1f}",
                     *(words[key] for key in ("median", "p5", "p95", "max")),
                 )
@@ -211,8 +222,10 @@ def statistics_parts(statistics: Mapping[str, Any], full: str) -> list[Renderabl
                 for words in (units["words"],)
             ],
         ),
+        *_how_counted(statistics),
         heading("Every row accounted for"),
         accounts(statistics["sources"]),
+        *changed_records(statistics["sources"]),
     ]
     if statistics["overlap"]:
         rows = [

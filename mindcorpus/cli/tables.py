@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+from mindcorpus.storage.row_counts import changes, left_out, rows_dropped, rows_duplicate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -102,6 +102,12 @@ def accounts(sources: Mapping[str, Mapping[str, Any]]) -> Table:
     if len(rows) > 1:
         rows.append(("all", *(sum(row[at] for row in rows) for at in range(1, 5)), ""))
     return table(("Source", "Read", "Kept", "Duplicates", "Dropped", "Why"), rows)
+
+
+def changed_records(sources: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
+    """Show what was changed of kept records, by kind; nothing where nothing was."""
+    rows = changes(sources)
+    return [heading("Changed"), table(("Source", "Change", "Records"), rows)] if rows else []
 
 
 def why_left_out(name: str, counts: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
 from mindcorpus.storage.row_counts import is_accounted_for
 from mindcorpus.storage.staging import Staging
+from mindcorpus.warning import DataWarning, ranked
 
 
 def write_account(
@@ -45,6 +46,8 @@ def write_account(
         {"source": name, "code": error.code, "reason": error.title, "hint": error.advice}
         for name, error in part_set.failures.items()
     ]
+    losses = part_set.losses_to_tell()
+    statistics["losses"] = [loss.as_dict() for loss in losses]
     statistics["missing"] = missing
     statistics["absent"] = list(absent)
     licences = [catalog[name].licence for name in part_set.inputs]
@@ -57,10 +60,13 @@ def write_account(
         "sources": sources,
         "missing": missing,
         "absent": list(absent),
-        "warnings": [
-            *(f"Published without {entry['source']}: {entry['reason']}" for entry in missing),
-            *(licence.warning for licence in licences if licence.warning),
-        ],
+        "warnings": ranked(
+            [
+                *(_missing_warning(entry) for entry in missing),
+                *(loss.warning() for loss in losses),
+                *(DataWarning("licence", each.warning) for each in licences if each.warning),
+            ]
+        ),
         "statistics": statistics,
         "outputs": describe(outputs, staging.output),
     }
@@ -68,6 +74,12 @@ def write_account(
     manifest["outputs"] = [*describe(outputs, staging.output), *describe([card], staging.output)]
     write_manifest(staging.output, manifest)
     return manifest
+
+
+def _missing_warning(entry: Mapping[str, Any]) -> DataWarning:
+    return DataWarning(
+        "missing-source", f"Published without {entry['source']}: {entry['reason']}.", entry["hint"]
+    )
 
 
 def _source_entry(
@@ -115,7 +127,7 @@ def _assert_accounts(
 
 def _settings_entry(request: MergeRequest) -> dict[str, Any]:
     """Give what of the request shapes the corpus, sorted; no paths of the machine."""
-    entry = {
+    entry: dict[str, Any] = {
         "sample": request.sample,
         "sources": None if request.sources is None else sorted(set(request.sources)),
         "exclude": sorted(set(request.exclude)),
@@ -124,6 +136,8 @@ def _settings_entry(request: MergeRequest) -> dict[str, Any]:
         "options": dict(sorted(request.options.items())),
         "paths": sorted(request.paths),
     }
+    if request.allow_loss:
+        entry["allow_loss"] = dict(sorted(request.allow_loss.items()))
     if request.stages is not None:
         entry["stages"] = sorted(set(request.stages))
     return entry

@@ -34,6 +34,12 @@ def choose_sources(request: MergeRequest) -> Catalog:
                 field="options",
                 hint=f"There are {', '.join((*catalog.names, *STAGES))}.",
             )
+    if unknown := sorted(set(request.allow_loss) - {*catalog.names}):
+        raise SettingsError(
+            f"no source is called {unknown[0]!r}",
+            field="allow_loss",
+            hint=f"The catalogue holds {', '.join(catalog.names)}.",
+        )
     return catalog.with_options(of_sources).choose(
         request.sources, request.exclude, commercial_only=request.commercial_only
     )

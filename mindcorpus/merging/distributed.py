@@ -17,6 +17,7 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.loss import LossPolicy
 from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus, write_locks
 from mindcorpus.merging.part_cache import PartCache, name_of, part_key
 from mindcorpus.merging.part_set import PartSet
@@ -187,7 +188,7 @@ def merge_parts(
         for shard in outcome.shards
     ]
     with store.using(used):
-        found = PartSet(catalog, Budgets.of(settings))
+        found = PartSet(catalog, Budgets.of(settings), LossPolicy.of(request, settings))
         absent = []
         for name in catalog.names:
             outcome = outcomes[name]

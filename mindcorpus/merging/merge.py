@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindcorpus.errors import SettingsError, SourcesError, storage_errors
+from mindcorpus.errors import SettingsError, SourcesError, TooManyLostError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import assemble
 from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.loss import LossPolicy, error_of_several
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent, written
@@ -73,12 +74,13 @@ def merge(
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
         write_locks(fetched_sources.fetched, store, new_only=True)
-        budgets = Budgets.of(settings)
+        budgets, losses = Budgets.of(settings), LossPolicy.of(request, settings)
         found = read_sources(
             catalog,
             fetched_sources,
             stages.of_records,
             budgets,
+            losses,
             SourcesLock.read(store.data_dir / LOCK).encodings,
             staging.scratch,
             context,
@@ -175,7 +177,9 @@ def _refuse(found: PartSet, *, allow_missing: bool) -> None:
     """Raise the first failure, naming the others, unless publishing without them was asked for."""
     if found.failures and not allow_missing:
         failures = tuple(found.failures.values())
-        first, *others = by_host(failures)
+        lost = [error for error in failures if isinstance(error, TooManyLostError)]
+        alike = [error_of_several(lost)] if len(lost) == len(failures) else by_host(failures)
+        first, *others = alike
         if others:
             raise SourcesError(failures)
         if found.parts or len(failures) == 1:

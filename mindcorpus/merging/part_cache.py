@@ -16,7 +16,7 @@ from pathlib import Path
 from mindcorpus._version import __version__
 from mindcorpus.errors import storage_errors
 from mindcorpus.merging.code_digest import code_digest
-from mindcorpus.merging.parts import Part, build_part
+from mindcorpus.merging.parts import Dropped, Part, build_part
 from mindcorpus.sources.catalog import ADAPTERS, Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
@@ -104,7 +104,6 @@ class PartCache:
             os.utime(folder)
         except FileNotFoundError:
             return None
-        first = facts["first_drop"]
         target = folder / _TARGET
         return Part(
             rows=facts["rows"],
@@ -114,7 +113,7 @@ class PartCache:
             pairs=facts["pairs"],
             index=target.with_suffix(".index.parquet"),
             records=target.with_suffix(".arrow"),
-            first_drop=None if first is None else Drop(*first),
+            dropped=tuple(Dropped(Drop(*first), rows) for first, rows in facts["dropped"]),
             spent=facts["spent"],
             layout=facts["layout"],
         )
@@ -129,7 +128,7 @@ class PartCache:
                 "kept": part.kept,
                 "conversations": part.conversations,
                 "pairs": part.pairs,
-                "first_drop": part.first_drop,
+                "dropped": part.dropped,
                 "spent": part.spent,
                 "layout": part.layout,
             }

@@ -8,6 +8,7 @@ from typing import Any
 
 from mindcorpus.corpus.lineage import PartOrigin
 from mindcorpus.errors import DataError, MindcorpusError
+from mindcorpus.merging.loss import Loss, LossPolicy
 from mindcorpus.merging.parts import Part
 from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Catalog, Source
@@ -20,8 +21,9 @@ FileParts = tuple[FetchedFile, Sequence[Part]]
 class PartSet:
     """The parts of a merge, source by source, as they were accepted."""
 
-    def __init__(self, catalog: Catalog, budgets: Budgets) -> None:
+    def __init__(self, catalog: Catalog, budgets: Budgets, losses: LossPolicy) -> None:
         self._catalog = catalog
+        self._policy = losses
         self.budgets = budgets
         self.origins: list[PartOrigin] = []
         self.parts: list[Part] = []
@@ -29,6 +31,8 @@ class PartSet:
         """The sources that were read, with the checksums of their files."""
         self.layouts: dict[str, dict[str, Any]] = {}
         """For each of them, by file, the layout that was seen and not said."""
+        self.losses: dict[str, Loss] = {}
+        """What each of them lost."""
         self.failures: dict[str, MindcorpusError] = {}
 
     def fail(self, source: str, error: MindcorpusError) -> None:
@@ -37,7 +41,7 @@ class PartSet:
         self.failures.setdefault(source, error)
 
     def accept(self, fetched: Fetched, files: Sequence[FileParts]) -> None:
-        """Take all parts of a source; one that keeps no record fails instead, as one over a budget.
+        """Take all parts of a source; one that lost too much fails instead, as one over a budget.
 
         Raises `DataError` if all sources together decode to more than a merge may.
         """
@@ -49,44 +53,67 @@ class PartSet:
             self.fail(source.name, error)
             return
         parts = [part for _, of_file in files for part in of_file]
+        origins = _origins(source, fetched, files)
+        loss = self._policy.loss_of(
+            source,
+            sum(part.rows_read for part in parts),
+            [(origin, part.dropped) for origin, part in zip(origins, parts, strict=True)],
+        )
         if not any(part.kept for part in parts):
-            self.fail(source.name, _nothing_kept(source, parts))
+            self.fail(
+                source.name, loss.error_of_all() if loss.rows else _nothing_to_keep(source, loss)
+            )
             return
-        for file, of_file in files:
-            first_row = 0
-            for part in of_file:
-                self.origins.append(
-                    PartOrigin(
-                        index=part.index,
-                        kept=part.kept,
-                        source=source.name,
-                        type=source.type,
-                        file=file.path,
-                        revision=fetched.revision or fetched.origin,
-                        licence=source.licence.id,
-                        first_row=first_row,
-                    )
-                )
-                self.parts.append(part)
-                first_row += part.rows
+        if loss.share > (limit := self._policy.limit_of(source)):
+            self.fail(source.name, loss.error(limit))
+            return
+        self.origins += origins
+        self.parts += parts
         self.inputs[source.name] = fetched
         self.layouts[source.name] = {
             file.path: json.loads(of_file[0].layout)
             for file, of_file in files
             if of_file and of_file[0].layout
         }
+        self.losses[source.name] = loss
         self.budgets.check_job(sum(part.spent for part in self.parts))
 
+    def losses_to_tell(self) -> list[Loss]:
+        """Give what sources lost where it is so much that it must be said, most of all first."""
+        told = [
+            loss
+            for name, loss in self.losses.items()
+            if self._policy.warns(self._catalog[name], loss)
+        ]
+        return sorted(told, key=lambda loss: (-loss.share, loss.source))
 
-def _nothing_kept(source: Source, parts: Sequence[Part]) -> DataError:
-    rows_read = sum(part.rows_read for part in parts)
-    first = next((part.first_drop for part in parts if part.first_drop), None)
-    if first is None:
+
+def _origins(source: Source, fetched: Fetched, files: Sequence[FileParts]) -> list[PartOrigin]:
+    found: list[PartOrigin] = []
+    for file, of_file in files:
+        first_row = 0
+        for part in of_file:
+            found.append(
+                PartOrigin(
+                    index=part.index,
+                    kept=part.kept,
+                    source=source.name,
+                    type=source.type,
+                    file=file.path,
+                    revision=fetched.revision or fetched.origin,
+                    licence=source.licence.id,
+                    first_row=first_row,
+                )
+            )
+            first_row += part.rows
+    return found
+
+
+def _nothing_to_keep(source: Source, loss: Loss) -> DataError:
+    if not loss.read:
         return DataError("the files hold no rows", source=source.name)
-    evidence = f": {first.evidence}" if first.evidence else ""
     return DataError(
-        f"none of its {rows_read} rows gives a record; the first: {first.reason}{evidence}",
+        f"none of its {loss.read:,} rows gives a record: all are left out by design",
         source=source.name,
-        row=first.number,
-        hint="Check that the file is the source's, and the columns its catalogue entry names.",
+        hint="Check that the files are the source's, and what its catalogue entry says of them.",
     )

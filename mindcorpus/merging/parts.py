@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -111,6 +111,13 @@ class PartJob:
     """The layout of its file as JSON text, where it was seen and not said; else ""."""
 
 
+class Dropped(NamedTuple):
+    """Rows that gave no record for one reason."""
+
+    first: Drop
+    rows: int
+
+
 @dataclass(frozen=True)
 class Part:
     """A part on disk: an index line for each of `rows_read` rows, of which `kept` are records."""
@@ -127,8 +134,8 @@ class Part:
     """Parquet with the columns of `INDEX`."""
     records: Path
     """Arrow stream with the columns of `RECORDS`."""
-    first_drop: Drop | None
-    """The first row that gave no record, to tell why a whole source gave none."""
+    dropped: tuple[Dropped, ...]
+    """The rows that gave no record, by reason, in the order of the first row of each."""
     spent: int
     """Bytes that count against the budgets of its file and of the merge."""
     layout: str = ""
@@ -170,7 +177,7 @@ def build_part(job: PartJob, tick: Callable[[int, int], None]) -> Part:
         gathered.pairs,
         index_path,
         records_path,
-        gathered.first_drop,
+        tuple(Dropped(*each) for each in gathered.dropped.values()),
         meter.spent,
         job.layout,
     )
@@ -197,15 +204,16 @@ class _Gathered:
         self.kept = 0
         self.conversations = 0
         self.pairs = 0
-        self.first_drop: Drop | None = None
+        self.dropped: dict[str, tuple[Drop, int]] = {}
 
     def add(self, outcome: Kept | Drop) -> None:
         """Take what became of one row."""
         self.rows_read += 1
         drop = self._keep(outcome) if isinstance(outcome, Kept) else outcome
         if drop is not None:
-            self.first_drop = self.first_drop or drop
             number, reason, evidence, item = drop
+            first, rows = self.dropped.get(reason, (drop, 0))
+            self.dropped[reason] = first, rows + 1
             self._index.append((number, item, reason, evidence, *(None,) * (len(self._schema) - 4)))
         if len(self._index) >= _INDEX_ROWS:
             self.flush_index()

@@ -13,6 +13,7 @@ from typing import Any
 from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task, WorkerPool
+from mindcorpus.merging.loss import LossPolicy
 from mindcorpus.merging.part_set import FileParts, PartSet
 from mindcorpus.merging.parts import Part, PartJob, build_part
 from mindcorpus.sources.auto_adapter import seen
@@ -130,6 +131,7 @@ def read_sources(
     fetched_sources: FetchedSources,
     stages: tuple[RecordStage, ...],
     budgets: Budgets,
+    losses: LossPolicy,
     encodings: Mapping[str, str],
     scratch: Path,
     context: JobContext,
@@ -139,7 +141,7 @@ def read_sources(
     `encodings` are those that were guessed before, by the checksums of files.
     Raises `DataError` as soon as all together decode to more than a merge may.
     """
-    found = PartSet(catalog, budgets)
+    found = PartSet(catalog, budgets, losses)
     for name, error in fetched_sources.failures.items():
         found.fail(name, error)
     tasks: list[Task] = []

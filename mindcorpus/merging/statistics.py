@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import orjson
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _LENGTHS = ("input_chars", "response_chars", "input_words", "response_words")
 _UNITS = {"chars": "characters", "words": "words"}
+_METHOD: Literal["lower"] = "lower"
+#: How percentiles are taken, for who recomputes them.
+PERCENTILES = (
+    f"{_METHOD}: of n lengths in order, the one at place floor((n - 1) * share), counted from 0"
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,11 @@ class StatisticsJob:
 def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> dict[str, Any]:
     """Compute the statistics of a merge.
 
-    Gives `records`, `by_source`, `by_type`, `by_tag`, `lengths` (by source and over all: mean,
-    median, p5, p95 and max of characters and words), `sources` (read, kept, dropped by reason,
-    duplicates by the source of the kept twin, changed by what), and `overlap` (pairs of sources:
-    folded inputs that both hold, and records of one that were duplicates of the other).
+    Gives `records`, `by_source`, `by_type`, `by_tag`, `lengths` (by source and over all, of inputs
+    and of responses where there are any: rows, and mean, median, p5, p95 and max of characters and
+    words), `percentiles` (their method), `sources` (read, kept, dropped by reason, duplicates by
+    the source of the kept twin, changed by what), and `overlap` (pairs of sources: folded inputs
+    that both hold, and records of one that were duplicates of the other).
     """
     import pandas as pd  # late: a quarter of a second, and only the worker that computes needs it
 
@@ -111,6 +117,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
             for name, frame in {"all": pd.concat(filled or [*frames.values()]), **frames}.items()
             if len(frame)
         },
+        "percentiles": PERCENTILES,
         "sources": {
             source: {
                 name: _ranked(value) if isinstance(value, Counter) else value
@@ -141,17 +148,26 @@ def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
 
 
 def _summary(frame: pd.DataFrame) -> dict[str, Any]:
-    summary: dict[str, Any] = {"input": {}, "response": {}}
-    for column in _LENGTHS:
-        text, unit = column.split("_")
-        summary[text][_UNITS[unit]] = {
-            "mean": round(float(frame[column].mean()), 1),
-            "median": int(frame[column].quantile(0.5, interpolation="lower")),
-            "p5": int(frame[column].quantile(0.05, interpolation="lower")),
-            "p95": int(frame[column].quantile(0.95, interpolation="lower")),
-            "max": int(frame[column].max()),
+    """Sum up lengths; a record without a response has none, and says nothing of how long one is."""
+    answered = frame[frame["response_words"] > 0]
+    return {
+        side: {
+            "rows": len(rows),
+            **{name: _lengths(rows[f"{side}_{unit}"]) for unit, name in _UNITS.items()},
         }
-    return summary
+        for side, rows in (("input", frame), ("response", answered))
+        if len(rows)
+    }
+
+
+def _lengths(column: pd.Series[Any]) -> dict[str, Any]:
+    return {
+        "mean": round(float(column.mean()), 1),
+        "median": int(column.quantile(0.5, interpolation=_METHOD)),
+        "p5": int(column.quantile(0.05, interpolation=_METHOD)),
+        "p95": int(column.quantile(0.95, interpolation=_METHOD)),
+        "max": int(column.max()),
+    }
 
 
 def _overlap(

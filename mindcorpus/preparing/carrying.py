@@ -11,6 +11,7 @@ from mindcorpus.corpus.row_facts import Flags
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import FORMATS, FormatEntry
 from mindcorpus.preparing.selection import Selection
+from mindcorpus.warning import DataWarning
 
 #: A chat without these would teach something else: who says what, when to call what, and what is
 #: not to be learnt. A format that cannot carry them leaves the record out.
@@ -118,7 +119,7 @@ def total_changes(sources: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def warnings_of(changed: Mapping[str, int], rows: int) -> list[str]:
+def warnings_of(changed: Mapping[str, int], rows: int) -> list[DataWarning]:
     """Say of a flat format how many of its rows are conversations, and who has their turns."""
     flat = changed.get(WITHOUT["turns"], 0)
     if not flat:
@@ -126,7 +127,7 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[str]:
     others = " and ".join(_who_carry(("turns",)))
     lost = "what was said before the answer is one text, and system turns are left out"
     said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
-    return [f"{said} Their turns are in {others}."]
+    return [DataWarning("conversations-flat", said, f"Their turns are in {others}.")]
 
 
 def _who_carry(what: tuple[str, ...]) -> list[str]:

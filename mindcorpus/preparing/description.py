@@ -13,6 +13,7 @@ from mindcorpus.preparing.selection import Choice
 from mindcorpus.storage.cards import WARNING, format_card
 from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.warning import DataWarning, ranked
 
 
 def describe_format(
@@ -29,9 +30,11 @@ def describe_format(
     warnings = [
         *warnings_of(changed, choice.count),
         *choice.warnings,
-        *([made.split["note"]] if made.split and made.split["note"] else []),
         *_source_warnings(sources, choice),
+        DataWarning("clinical-use", WARNING),
     ]
+    if made.split and made.split["note"]:
+        warnings.append(DataWarning("split-share", made.split["note"]))
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "kind": shaped["kind"],
@@ -47,7 +50,7 @@ def describe_format(
         "split": made.split,
         "findings": list(made.findings),
         "finding_counts": dict(made.finding_counts),
-        "warnings": [WARNING, *warnings],
+        "warnings": ranked(warnings),
         "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
     }
     _assert_rows(manifest)
@@ -56,10 +59,10 @@ def describe_format(
     write_manifest(folder, manifest)
 
 
-def _source_warnings(sources: Mapping[str, Any], choice: Choice) -> list[str]:
+def _source_warnings(sources: Mapping[str, Any], choice: Choice) -> list[DataWarning]:
     """Pass on what the corpus' manifest says of the sources that are in this format."""
     return [
-        entry["licence"]["warning"]
+        DataWarning("licence", entry["licence"]["warning"])
         for name, entry in sources.items()
         if choice.sources.get(name, {}).get("kept") and entry["licence"]["warning"]
     ]

@@ -14,6 +14,7 @@ from mindcorpus.corpus.row_facts import Flags, RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.remedies import Cap, ChooseRecords, PrepareWithout
+from mindcorpus.warning import DataWarning
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
@@ -59,7 +60,7 @@ class Choice:
     count: int
     skipped: dict[str, int]
     sources: dict[str, dict[str, Any]]
-    warnings: list[str]
+    warnings: list[DataWarning]
 
 
 def describe_choice(selection: Selection) -> Choice:
@@ -175,7 +176,7 @@ def _account(
     return sources
 
 
-def mixture_warnings(selection: Selection) -> list[str]:
+def mixture_warnings(selection: Selection) -> list[DataWarning]:
     """Say when one source or one-word answers dominate the rows, and what mends it."""
     rows, total = selection.rows, selection.count
     warnings = []
@@ -184,16 +185,18 @@ def mixture_warnings(selection: Selection) -> list[str]:
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
         mend = in_commands(Cap(top, others))
-        warnings.append(f"{top} is {kept[top] / total:.0%} of the rows. {mend}")
+        text = f"{top} is {kept[top] / total:.0%} of the rows."
+        warnings.append(DataWarning("dominant-source", text, mend))
     short = rows.source[selection.taken & (rows.response_words == 1)]
     if len(short) > _DOMINANT * total:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]
         mend = _mend_short(giver, total - kept[giver], len(short) - int(givers.max()))
-        warnings.append(
+        text = (
             f"{len(short) / total:.0%} of the answers are one word, most of them from {giver}; "
-            f"a model learns to answer so. {mend}"
+            "a model learns to answer so."
         )
+        warnings.append(DataWarning("one-word-answers", text, mend))
     return warnings
 
 

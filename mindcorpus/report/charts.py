@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+from mindcorpus.storage.row_counts import changes, left_out, rows_dropped, rows_duplicate
 
 #: A filter of records: those that a mark stands for, where they are kept.
 Where = Mapping[str, str | int | None]
@@ -94,7 +94,7 @@ def all_charts(statistics: Mapping[str, Any], *, most: int) -> dict[str, Chart]:
     """Give the charts of a corpus by name, none that would be empty; bars are `most` at the most.
 
     They are `by-source`, `by-type`, `by-tag`, `length-input`, `length-response`, `rows-read`,
-    `left-out` and `overlap`, which is a table alone.
+    `left-out`, `changed` and `overlap`, which are tables alone.
     """
     counted = [
         _counts_chart(name, statistics[f"by_{name}"], statistics["records"], most)
@@ -103,9 +103,10 @@ def all_charts(statistics: Mapping[str, Any], *, most: int) -> dict[str, Chart]:
     accounts = {name: _account(name, source) for name, source in statistics["sources"].items()}
     charts = [
         *counted,
-        *_length_charts(statistics["lengths"]),
+        *_length_charts(statistics["lengths"], statistics.get("percentiles", "")),
         _rows_chart(accounts),
         _reasons_chart(accounts, most),
+        _changes_chart(statistics["sources"]),
         _overlap_chart(statistics["overlap"]),
     ]
     return {chart.name: chart for chart in charts if chart.rows}
@@ -145,32 +146,38 @@ def _counts_chart(name: str, counts: Mapping[str, int], records: int, most: int)
     )
 
 
-def _length_charts(lengths: Mapping[str, Any]) -> list[Chart]:
+def _length_charts(lengths: Mapping[str, Any], percentiles: str) -> list[Chart]:
     """Chart how long inputs and responses are, by source, on one scale."""
     longest = max(
         (sides[side]["words"]["p95"] for sides in lengths.values() for side in sides), default=1.0
     )
+    method = f" Percentiles are {percentiles}." if percentiles else ""
+    what = {"input": "all records", "response": "records that have a response"}
     charts = []
     for side in ("input", "response"):
         ranges, rows = [], []
         for source, sides in lengths.items():
+            if side not in sides:
+                continue
             every = source == "all"
             label, where = "All sources" if every else source, {} if every else {"source": source}
             words = sides[side]["words"]
             ranges.append(Range(label, words["p5"], words["median"], words["p95"], where))
-            for unit, found in sides[side].items():
+            for unit in ("characters", "words"):
+                found = sides[side][unit]
                 values = (found[key] for key in ("mean", "median", "p5", "p95", "max"))
-                rows.append((label, unit, *values))
+                # A corpus of an earlier release does not say of how many records.
+                rows.append((label, unit, sides[side].get("rows", ""), *values))
         charts.append(
             Chart(
                 name=f"length-{side}",
                 title=f"{side.capitalize()} length in words",
-                head=("Source", "Unit", "Mean", "Median", "5 %", "95 %", "Longest"),
+                head=("Source", "Unit", "Records", "Mean", "Median", "5 %", "95 %", "Longest"),
                 rows=rows,
                 ranges=ranges,
                 longest=longest,
-                lead="Dot and number are the median; nine texts in ten lie on the line. "
-                "The scale is logarithmic.",
+                lead=f"Of {what[side]}. Dot and number are the median; nine texts in ten lie on "
+                f"the line. The scale is logarithmic.{method}",
                 words=2,
             )
         )
@@ -214,6 +221,17 @@ def _reasons_chart(accounts: Mapping[str, Account], most: int) -> Chart:
         bars=[
             Bar(f"{reason} · {name}", count, amount(count)) for name, reason, count in rows[:most]
         ],
+        words=2,
+    )
+
+
+def _changes_chart(sources: Mapping[str, Mapping[str, Any]]) -> Chart:
+    return Chart(
+        name="changed",
+        title="Records that were changed, by source and kind",
+        head=("Source", "Change", "Records"),
+        rows=changes(sources),
+        lead="A record counts for each kind of change that was made to it.",
         words=2,
     )
 

@@ -41,7 +41,7 @@ def render_page(
         _warnings(warnings),
         _pair([f"<div>{sources_and_types}</div>", drawn.get("by-tag", "")]),
         _pair(drawn.get(f"length-{side}", "") for side in ("input", "response")),
-        *(drawn.get(name, "") for name in ("rows-read", "left-out", "overlap")),
+        *(drawn.get(name, "") for name in ("rows-read", "left-out", "changed", "overlap")),
         _licences(sources),
     ]
     style = resources.files(__package__).joinpath("charts.css").read_text("utf-8")

@@ -48,6 +48,8 @@ class Adapter(Protocol):
     """What every adapter offers; its dataclass fields are the options of a catalogue entry."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    selects: ClassVar[frozenset[str]]
+    """The reasons for which it leaves rows out by design: such rows are not lost."""
 
     def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
         """Adapt the rows of one shard."""
@@ -195,6 +197,7 @@ class RowAdapter(ABC):
     """What the adapters share that make one record of one row."""
 
     __pydantic_config__: ClassVar = _FORBID
+    selects: ClassVar[frozenset[str]] = frozenset()
     tag_columns: tuple[TagColumn, ...] = field(default=(), kw_only=True)
 
     @property
@@ -235,6 +238,8 @@ class LastMark(RowAdapter):
     the first: the last has the most history, and the limit keeps a record within a model's reach.
     """
 
+    #: A session without a choice has nothing that a model could learn.
+    selects: ClassVar[frozenset[str]] = frozenset({"no-mark"})
     text: str
     max_chars: int = 8000
 

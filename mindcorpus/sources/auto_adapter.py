@@ -31,6 +31,7 @@ class Auto:
     """Reads rows by the layout that the first of them have."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    selects: ClassVar[frozenset[str]] = frozenset()
     tag_columns: tuple[TagColumn, ...] = field(default=(), kw_only=True)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from mindcorpus.sources.adapters import (
     Adapter,
@@ -24,6 +24,8 @@ from mindcorpus.sources.readers import Drop, Row
 class Carried:
     """An adapter whose records are given what some columns of their rows hold."""
 
+    #: What rows are left out by design is the adapter's to say.
+    selects: ClassVar[frozenset[str]] = frozenset()
     adapter: Adapter
     group: tuple[str, ...] = ()
     """Columns whose values say which records belong together."""

@@ -57,6 +57,10 @@ class Threads:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    #: Of many comments few stand for a post; those that are gone or empty never could.
+    selects: ClassVar[frozenset[str]] = frozenset(
+        {"blank-response", "deleted", "not-chosen", "not-effective", "used-as-rejected"}
+    )
     post: str = ""
     title: str = ""
     comment: str = ""

@@ -101,7 +101,9 @@ register(
     StageEntry(
         name="exact_duplicates",
         title="Exact duplicates",
-        summary="Leaves out records whose input and response an earlier one has as well.",
+        summary="Leaves out records that say the same as an earlier one: all turns of a "
+        "conversation; input, response and rejected response of a pair; input and response of any "
+        "other.",
         sees="corpus",
         reasons=("duplicate",),
     )

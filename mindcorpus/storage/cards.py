@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mindcorpus.storage.row_counts import left_out, rows_dropped, rows_duplicate
+from mindcorpus.storage.row_counts import changes, left_out, rows_dropped, rows_duplicate
 
 WARNING = (
     "Not for clinical use, no crisis handling: texts here are about people in distress, were not "
@@ -106,6 +106,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "",
         *(_reasons(sources) or ["Nothing."]),
         "",
+        *_changed(sources),
         *(
             ["## Warnings", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
             if manifest["warnings"]
@@ -132,16 +133,20 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
 
 def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:
     return [
-        f"- {source['name']}: {count:,} × {reason}"
+        f"- {source['name']}: {each.rows:,} × {each.reason}"
+        + (f" of {each.twin}" * bool(each.twin))
         for source in sources
-        for reason, count in (
-            *(
-                (f"{each.reason} of {each.twin}" if each.twin else each.reason, each.rows)
-                for each in left_out(source)
-            ),
-            *((f"{change} (kept, changed)", count) for change, count in source["changed"].items()),
-        )
+        for each in left_out(source)
     ]
+
+
+def _changed(sources: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Tell what was changed of records that were kept; nothing where nothing was."""
+    rows = changes({source["name"]: source for source in sources})
+    if not rows:
+        return []
+    cells = ((name, change, f"{count:,}") for name, change, count in rows)
+    return ["## Changed", "", *_table(("source", "change", "records"), cells), ""]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

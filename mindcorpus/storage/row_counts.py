@@ -36,6 +36,15 @@ def left_out(counts: Mapping[str, Any]) -> list[LeftOut]:
     ]
 
 
+def changes(sources: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """Give source, kind of change and how many kept records have it, sources in their order."""
+    return [
+        (name, change, rows)
+        for name, counts in sources.items()
+        for change, rows in counts["changed"].items()
+    ]
+
+
 def rows_dropped(counts: Mapping[str, Any]) -> int:
     """Add up the rows that nothing stands for."""
     return sum(each.rows for each in left_out(counts) if not each.twin)

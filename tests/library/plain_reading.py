@@ -32,6 +32,7 @@ CATEGORIES = {
 }
 MARK = re.compile(r"<<((?:(?!<<|>>).)*)>>", re.DOTALL)
 RUN_ON = re.compile(r"\n\d+,You are a helpful mental health counselling assistant.*", re.DOTALL)
+_SIDES = ("input", "response", "rejected_response")
 GONE = {"[deleted]", "[removed]"}
 
 
@@ -75,12 +76,12 @@ def merged(outcomes: list[Outcome]) -> tuple[list[dict[str, Any]], list[Outcome]
 
     A duplicate's reason is `duplicate N`, where N is the place of its twin among the records.
     """
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     records: list[dict[str, Any]] = []
     final: list[Outcome] = []
     for outcome in outcomes:
         record = outcome.record
-        key = fold(record.get("input", "")), fold(record.get("response", ""))
+        key = tuple(fold(record.get(side, "")) for side in _SIDES)
         if record and key in seen:
             reason = f"duplicate {seen[key]}"
             final.append(

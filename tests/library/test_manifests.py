@@ -179,8 +179,10 @@ def test_a_user_s_catalogue_is_merged_after_the_seven(tmp_path: Path) -> None:
 
 def test_a_user_s_record_that_one_of_the_seven_has_is_the_duplicate(tmp_path: Path) -> None:
     known = json.loads((native("Human-Like-DPO-Dataset") / "data.json").read_text("utf-8"))[0]
+    # The same pair: with another rejected answer, or with none, it would be another record.
+    pair = {"q": known["prompt"] + " ", "a": known["chosen"], "r": known["rejected"]}
     file = own_rows(
-        tmp_path, "mine", [{"q": known["prompt"] + " ", "a": known["chosen"]}, {"q": "x", "a": "y"}]
+        tmp_path, "mine", [pair, {"q": "x", "a": "y"}], options='rejected_response = "r"\n'
     )
     counted = merge_sample(tmp_path / "data", catalogs=(file,)).statistics["sources"]["mine"]
     assert counted["duplicates"] == {"Human-Like-DPO-Dataset": 1}

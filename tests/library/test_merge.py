@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from plain_reading import accounts, fold, merged, read_native
 from sample_numbers import KEPT, OUTCOMES, Outcome
 
+from mindcorpus.corpus import turns
 from mindcorpus.errors import SourcesError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging import parts
@@ -103,7 +104,8 @@ def test_json_csv_and_parquet_hold_the_same_records(sample: Made) -> None:
     assert len(records) == sample.merged.manifest["rows"] == KEPT
     assert all(list(record) == KEYS for record in records)
     assert read_csv(sample.merged.csv_path) == records
-    assert read_parquet(sample.merged.parquet_path) == records
+    beside = dict.fromkeys(turns.NAMES)
+    assert read_parquet(sample.merged.parquet_path) == [{**each, **beside} for each in records]
     frame = pd.read_csv(sample.merged.csv_path, keep_default_na=False, dtype=str)
     assert list(frame.columns) == KEYS
     frame["tags"] = [json.loads(tags) for tags in frame["tags"]]
@@ -119,8 +121,8 @@ def test_nothing_is_null_and_every_field_has_its_type(sample: Made) -> None:
         assert record["source"] in NAMES
     for file in sorted(sample.merged.parquet_path.iterdir()):
         schema = pq.read_schema(file)
-        assert schema.names == KEYS
-        assert not any(field.nullable for field in schema)
+        assert schema.names == [*KEYS, *turns.NAMES]
+        assert [field.name for field in schema if field.nullable] == [*turns.NAMES]
 
 
 def test_the_json_is_an_array_of_one_record_a_line(sample: Made) -> None:

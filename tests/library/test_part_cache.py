@@ -16,7 +16,7 @@ from catalog_entry import ENTRY
 
 import mindcorpus
 from mindcorpus.errors import DataError, StorageError
-from mindcorpus.merging.part_cache import PartCache, part_key
+from mindcorpus.merging.part_cache import Dropped, PartCache, part_key
 from mindcorpus.merging.parts import Part
 from mindcorpus.sources.catalog import Source, load_catalog
 from mindcorpus.sources.files import FetchedFile
@@ -31,14 +31,14 @@ def stored(tmp_path: Path) -> PartCache:
     return PartCache(Store(tmp_path / "data"))
 
 
-def build(text: str = "records", first_drop: Drop | None = None) -> Callable[[Path], Part]:
+def build(text: str = "records", *dropped: Dropped) -> Callable[[Path], Part]:
     """Give what builds a part of some text."""
 
     def write(target: Path) -> Part:
         index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
         index.write_text("index")
         records.write_text(text)
-        return Part(3, 3, 2, 1, 0, index, records, first_drop, 90)
+        return Part(3, 3, 2, 1, 0, index, records, dropped, 90)
 
     return write
 
@@ -49,10 +49,10 @@ def folders(tmp_path: Path) -> list[str]:
 
 def test_what_is_made_is_found(stored: PartCache, tmp_path: Path) -> None:
     assert stored.find("a") is None
-    made = stored.make("a", build(first_drop=Drop(1, "blank-input", "", 2)))
+    made = stored.make("a", build("records", Dropped(Drop(1, "blank-input", "", 2), 4)))
     assert stored.find("a") == made
     assert (made.rows, made.rows_read, made.kept) == (3, 3, 2)
-    assert made.first_drop == Drop(1, "blank-input", "", 2)
+    assert made.dropped == (Dropped(Drop(1, "blank-input", "", 2), 4),)
     assert made.records.read_text() == "records"
     assert made.index.is_relative_to(tmp_path / "data/parts/a")
     assert list((tmp_path / "data/staging").iterdir()) == []

@@ -19,7 +19,8 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 def lengths(median: int) -> dict[str, Any]:
     found = {"mean": median * 1.1, "median": median, "p5": 0, "p95": median * 3, "max": median * 9}
-    return {side: {"characters": found, "words": found} for side in ("input", "response")}
+    sides = ("input", "response")
+    return {side: {"rows": 7, "characters": found, "words": found} for side in sides}
 
 
 def statistics(names: Mapping[str, int], tags: Mapping[str, int]) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def statistics(names: Mapping[str, int], tags: Mapping[str, int]) -> dict[str, A
                 "kept": kept,
                 "dropped": {"no-response": 1},
                 "duplicates": {name: 2},
-                "changed": {},
+                "changed": {"run-on-cut": 5},
             }
             for name, kept in names.items()
         },
@@ -146,6 +147,21 @@ def test_a_corpus_of_nothing_has_a_page() -> None:
     assert all_charts(empty, most=9) == {}
 
 
+def test_a_source_without_responses_has_no_line_of_their_lengths() -> None:
+    given = statistics({"One": 12, "Two": 3}, {})
+    del given["lengths"]["Two"]["response"]
+    found = all_charts(given, most=9)
+    assert [row.label for row in found["length-response"].ranges] == ["All sources", "One"]
+    assert [row.label for row in found["length-input"].ranges] == ["All sources", "One", "Two"]
+    del given["lengths"]["all"]["input"]["rows"]  # as an earlier release wrote it
+    assert found["length-input"].rows[0][:3] == ("All sources", "characters", 7)
+    assert all_charts(given, most=9)["length-input"].rows[0][:3] == (
+        "All sources",
+        "characters",
+        "",
+    )
+
+
 def charts(most: int = 16) -> dict[str, Chart]:
     return all_charts(statistics({"One": 1200, "Two": 34}, {"a": 7, "b": 9, "c": 9}), most=most)
 
@@ -160,6 +176,7 @@ def test_a_chart_holds_what_it_shows_as_data() -> None:
         "length-response",
         "rows-read",
         "left-out",
+        "changed",
         "overlap",
     ]
     assert found["by-source"].rows == [("One", 1200, "97.2%"), ("Two", 34, "2.8%")]
@@ -170,7 +187,8 @@ def test_a_chart_holds_what_it_shows_as_data() -> None:
         ("One", "no-response", 1),
         ("Two", "no-response", 1),
     ]
-    assert found["length-input"].rows[0][:4] == ("All sources", "characters", 40 * 1.1, 40)
+    assert found["changed"].rows == [("One", "run-on-cut", 5), ("Two", "run-on-cut", 5)]
+    assert found["length-input"].rows[0][:5] == ("All sources", "characters", 7, 40 * 1.1, 40)
     assert found["length-input"].longest == found["length-response"].longest == 1200 * 3
     for chart in found.values():
         assert all(len(row) == len(chart.head) for row in chart.rows)

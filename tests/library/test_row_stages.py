@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from raw_files import ENOUGH
 
+from mindcorpus.corpus.kin import Kin
 from mindcorpus.corpus.lineage import (
     LineageJob,
     PartOrigin,
@@ -94,7 +95,8 @@ def statistics_of(folder: Path, part: Part, verdicts: Verdicts) -> dict[str, Any
 
 
 def lineage_of(folder: Path, part: Part, verdicts: Verdicts) -> list[dict[str, Any]]:
-    job = LineageJob((origin_of(part),), verdicts.save(folder), folder / "lineage.parquet")
+    kin = Kin.none(part.kept).save(folder)
+    job = LineageJob((origin_of(part),), verdicts.save(folder), kin, folder / "lineage.parquet")
     write_lineage(job, lambda *_: None)
     found: list[dict[str, Any]] = pq.read_table(job.target).to_pylist()
     return found

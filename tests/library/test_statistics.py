@@ -31,12 +31,18 @@ UNITS = {"characters": len, "words": words}
 
 
 def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give mean, median, p5, p95 and max; a percentile is the value at or below its place."""
+    """Give mean, median, p5, p95 and max of the texts that are there, and how many are.
+
+    A percentile is the value at or below its place.
+    """
     found: dict[str, Any] = {}
     for side in ("input", "response"):
-        for unit, measure in UNITS.items():
-            lengths = sorted(measure(record[side]) for record in records)
-            found.setdefault(side, {})[unit] = {
+        there = [record[side] for record in records if record[side]]
+        if there:
+            found[side] = {"rows": len(there)}
+        for unit, measure in UNITS.items() if there else ():
+            lengths = sorted(map(measure, there))
+            found[side][unit] = {
                 "mean": pytest.approx(sum(lengths) / len(lengths), abs=0.051),
                 "median": lengths[(len(lengths) - 1) * 50 // 100],
                 "p5": lengths[(len(lengths) - 1) * 5 // 100],

@@ -63,6 +63,17 @@ def fraction(given: Given, name: str, errors: Errors) -> float | None:
         return None
 
 
+def shares(given: Given, name: str, errors: Errors) -> dict[str, float]:
+    """Read lines of NAME=SHARE."""
+    found: dict[str, float] = {}
+    for key, text in pairs(given, name, errors).items():
+        try:
+            found[key] = float(text)
+        except ValueError:
+            errors[name] = "Write one NAME=SHARE a line, the share from 0 to 1, such as 0.6."
+    return found
+
+
 def pairs(given: Given, name: str, errors: Errors) -> dict[str, str]:
     """Read lines of NAME=VALUE."""
     found: dict[str, str] = {}

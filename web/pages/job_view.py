@@ -8,6 +8,7 @@ from typing import Any
 from mindcorpus.formats.registry import ALL, FORMATS
 from mindcorpus.progress import MERGE, PREPARE
 from mindcorpus.report.charts import amount
+from mindcorpus.warning import together
 from web.pages.filters import duration, plural, seconds_between, seconds_since
 from workers.jobs.job import STATES, Job, SourceProgress
 
@@ -54,6 +55,7 @@ _ASKED = {
     "exclude": "Left out",
     "commercial_only": "Only what products may be built on",
     "allow_missing": "Go on without sources that fail",
+    "allow_loss": "Losses that are meant",
     "force": "May replace what is there",
     "revisions": "Revisions",
     "options": "Options",
@@ -116,6 +118,13 @@ class JobView:
         """Give the rows read of a source; of a merge that ended, those its result tells."""
         sources = (self.job.result or {}).get("statistics", {}).get("sources", {})
         return int(sources.get(source.name, {}).get("read", source.rows))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What its result warns of, of all formats together, the most harmful first."""
+        result = self.job.result or {}
+        made = [result, *result.get("formats", {}).values()]
+        return together(each.get("warnings") or () for each in made)
 
     @property
     def source_words(self) -> dict[str, str]:

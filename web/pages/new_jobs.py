@@ -19,7 +19,7 @@ from web.access.audited import audited, note, note_job
 from web.api.schemas import MergeOrder, PrepareBody
 from web.pages.blueprint import my_name, pages, show, writes
 from web.pages.corpus import read_corpus, whole_manifest
-from web.pages.forms import Errors, Given, checked, fraction, pairs, place, whole
+from web.pages.forms import Errors, Given, checked, fraction, pairs, place, shares, whole
 from web.pages.health import expect_redis
 from web.services import services
 from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
@@ -28,6 +28,7 @@ from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 _MERGE_FIELDS = {
     "stages": "stages",
     "options": "options",
+    "allow_loss": "allow_loss",
     "NAME.KEY": "options",
     "option": "options",
     "source is called": "revisions",
@@ -70,6 +71,7 @@ def make_merge() -> Any:
         "force": "force" in given,
         "revisions": pairs(given, "revisions", errors),
         "options": pairs(given, "options", errors),
+        "allow_loss": shares(given, "allow_loss", errors),
         "upgrade": ("*",) if "upgrade" in given else (),
         # A page from before there was a choice says nothing of it; that is not «none».
         "stages": tuple(given.getlist("stages")) if "stages-shown" in given else None,

@@ -18,6 +18,8 @@ BUTTONS: Mapping[type[Remedy], str] = {
     remedies.Prepare: "Make it first, under New prepare.",
     remedies.AllowMissing: "Or merge again, and choose to go on without a source "
     "that cannot be had.",
+    remedies.AllowLoss: "If that is meant, merge again, and allow the loss of {source}={share} "
+    "under More choices.",
     remedies.ChooseSources: "Look at which ones are ticked.",
     remedies.ChooseOthers: "Look at which sources were ticked, and at what failed.",
     remedies.ChooseRecords: "Look at which sources and types are ticked, "

@@ -137,6 +137,12 @@ class Source(_Reading):
         "", description="If its files are absent, skip it with these words on how to add it."
     )
     note: str = Field("", description="What a user should know whenever it is merged.")
+    loss_warning: float | None = Field(
+        None, ge=0, le=1, description="In place of the setting MINDCORPUS_LOSS_WARNING."
+    )
+    loss_limit: float | None = Field(
+        None, ge=0, le=1, description="In place of the setting MINDCORPUS_LOSS_LIMIT."
+    )
     licence: Licence
     adapter: str = Field("auto", description="`columns` where options name columns, unless said.")
     type: str = Field(min_length=1)
