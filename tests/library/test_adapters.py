@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from raw_files import adapt, dropped, kept, words_of
 
 from mindcorpus.sources.adapters import Adapter, Kept, LastMark, TagColumn, look_up
+from mindcorpus.sources.carried_columns import Carried
 from mindcorpus.sources.chat_adapter import Messages
 from mindcorpus.sources.columns_adapter import Columns
+from mindcorpus.sources.preference_adapter import Preference
 from mindcorpus.sources.readers import Drop, Row
+from mindcorpus.sources.transcript_adapter import Transcript
 
 CANARY = "Kanarienvogel"
 
@@ -186,17 +189,40 @@ ADAPTERS: list[Adapter] = [
         tag_columns=(TagColumn("x", until="/", values={"1": ("one",)}, strict=True),),
     ),
     Columns(input="q.a", tag_columns=(TagColumn("x", prefix="p:"), TagColumn("q.q"))),
+    Columns(input="q", response="a", instruction="x", system="x.q", label="role"),
+    Columns(input="q", response="a", label="x"),
     Messages(messages="q"),
+    Messages(messages="q", role_key="x", content_key="a", roles={"x": "assistant"}, system="a"),
+    Preference(chosen="q", rejected="a", prompt="x"),
+    Preference(chosen="q", rejected="q", system="a"),
+    Transcript(text="q", headings={"x": "user", CANARY: "assistant"}),
+    Carried(Messages(messages="q"), ("a",), ("x", "role.q")),
     LastMark(text="q"),
 ]
+#: Turns that are nearly right: every key of a turn, with any value or with its own.
+any_turn = st.dictionaries(
+    st.sampled_from(["role", "content", "from", "value", "name", "weight", "tool_calls", "text"])
+    | st.sampled_from(["tool_call_id", "function_call", "reasoning", "type", "x", "a", "images"]),
+    any_values
+    | st.sampled_from(["user", "assistant", "tool", "function", "function_call", "system", "text"])
+    | st.sampled_from(['[{"name": "x"}]', "{}", "[1]", "x: \ud800", "User: x\nAssistant: y"])
+    | st.sampled_from([0, 1, 10**30, "\0", [{"type": "text", "text": "x"}], [{"name": 5}]]),
+    max_size=6,
+)
 
 
 @settings(max_examples=300)
-@given(rows=st.lists(any_values, max_size=5), chats=st.lists(st.lists(any_values), max_size=2))
+@given(
+    rows=st.lists(any_values, max_size=5),
+    chats=st.lists(st.lists(any_turn | any_values, max_size=4), max_size=2),
+    turns=st.lists(any_turn, max_size=2),
+)
 def test_every_row_has_one_outcome_in_its_order_and_no_drop_holds_its_text(
-    rows: list[Any], chats: list[Any]
+    rows: list[Any], chats: list[Any], turns: list[Any]
 ) -> None:
     rows = [*rows, *({"q": chat, "a": CANARY} for chat in chats)]
+    rows += [{"q": chat, "a": chat[1:], "x": turn} for chat in chats for turn in turns]
+    rows += [{**turn, "q": turn.get("content"), "a": turn.get("value")} for turn in turns]
     unread = Drop(len(rows), "broken-json", "at character 7")
     for adapter in ADAPTERS:
         given_rows: list[Row | Drop] = [

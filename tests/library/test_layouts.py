@@ -138,7 +138,7 @@ def test_what_may_be_several_things_is_not_guessed(row: dict[str, Any]) -> None:
 
 
 def test_a_layout_must_hold_for_all_the_rows_that_are_seen() -> None:
-    rows = [{"messages": chat(ASKED, SAID)}, {"messages": None}]
+    rows: list[Any] = [{"messages": chat(ASKED, SAID)}, {"messages": None}]
     assert detect(rows) is None
     assert detect([]) is None
     assert detect([{"prompt": "p", "completion": "c", "label": "good"}]) == detect(

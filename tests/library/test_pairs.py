@@ -171,7 +171,8 @@ def test_a_bad_completion_is_the_rejected_response_and_no_answer(label: Any) -> 
 
 
 def test_a_label_that_says_neither_is_a_drop() -> None:
-    for label in (None, "maybe", 2, []):
+    labels: list[Any] = [None, "maybe", 2, []]
+    for label in labels:
         assert one(RATED, prompt="q", completion="a", label=label)[1] == "unknown-label"
     assert one(RATED, prompt="q", completion=" ", label=False)[1] == "blank-response"
     assert one(RATED, prompt=messages(ASKED), completion=" ", label=False)[1] == "blank-response"
