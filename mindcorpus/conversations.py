@@ -1,4 +1,4 @@
-"""A record's whole conversation: its turns, what is read of them as plain texts, and as JSON.
+"""A record's whole conversation: its turns, and what is read of them as plain texts.
 
 `input` and `response` of a record are its flat view, which anybody can read: the answer is the
 last turn of the assistant that is to be learnt from, the input is what stands before it. Where the
@@ -8,13 +8,10 @@ two do not say all that the source holds, a `Conversation` beside them does.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-import orjson
-
-from mindcorpus.records import Said, fold, is_blank
+from mindcorpus.records import is_blank
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 #: In a prompt these tell a model how to be; the flat view has none of them.
@@ -31,8 +28,7 @@ HOLDS = (
     "later-turns",
     "rejected-turns",
 )
-_HEADINGS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
-_SEPARATOR = b"\0"
+HEADINGS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
 class Turn(NamedTuple):
@@ -94,7 +90,7 @@ def flatten(turns: Sequence[Turn], answer: int) -> Flat:
     before = [turn for turn in turns[:answer] if turn.role not in INSTRUCTING]
     if len(before) == 1 and before[0].role == "user":
         return Flat(readable(before[0]), readable(turns[answer]))
-    texts = (f"{_HEADINGS[turn.role]}: {readable(turn)}" for turn in before)
+    texts = (f"{HEADINGS[turn.role]}: {readable(turn)}" for turn in before)
     return Flat("\n\n".join(texts), readable(turns[answer]))
 
 
@@ -109,8 +105,14 @@ def readable(turn: Turn) -> str:
 
 def calls_of(turn: Turn) -> Iterator[tuple[str, str]]:
     """Give name and arguments (JSON text) of each call in a turn."""
-    for call in orjson.loads(turn.tool_calls or "[]"):
-        yield named_call(call)
+    yield from map(named_call, calls_in(turn))
+
+
+def calls_in(turn: Turn) -> list[Any]:
+    """Give the calls of a turn as values, as the source has them."""
+    # The standard module reads what orjson rounds: integers of any size.
+    found: list[Any] = json.loads(turn.tool_calls or "[]")
+    return found
 
 
 def named_call(call: Any) -> tuple[str, str]:
@@ -150,64 +152,29 @@ def is_plain(conversation: Conversation) -> bool:
     )
 
 
-def what_it_holds(conversation: Conversation) -> tuple[str, ...]:
+def what_it_holds(conversation: Conversation, kept: Sequence[Turn]) -> tuple[str, ...]:
     """Name what a conversation holds, as `HOLDS` lists it, in that order.
 
-    Turns that no chat has, as those behind the last answer, count as `later-turns` alone.
+    `kept` are the `kept_turns` of it: those behind the last answer count as `later-turns` alone.
     """
-    turns = kept_turns(conversation.turns)
-    both = (*turns, *conversation.rejected)
+    both = (*kept, *conversation.rejected)
+    roles = {turn.role for turn in both}
+    odd = [turn for turn in both if turn[2:] != ONLY_TEXT]
     found = {
         "turns": True,
-        "system": any(turn.role in INSTRUCTING for turn in both),
-        "developer": any(turn.role == "developer" for turn in both),
+        "system": not roles.isdisjoint(INSTRUCTING),
+        "developer": "developer" in roles,
         "tools": conversation.tools is not None
-        or any(turn.role == "tool" or turn.tool_calls is not None for turn in both),
+        or "tool" in roles
+        or any(turn.tool_calls is not None for turn in odd),
         # A tool's answer is named after the tool, which its call names as well.
-        "names": any(turn.name is not None and turn.role != "tool" for turn in both),
-        "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in both),
-        "reasoning": any(turn.reasoning_content is not None for turn in both),
+        "names": any(turn.name is not None and turn.role != "tool" for turn in odd),
+        "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in odd),
+        "reasoning": any(turn.reasoning_content is not None for turn in odd),
         "later-turns": 0 <= last_answer(conversation.turns) < len(conversation.turns) - 1,
         "rejected-turns": bool(conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
-
-
-def folded_turns(turns: Iterable[Turn]) -> bytes:
-    """Give turns in the form in which conversations are compared; equal ones say the same."""
-    pieces: list[bytes] = []
-    for turn in turns:
-        pieces += (turn.role.encode(), fold((turn.content or "").encode()))
-        # Seldom there, so that nothing is said of those that are not; 1 is what a weight is.
-        if turn[2:] != ONLY_TEXT:
-            for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
-                if value is not None and value != 1:
-                    pieces += (name.encode(), str(value).encode())
-        pieces.append(b"")
-    return _SEPARATOR.join(pieces)
-
-
-def opening(turns: Sequence[Turn]) -> Flat | None:
-    """Give the first turns of the user and of the assistant; None where one has none."""
-    found = (
-        next((turn for turn in turns if turn.role == role and turn.content), None)
-        for role in ("user", "assistant")
-    )
-    first, reply = found
-    return Flat(readable(first), readable(reply)) if first and reply else None
-
-
-def what_it_says(conversation: Conversation) -> Said:
-    """Give what of a conversation is compared; raises `UnicodeEncodeError` for lone surrogates."""
-    turns, rejected, tools, _ = conversation
-    schemas = (tools or "").encode()
-    folded, kept = folded_turns(turns), kept_turns(turns)
-    learnt = folded if len(kept) == len(turns) else folded_turns(kept)
-    return Said(
-        _SEPARATOR.join((folded, folded_turns(rejected), schemas)),
-        _SEPARATOR.join((learnt, schemas)),
-        opening(turns),
-    )
 
 
 def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
@@ -232,109 +199,5 @@ def message_of(turn: Turn) -> dict[str, Any]:
     message: dict[str, Any] = {"role": turn.role, "content": turn.content}
     for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
         if value is not None:
-            # The standard module keeps what orjson does not: integers of any size.
-            message[name] = json.loads(str(value)) if name == "tool_calls" else value
+            message[name] = calls_in(turn) if name == "tool_calls" else value
     return message
-
-
-def messages_json(turns: Sequence[Turn]) -> list[bytes]:
-    """Give turns as messages of OpenAI's schema, which has no place for a turn's reasoning.
-
-    Calls without an id get one, and tool answers without one that of the call whose turn it is:
-    the schema asks for both. A key that the schema gives to other roles only is left out.
-    """
-    calls = _CallIds()
-    return [_message(turn, calls) for turn in turns]
-
-
-def has_misplaced_keys(turn: Turn) -> bool:
-    """Tell whether a turn has something that the schema gives to other roles only."""
-    if turn.role == "assistant":
-        return turn.tool_call_id is not None
-    misplaced = turn.weight is not None or turn.tool_calls is not None
-    return misplaced or (turn.tool_call_id is not None and turn.role != "tool")
-
-
-class _CallIds:
-    """The ids of a conversation's calls, and which of them wait for their answer."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self._waiting: list[str] = []
-
-    def of_call(self, given: Any) -> str:
-        """Give a call's id: its own, or a new one."""
-        id_ = as_text(given) if given not in (None, "") else self._new()
-        self._used.add(id_)
-        self._waiting.append(id_)
-        return id_
-
-    def of_answer(self, given: str | None) -> str | None:
-        """Give the id of the call that a tool answers; None where no call waits for one."""
-        if given is None:
-            return self._waiting.pop(0) if self._waiting else None
-        if given in self._waiting:
-            self._waiting.remove(given)
-        return given
-
-    def _new(self) -> str:
-        number = 1
-        while f"call_{number}" in self._used:
-            number += 1
-        return f"call_{number}"
-
-
-def _message(turn: Turn, ids: _CallIds) -> bytes:
-    message: dict[str, Any] = {"role": turn.role, "content": turn.content}
-    if turn.name is not None:
-        message["name"] = turn.name
-    if turn.role == "assistant":
-        if turn.weight is not None:
-            message["weight"] = turn.weight
-        if turn.tool_calls is not None:
-            message["tool_calls"] = [_call(call, ids) for call in orjson.loads(turn.tool_calls)]
-    elif turn.role == "tool" and (id_ := ids.of_answer(turn.tool_call_id)) is not None:
-        message["tool_call_id"] = id_
-    return orjson.dumps(message)
-
-
-def _call(call: Any, ids: _CallIds) -> dict[str, Any]:
-    """Give a call in the published form: an id, and arguments as JSON text."""
-    function = function_of(call)
-    return {
-        "id": ids.of_call(call.get("id") if isinstance(call, dict) else None),
-        "type": "function",
-        "function": {
-            "name": str(function.get("name", "")),
-            "arguments": as_text(function.get("arguments", "{}")),
-        },
-    }
-
-
-def tools_json(tools: str | None, parallel: bool | None) -> bytes:  # noqa: FBT001 - a key's value
-    """Give what stands behind the messages of an example: tools, and how they may be called."""
-    found = b""
-    if tools is not None:
-        found += b',"tools":' + _published(tools)
-    if parallel is not None:
-        found += b',"parallel_tool_calls":' + orjson.dumps(parallel)
-    return found
-
-
-@lru_cache(maxsize=64)
-def _published(tools: str) -> bytes:
-    """Give tools as the schema has them, on one line; some sources write the function alone."""
-    schemas = orjson.loads(tools)
-    if isinstance(schemas, list) and any(map(_is_bare, schemas)):
-        return as_text([_wrapped(each) if _is_bare(each) else each for each in schemas]).encode()
-    # A line end stands between JSON's words only, never in a text.
-    return tools.encode().replace(b"\n", b" ").replace(b"\r", b" ")
-
-
-def _is_bare(schema: Any) -> bool:
-    return isinstance(schema, dict) and "function" not in schema and "name" in schema
-
-
-def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
-    function = {key: value for key, value in schema.items() if key != "type"}
-    return {"type": "function", "function": function}

@@ -51,14 +51,16 @@ class Measured(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a conversation says beyond its flat view, folded for comparison."""
+    """What a conversation says, folded for comparison."""
 
     whole: bytes
     """All its turns, and those of the other conversation of a pair."""
     answer: bytes
     """The turns that a format without a rejected side holds."""
-    opening: tuple[str, str] | None
+    opening: tuple[bytes, bytes] | None
     """The first text of the user and of the assistant."""
+    flat: tuple[bytes, bytes] | None = None
+    """The input and response of the flat view, where it has both."""
 
 
 def is_blank(text: str) -> bool:
@@ -144,7 +146,10 @@ def measure(
     What is compared follows its kind: of a conversation (`said`) all turns, of a preference pair
     input, response and rejected response, of any other record input and response.
     """
-    folded_input, folded_response = fold(input_), fold(response)
+    if said is not None and said.flat is not None:
+        folded_input, folded_response = said.flat
+    else:
+        folded_input, folded_response = fold(input_), fold(response)
     digest = xxhash.xxh3_128(folded_input)
     input_key = digest.digest()
     # A text never holds NUL (records with one are dropped), so the pair has one reading.
@@ -169,11 +174,11 @@ def _key(turns: bytes) -> bytes:
     return xxhash.xxh3_128_digest(b"\0" + turns)
 
 
-def _opening_key(opening: tuple[str, str] | None) -> bytes | None:
+def _opening_key(opening: tuple[bytes, bytes] | None) -> bytes | None:
     """Give what `key` is of a record that has these two texts and nothing else."""
     if opening is None:
         return None
-    return xxhash.xxh3_128_digest(b"\0".join(fold(text.encode()) for text in opening))
+    return xxhash.xxh3_128_digest(b"\0".join(opening))
 
 
 def _words(folded: bytes) -> int:

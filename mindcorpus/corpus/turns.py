@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from mindcorpus.arrow import as_flags, lists_of, numbers, structs, texts
-from mindcorpus.conversations import Role, Turn, message_of
+from mindcorpus.arrow import as_flags, lists_of, maybe, numbers, structs, texts
+from mindcorpus.conversations import Conversation, Role, Turn, message_of
 
 #: A turn: the fields of `Turn`; a call's arguments may be anything, so calls are JSON text.
 TURN = pa.struct(
@@ -43,6 +43,21 @@ def messages_array(conversations: Sequence[Sequence[Turn] | None]) -> Any:
     columns = list(zip(*turns, strict=True)) or [()] * len(Turn._fields)
     fields = [_field(column, TURN.field(at).type) for at, column in enumerate(columns)]
     return lists_of(structs(fields, len(turns), TURN), conversations, MESSAGES)
+
+
+def arrays_beside(rows: Sequence[tuple[Conversation | None, str]]) -> list[Any]:
+    """Make the columns of `FIELDS`, of each record's conversation and its metadata (JSON or "")."""
+    chats = [chat for chat, _ in rows]
+    sides = [chat.turns if chat else None for chat in chats]
+    others = [chat.rejected if chat else None for chat in chats]
+    tools = [chat.tools if chat else None for chat in chats]
+    return [
+        messages_array(sides),
+        messages_array(others),
+        texts([None if text is None else text.encode() for text in tools]),
+        maybe([chat.parallel_tool_calls if chat else None for chat in chats]),
+        texts([metadata.encode() or None for _, metadata in rows]),
+    ]
 
 
 def _field(column: Sequence[Any], type_: Any) -> Any:

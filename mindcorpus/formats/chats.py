@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mindcorpus.conversations import Conversation, has_misplaced_keys, kept_turns, last_answer
+from mindcorpus.chat_messages import has_misplaced_keys
+from mindcorpus.conversations import Conversation, kept_turns, last_answer
 from mindcorpus.corpus.turns import turns_of
 from mindcorpus.formats.base import Encoder, LineFormat, Made
 from mindcorpus.storage.files import Written

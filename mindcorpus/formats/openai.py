@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mindcorpus.conversations import (
-    INSTRUCTING,
-    Conversation,
-    messages_json,
-    tools_json,
-)
+from mindcorpus.chat_messages import messages_of, tools_json
+from mindcorpus.conversations import INSTRUCTING, Conversation
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chat_check import ChatCheck, combine
@@ -72,14 +68,15 @@ class ChatLines(ChatEncoder):
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""
-        messages = messages_json(chat.turns)
-        own = [turn.role in INSTRUCTING for turn in chat.turns]
-        head = b"" if self._policy == "own" and any(own) else self._configured
+        messages = messages_of(chat.turns)
         if self._policy != "own":
-            messages = [text for text, system in zip(messages, own, strict=True) if not system]
+            messages = [each for each in messages if each["role"] not in INSTRUCTING]
+        if self._policy != "own" or all(each["role"] not in INSTRUCTING for each in messages):
+            messages = [*self._system, *messages]
         end = tools_json(chat.tools, chat.parallel_tool_calls)
-        line = b"".join((_START, head, b",".join(messages), b"]", end, b"}\n"))
-        self._check.example(next(self._numbers), orjson.loads(line), line)
+        line = b"".join((b'{"messages":', orjson.dumps(messages), end, b"}\n"))
+        value = orjson.loads(line) if end else {"messages": messages}
+        self._check.example(next(self._numbers), value, line)
         return line, ()
 
     def result(self) -> Encoded:

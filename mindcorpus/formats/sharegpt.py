@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, function_of
+from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, calls_in, function_of
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat
 from mindcorpus.records import is_blank
@@ -84,7 +84,7 @@ def _said(turn: Turn) -> Iterator[tuple[str, str]]:
 def _calls(turn: Turn) -> list[dict[str, Any]]:
     if turn.role != "assistant" or turn.tool_calls is None:
         return []
-    return [_call(function_of(call)) for call in orjson.loads(turn.tool_calls)]
+    return [_call(function_of(call)) for call in calls_in(turn)]
 
 
 def _call(function: dict[str, Any]) -> dict[str, Any]:

@@ -321,9 +321,7 @@ class _Build:
 
     def __call__(self, target: Path) -> Part:
         file, shards = self.opened.file, self.opened.shards
-        job = part_job(
-            self.source, file, shards, self.number, self.stages, self.budget, target
-        )
+        job = part_job(self.source, file, shards, self.number, self.stages, self.budget, target)
         part = build_part(job, self.tick)
         if self.opened.changed:
             # Kept under the name of the bytes that were hashed, it would be found again for days.

@@ -17,21 +17,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mindcorpus.arrow import keys, maybe, numbers, texts
-from mindcorpus.conversations import (
-    INSTRUCTING,
-    ONLY_TEXT,
-    Conversation,
-    kept_turns,
-    messages_json,
-    tools_json,
-    what_it_holds,
-    what_it_says,
-)
-from mindcorpus.corpus import turns
+from mindcorpus.arrow import keys, numbers, texts
+from mindcorpus.conversations import Conversation
 from mindcorpus.corpus.encoding import Frame, csv_cell_size
 from mindcorpus.corpus.lineage import written_changes
+from mindcorpus.corpus.turns import FIELDS, arrays_beside
 from mindcorpus.limits import BATCH_BYTES
+from mindcorpus.merging.chat_facts import facts_of, has_nul
 from mindcorpus.records import is_blank, measure
 from mindcorpus.sources.adapters import Adapter, Kept
 from mindcorpus.sources.budgets import Budget, Meter
@@ -81,7 +73,7 @@ RECORDS = pa.schema(
         ("response", pa.string()),
         ("rejected_response", pa.string()),
         ("tags", pa.string()),
-        *turns.FIELDS,
+        *FIELDS,
     ]
 )
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -236,15 +228,20 @@ class _Gathered:
                 rejected.encode(),
             )
             tags_json = orjson.dumps(tags)
-            said = None if chat is None else what_it_says(chat)
+            of_chat = None if chat is None else facts_of(chat, input_, response)
             metadata.encode()
         except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
             return Drop(number, "not-utf8", _place_of(error), item)
-        if b"\0" in raw_input or b"\0" in raw_response or b"\0" in raw_rejected or _has_nul(chat):
+        if (
+            b"\0" in raw_input
+            or b"\0" in raw_response
+            or b"\0" in raw_rejected
+            or (chat and has_nul(chat))
+        ):
             return Drop(number, "nul-character", "", item)
         if is_blank(input_):
             return Drop(number, "blank-input", "", item)
-        measured = measure(raw_input, raw_response, raw_rejected, said)
+        measured = measure(raw_input, raw_response, raw_rejected, of_chat and of_chat.said)
         input_json, response_json = len(orjson.dumps(input_)), len(orjson.dumps(response))
         input_csv, response_csv = csv_cell_size(raw_input), csv_cell_size(raw_response)
         tags_text = tags_json.decode()
@@ -260,7 +257,7 @@ class _Gathered:
                 measured.answer_key,
                 measured.opening_key,
                 self._group_key(group),
-                *(_NO_TURNS if chat is None else _sizes(chat)),
+                *(_NO_TURNS if of_chat is None else of_chat[1:]),
                 len(input_),
                 len(response),
                 measured.input_words,
@@ -285,8 +282,8 @@ class _Gathered:
         self.conversations += chat is not None
         self.pairs += measured.answer_key is not None
         self._bytes += len(raw_input) + len(raw_response) + len(raw_rejected)
-        if said is not None or metadata:
-            self._bytes += len(said.whole if said else b"") + len(metadata)
+        if of_chat is not None or metadata:
+            self._bytes += len(of_chat.said.whole if of_chat else b"") + len(metadata)
         if self._bytes >= BATCH_BYTES or len(self._records) >= _BATCH_ROWS:
             self.flush_records()
         return None
@@ -333,7 +330,7 @@ class _Gathered:
         if self._records:
             self._meter.given(self._bytes)
             columns = [texts(column) for column in zip(*self._records, strict=True)]
-            columns += _beside(self._beside)
+            columns += arrays_beside(self._beside)
             self._records_stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
             self._records.clear()
             self._beside.clear()
@@ -342,41 +339,6 @@ class _Gathered:
 
 #: What an index says of a record that is no conversation.
 _NO_TURNS = (None,) * 4
-
-
-def _sizes(chat: Conversation) -> tuple[str, int, int, int]:
-    """Give what a conversation holds, and the bytes of its turns, system turns and tools."""
-    kept = kept_turns(chat.turns)
-    messages = messages_json(kept)
-    system = sum(
-        len(text) + 1 for turn, text in zip(kept, messages, strict=True) if turn.role in INSTRUCTING
-    )
-    size = sum(map(len, messages)) + max(0, len(messages) - 1)
-    tools = len(tools_json(chat.tools, chat.parallel_tool_calls))
-    return " ".join(what_it_holds(chat)), size, system, tools
-
-
-def _has_nul(chat: Conversation | None) -> bool:
-    if chat is None:
-        return False
-    turns_ = (*chat.turns, *chat.rejected)
-    if any("\0" in turn.content for turn in turns_ if turn.content):
-        return True
-    others = (text for turn in turns_ if turn[2:] != ONLY_TEXT for text in turn[2:])
-    return any(isinstance(text, str) and "\0" in text for text in others)
-
-
-def _beside(rows: Sequence[tuple[Conversation | None, str]]) -> list[Any]:
-    """Make the columns that stand beside records' six fields."""
-    chats = [chat for chat, _ in rows]
-    tools = [chat.tools if chat else None for chat in chats]
-    return [
-        turns.messages_array([chat.turns if chat else None for chat in chats]),
-        turns.messages_array([chat.rejected if chat else None for chat in chats]),
-        texts([None if text is None else text.encode() for text in tools]),
-        maybe([chat.parallel_tool_calls if chat else None for chat in chats]),
-        texts([metadata.encode() or None for _, metadata in rows]),
-    ]
 
 
 def _index_array(column: Sequence[Any], type_: Any) -> Any:

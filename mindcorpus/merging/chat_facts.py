@@ -1,0 +1,143 @@
+"""What an index says of a conversation: its keys, what it holds, and how long its messages are.
+
+Its turns are looked at once: folding their texts is most of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from mindcorpus.chat_messages import messages_of, tools_json
+from mindcorpus.conversations import (
+    HEADINGS,
+    INSTRUCTING,
+    ONLY_TEXT,
+    Conversation,
+    Turn,
+    flatten,
+    kept_turns,
+    last_answer,
+    readable,
+    what_it_holds,
+)
+from mindcorpus.records import Said, fold
+
+_SEPARATOR = b"\0"
+
+
+class ChatFacts(NamedTuple):
+    """What is known of a conversation without its text."""
+
+    said: Said
+    holds: str
+    """Words of `conversations.HOLDS`."""
+    turns_json: int
+    """Bytes of the turns that chats are made of, as messages with commas between them."""
+    system_json: int
+    """Bytes of those of them that instruct, with a comma each."""
+    tools_json: int
+    """Bytes of its tools, as they stand behind the messages."""
+
+
+def facts_of(chat: Conversation, input_: str, response: str) -> ChatFacts:
+    """Look at a conversation, and the texts of its record; these may be another view of it.
+
+    Raises `UnicodeEncodeError` for lone surrogates.
+    """
+    kept = kept_turns(chat.turns)
+    messages = messages_of(kept)
+    system = [message for message in messages if message["role"] in INSTRUCTING]
+    said = _said(chat, kept)
+    if said.flat and flatten(chat.turns, last_answer(chat.turns)) != (input_, response):
+        said = said._replace(flat=None)
+    return ChatFacts(
+        said,
+        " ".join(what_it_holds(chat, kept)),
+        len(orjson.dumps(messages)) - 2,
+        sum(len(orjson.dumps(message)) + 1 for message in system),
+        len(tools_json(chat.tools, chat.parallel_tool_calls)),
+    )
+
+
+def has_nul(chat: Conversation) -> bool:
+    """Tell whether a text of any turn has a NUL."""
+    turns = (*chat.turns, *chat.rejected)
+    if any("\0" in turn.content for turn in turns if turn.content):
+        return True
+    others = (text for turn in turns if turn[2:] != ONLY_TEXT for text in turn[2:])
+    return any(isinstance(text, str) and "\0" in text for text in others)
+
+
+def _said(chat: Conversation, kept: Sequence[Turn]) -> Said:
+    """Give what of a conversation is compared."""
+    turns = chat.turns
+    folded = _folded(turns)
+    whole = _compared(turns, folded)
+    answer = whole if len(kept) == len(turns) else _compared(kept, _folded(kept))
+    rejected = _compared(chat.rejected, _folded(chat.rejected))
+    schemas = (chat.tools or "").encode()
+    return Said(
+        whole=_SEPARATOR.join((whole, rejected, schemas)),
+        answer=_SEPARATOR.join((answer, schemas)),
+        opening=_opening(turns, folded),
+        flat=_flat(turns, folded),
+    )
+
+
+def _folded(turns: Sequence[Turn]) -> list[bytes]:
+    return [fold((turn.content or "").encode()) for turn in turns]
+
+
+def _compared(turns: Sequence[Turn], folded: Sequence[bytes]) -> bytes:
+    """Give turns in the form in which conversations are compared; equal ones say the same."""
+    pieces: list[bytes] = []
+    for turn, content in zip(turns, folded, strict=True):
+        pieces += (turn.role.encode(), content)
+        # Seldom there, so that nothing is said of those that are not; 1 is what a weight is.
+        if turn[2:] != ONLY_TEXT:
+            for name, value in zip(Turn._fields[2:], turn[2:], strict=True):
+                if value is not None and value != 1:
+                    pieces += (name.encode(), str(value).encode())
+        pieces.append(b"")
+    return _SEPARATOR.join(pieces)
+
+
+def _readable(turn: Turn, folded: bytes) -> bytes:
+    """Give what `fold` gives of a turn's readable text."""
+    return folded if turn.tool_calls is None else fold(readable(turn).encode())
+
+
+def _opening(turns: Sequence[Turn], folded: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Give the first text of the user and of the assistant; None where one has none."""
+    found: list[bytes] = []
+    for role in ("user", "assistant"):
+        at = next((at for at, turn in enumerate(turns) if turn.role == role and turn.content), -1)
+        if at < 0:
+            return None
+        found.append(_readable(turns[at], folded[at]))
+    first, reply = found
+    return first, reply
+
+
+def _flat(turns: Sequence[Turn], folded: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Give what `fold` gives of the flat view's texts; None where there is no answer."""
+    answer = last_answer(turns)
+    if answer < 0:
+        return None
+    before = [at for at in range(answer) if turns[at].role not in INSTRUCTING]
+    response = _readable(turns[answer], folded[answer])
+    if len(before) == 1 and turns[before[0]].role == "user":
+        return _readable(turns[before[0]], folded[before[0]]), response
+    return b" ".join(_with_headings(turns, folded, before)), response
+
+
+def _with_headings(
+    turns: Sequence[Turn], folded: Sequence[bytes], places: Sequence[int]
+) -> Iterator[bytes]:
+    for at in places:
+        yield HEADINGS[turns[at].role].encode() + b":"
+        if text := _readable(turns[at], folded[at]):
+            yield text
