@@ -8,7 +8,7 @@ statistics needs it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,23 @@ def coded(codes: Any, known: Sequence[str], valid: npt.NDArray[np.bool_] | None 
 def repeated(text: str, count: int) -> Any:
     """Make an array of one text, many times."""
     return coded(np.zeros(count, np.int32), [text]).cast(pa.string())
+
+
+def strings(values: Sequence[str | None]) -> Any:
+    """Make an array of texts, as `texts` does of their bytes: most need not be encoded apart."""
+    valid = None
+    if None in values:
+        valid = np.array([value is not None for value in values], bool)
+        values = [value or "" for value in values]
+    found = cast("Sequence[str]", values)
+    offsets = np.zeros(len(found) + 1, np.int32)
+    np.cumsum(
+        [len(text) if text.isascii() else len(text.encode()) for text in found], out=offsets[1:]
+    )
+    data = pa.py_buffer("".join(found).encode())
+    return pa.Array.from_buffers(
+        pa.string(), len(found), [_bits(valid), pa.py_buffer(offsets), data]
+    )
 
 
 def lists(values: Sequence[Sequence[str]], type_: Any) -> Any:

@@ -78,7 +78,11 @@ ONLY_TEXT = (None,) * (len(Turn._fields) - 2)
 
 def last_answer(turns: Sequence[Turn]) -> int:
     """Give the place of the last turn that is to be learnt from, -1 if there is none."""
-    return next((at for at in range(len(turns) - 1, -1, -1) if turns[at].is_answer), -1)
+    # In a loop: this is done for every conversation, several times.
+    for at in range(len(turns) - 1, -1, -1):
+        if turns[at].is_answer:
+            return at
+    return -1
 
 
 def flatten(turns: Sequence[Turn], answer: int) -> Flat:
@@ -152,10 +156,11 @@ def is_plain(conversation: Conversation) -> bool:
     )
 
 
-def what_it_holds(conversation: Conversation, kept: Sequence[Turn]) -> tuple[str, ...]:
+def what_it_holds(conversation: Conversation, kept: Sequence[Turn], answer: int) -> tuple[str, ...]:
     """Name what a conversation holds, as `HOLDS` lists it, in that order.
 
-    `kept` are the `kept_turns` of it: those behind the last answer count as `later-turns` alone.
+    `kept` are its `kept_turns`, `answer` the place of the last answer: turns behind that count as
+    `later-turns` alone.
     """
     both = (*kept, *conversation.rejected)
     roles = {turn.role for turn in both}
@@ -171,14 +176,14 @@ def what_it_holds(conversation: Conversation, kept: Sequence[Turn]) -> tuple[str
         "names": any(turn.name is not None and turn.role != "tool" for turn in odd),
         "weights": any(turn.weight == 0 and turn.role == "assistant" for turn in odd),
         "reasoning": any(turn.reasoning_content is not None for turn in odd),
-        "later-turns": 0 <= last_answer(conversation.turns) < len(conversation.turns) - 1,
+        "later-turns": 0 <= answer < len(conversation.turns) - 1,
         "rejected-turns": bool(conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
 
 
-def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Give the turns that chats are made of.
+def kept_turns(turns: Sequence[Turn], answer: int) -> Sequence[Turn]:
+    """Give the turns that chats are made of; `answer` is the place of the last answer.
 
     Those behind the last answer are left out, as a trainer learns nothing from them, and those that
     say nothing, which providers refuse; but for a tool's answer, which its call asks for. Where
@@ -186,7 +191,7 @@ def kept_turns(turns: Sequence[Turn]) -> Sequence[Turn]:
     """
     return [
         turn
-        for turn in turns[: last_answer(turns) + 1] or turns
+        for turn in turns[: answer + 1] or turns
         if turn.content or turn.tool_calls is not None or turn.role == "tool"
     ]
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from mindcorpus.arrow import as_flags, lists_of, maybe, numbers, structs, texts
+from mindcorpus.arrow import as_flags, lists_of, maybe, numbers, strings, structs
 from mindcorpus.conversations import Conversation, Role, Turn, message_of
 
 #: A turn: the fields of `Turn`; a call's arguments may be anything, so calls are JSON text.
@@ -54,9 +54,9 @@ def arrays_beside(rows: Sequence[tuple[Conversation | None, str]]) -> list[Any]:
     return [
         messages_array(sides),
         messages_array(others),
-        texts([None if text is None else text.encode() for text in tools]),
+        strings(tools),
         maybe([chat.parallel_tool_calls if chat else None for chat in chats]),
-        texts([metadata.encode() or None for _, metadata in rows]),
+        strings([metadata or None for _, metadata in rows]),
     ]
 
 
@@ -65,7 +65,7 @@ def _field(column: Sequence[Any], type_: Any) -> Any:
     if column.count(None) == len(column):
         return pa.nulls(len(column), type_)
     if type_ == pa.string():
-        return texts([None if value is None else value.encode() for value in column])
+        return strings(column)
     valid = np.array([value is not None for value in column], bool)
     return numbers([value or 0 for value in column], type_, valid)
 

@@ -68,9 +68,10 @@ class ChatEncoder(Encoder):
             if chat is None:
                 yield self.plain(input_, response)
                 continue
-            kept = kept_turns(chat.turns)
+            answer = last_answer(chat.turns)
+            kept = kept_turns(chat.turns, answer)
             line, changes = self.chat(chat._replace(turns=tuple(kept)))
-            if len(kept) <= last_answer(chat.turns):
+            if len(kept) <= answer:
                 changes = *changes, "empty-turns-left-out"
             if any(map(has_misplaced_keys, kept)):
                 changes = *changes, "misplaced-keys-left-out"

@@ -47,15 +47,16 @@ def facts_of(chat: Conversation, input_: str, response: str) -> ChatFacts:
 
     Raises `UnicodeEncodeError` for lone surrogates.
     """
-    kept = kept_turns(chat.turns)
+    answer = last_answer(chat.turns)
+    kept = kept_turns(chat.turns, answer)
     messages = messages_of(kept)
     system = [message for message in messages if message["role"] in INSTRUCTING]
-    said = _said(chat, kept)
-    if said.flat and flatten(chat.turns, last_answer(chat.turns)) != (input_, response):
+    said = _said(chat, kept, answer)
+    if said.flat and flatten(chat.turns, answer) != (input_, response):
         said = said._replace(flat=None)
     return ChatFacts(
         said,
-        " ".join(what_it_holds(chat, kept)),
+        " ".join(what_it_holds(chat, kept, answer)),
         len(orjson.dumps(messages)) - 2,
         sum(len(orjson.dumps(message)) + 1 for message in system),
         len(tools_json(chat.tools, chat.parallel_tool_calls)),
@@ -71,7 +72,7 @@ def has_nul(chat: Conversation) -> bool:
     return any(isinstance(text, str) and "\0" in text for text in others)
 
 
-def _said(chat: Conversation, kept: Sequence[Turn]) -> Said:
+def _said(chat: Conversation, kept: Sequence[Turn], last: int) -> Said:
     """Give what of a conversation is compared."""
     turns = chat.turns
     folded = _folded(turns)
@@ -83,12 +84,17 @@ def _said(chat: Conversation, kept: Sequence[Turn]) -> Said:
         whole=_SEPARATOR.join((whole, rejected, schemas)),
         answer=_SEPARATOR.join((answer, schemas)),
         opening=_opening(turns, folded),
-        flat=_flat(turns, folded),
+        flat=_flat(turns, folded, last),
     )
 
 
 def _folded(turns: Sequence[Turn]) -> list[bytes]:
-    return [fold((turn.content or "").encode()) for turn in turns]
+    """Fold the contents of turns, all at once: a call for each would cost more than the folding."""
+    if not turns:
+        return []
+    # No content has a NUL: records with one are dropped.
+    joined = fold("\0".join([turn.content or "" for turn in turns]).encode())
+    return joined.replace(b" \0", b"\0").replace(b"\0 ", b"\0").split(_SEPARATOR)
 
 
 def _compared(turns: Sequence[Turn], folded: Sequence[bytes]) -> bytes:
@@ -122,9 +128,10 @@ def _opening(turns: Sequence[Turn], folded: Sequence[bytes]) -> tuple[bytes, byt
     return first, reply
 
 
-def _flat(turns: Sequence[Turn], folded: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+def _flat(
+    turns: Sequence[Turn], folded: Sequence[bytes], answer: int
+) -> tuple[bytes, bytes] | None:
     """Give what `fold` gives of the flat view's texts; None where there is no answer."""
-    answer = last_answer(turns)
     if answer < 0:
         return None
     before = [at for at in range(answer) if turns[at].role not in INSTRUCTING]
