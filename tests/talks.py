@@ -115,7 +115,7 @@ TALKS: tuple[dict[str, Any], ...] = (
             {"role": "user", "content": "Danke, bis morgen."},
         ],
         "group": "patient 7",
-        "metadata": {"thread": "t-9", "score": 3},
+        "metadata": {"thread": "t-9", "score": 2**70},
     },
     {
         "messages": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +138,16 @@ def test_among_others_a_long_conversation_shows_its_beginning_and_leads_to_the_r
     page.get_by_role("link", name="14 more turns").click()
     page.get_by_text("Show the text", exact=True).click()
     assert speakers(page) == ["User", "Assistant"] * 10
+
+
+def test_what_is_exported_has_the_turns(visit: Visit, talking: Service) -> None:
+    visitor = visit(talking)
+    visitor.enter()
+    lines = visitor.context.request.get("/records/export").text().splitlines()
+    beside = ("messages", "rejected_messages", "tools", "parallel_tool_calls", "metadata")
+    assert [{name: json.loads(line)[name] for name in beside} for line in lines] == [
+        {name: talk.get(name) for name in beside} for talk in TALKS
+    ]
 
 
 @pytest.mark.parametrize(
