@@ -158,7 +158,7 @@ def conversations(draw: st.DrawFn) -> dict[str, Any]:
     return row
 
 
-@settings(deadline=None)  # each writes a file, and the disk may be busy
+@settings(deadline=None, max_examples=50)  # each writes a file, and the disk may be busy
 @given(st.lists(conversations(), min_size=1, max_size=3), st.booleans())
 def test_well_formed_examples_have_no_errors(rows: list[Any], ascii_only: bool) -> None:
     written = [json.dumps(row, ensure_ascii=ascii_only).encode() for row in rows]
@@ -169,7 +169,7 @@ def test_well_formed_examples_have_no_errors(rows: list[Any], ascii_only: bool) 
     assert report.examples == 10 + len(rows)
 
 
-@settings(deadline=None)  # each writes a file, and the disk may be busy
+@settings(deadline=None, max_examples=50)  # each writes a file, and the disk may be busy
 @given(conversations(), st.data())
 def test_a_turn_moved_or_left_out_does_not_go_unseen(
     row: dict[str, Any], data: st.DataObject
