@@ -120,6 +120,11 @@ def test_a_comma_behind_each_line_is_an_error_of_the_line() -> None:
     assert report.unit == "line"
 
 
+def test_one_example_with_its_turns_under_another_key_is_no_object_of_arrays() -> None:
+    report = check(json.dumps({"dialog": [USER, ANSWER]}).encode())
+    assert report.counts == {"messages-missing": 1, "too-few-examples": 1}
+
+
 def test_an_array_of_another_layout_is_told_as_both() -> None:
     rows = [{"instruction": f"Ж {at}", "input": "", "output": "y"} for at in range(12)]
     report = check_bytes(json.dumps(rows, indent=1).encode())
