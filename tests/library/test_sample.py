@@ -113,7 +113,7 @@ def test_mentalchat() -> None:
     assert dropped(interview) == {4: "blank-response", 9: "blank-input"}
     assert dropped(synthetic) == {}
     assert [record.number for record in kept(interview) if record.changed] == [22]
-    assert interview[22].changed == "run-on-cut"
+    assert interview[22].changed == ("run-on-cut",)
     assert "counselling assistant" not in interview[22].response
     for text in interview[13][1:3]:
         assert '"' in text
