@@ -99,7 +99,7 @@ class Loss:
 
     def _error(self, title: str, remedy: AllowLoss | None) -> TooManyLostError:
         first = self.reasons[0]
-        evidence = f"; the first: {first.evidence}" if first.evidence else ""
+        evidence = f"; {first.reason}: {first.evidence}" if first.evidence else ""
         return TooManyLostError(
             f"{title}: {self._why()}{evidence}",
             source=self.source,

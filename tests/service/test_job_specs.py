@@ -153,6 +153,7 @@ def test_a_format_of_another_corpus_is_other_work(tmp_path: Path) -> None:
             force=True,
             revisions={"TRACE": "main"},
             upgrade=("*",),
+            allow_loss={"TRACE": 1.0},
         ),
     ],
 )
@@ -160,6 +161,14 @@ def test_a_merge_request_comes_back_from_its_record(request_: MergeRequest) -> N
     record = json.loads(json.dumps(merge_spec(request_, SETTINGS).request))
     again = request_of(MergeRequest, {"request": record})
     assert again == request_.model_copy(update={"catalogs": ()})
+
+
+def test_a_request_that_allows_no_loss_is_the_work_it_was_before_there_was_a_choice() -> None:
+    assert "allow_loss" not in merge().request
+    assert merge(allow_loss={}).content_key == merge().content_key
+    meant = merge(allow_loss={"TRACE": 0.6})
+    assert meant.request["allow_loss"] == {"TRACE": 0.6}
+    assert meant.content_key != merge().content_key
 
 
 def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:

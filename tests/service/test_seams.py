@@ -75,7 +75,12 @@ def expect_corpus(data_dir: Path) -> None:
     assert source["changed"] == {"bell-added": 1, "made-loud": 1}
     assert manifest["statistics"]["by_tag"] == {"spoken": 3, "loud": 1}
     card = (data_dir / "merged_mental_health_dataset.README.md").read_text()
-    for words in ("1 × too-loud", "1 × as-loud of own", "1 × duplicate of own", "made-loud (kept"):
+    for words in (
+        "1 × too-loud",
+        "1 × as-loud of own",
+        "1 × duplicate of own",
+        "| own | made-loud | 1 |",
+    ):
         assert words in card
 
 

@@ -154,8 +154,14 @@ class Statistics(BaseModel):
     by_type: dict[str, int]
     by_tag: dict[str, int]
     lengths: dict[str, Any]
+    percentiles: str = Field(
+        "", description="The method of percentiles; not told of a corpus of an earlier release."
+    )
     sources: dict[str, Any]
     overlap: list[dict[str, Any]]
+    losses: list[dict[str, Any]] = Field(
+        [], description="Sources that lost so many rows that it is a warning; likewise."
+    )
 
 
 def _told_where_given(schema: dict[str, Any]) -> None:
