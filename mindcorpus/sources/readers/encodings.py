@@ -28,7 +28,7 @@ _MARKS = (
 #: From so sure on a guess is taken.
 SURE = 0.9
 _SAMPLE = 64 * 1024
-_NOT_ASCII = re.compile(rb"[^\x00-\x7f]")
+_BEYOND = re.compile("[^\x00-\x7f]")
 _ESCAPED = re.compile("[\udc80-\udcff]")
 #: What stands around a byte that is not ASCII is the sample of a guess, as words are.
 _AROUND = re.compile(rb"[^\r\n]{0,60}[^\x00-\x7f][^\r\n]{0,60}")
@@ -168,7 +168,7 @@ def _census(path: Path) -> _Census:
         text = chunk.decode("utf-8", "surrogateescape")
         of_chunk = len(_ESCAPED.findall(text))
         broken += of_chunk
-        characters += sum(character > "\x7f" for character in text) - of_chunk
+        characters += len(_BEYOND.findall(text)) - of_chunk
         used.update(set(chunk) - set(range(128)))
         if sample.tell() < _SAMPLE:
             for found in _AROUND.finditer(chunk):
