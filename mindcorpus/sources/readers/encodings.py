@@ -114,7 +114,7 @@ def marked(head: bytes) -> str:
     # Without a mark: every other byte of Latin text is a zero.
     for at, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         zeros, others = head[at::2], head[1 - at :: 2]
-        if len(head) >= 8 and zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
+        if len(head) >= 8 and zeros.count(0) > max(0.7 * len(zeros), 5 * others.count(0)):
             return encoding
     return ""
 
