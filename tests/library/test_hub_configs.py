@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from files_of_data import ROWS, lines_of, pairs_of, written
+from files_of_data import PACKED, ROWS, lines_of, pairs_of, written
 
 from mindcorpus.errors import CatalogError, NotFoundError
 from mindcorpus.job_requests import MergeRequest
@@ -35,7 +35,11 @@ configs:
     path: harsh/test.jsonl.gz
 ---
 """
-FILES = {"kind/train.jsonl": lines_of(ROWS[:2]), "harsh/train.jsonl": lines_of(ROWS[2:])}
+FILES = {
+    "kind/train.jsonl": lines_of(ROWS[:2]),
+    "harsh/train.jsonl": lines_of(ROWS[2:]),
+    "harsh/test.jsonl.gz": PACKED[".gz"](lines_of(ROWS)),
+}
 
 
 def publish(hub: HubServer, files: dict[str, bytes]) -> None:
@@ -53,9 +57,7 @@ def catalog(tmp_path: Path, said: str) -> Path:
 
 
 def merged(tmp_path: Path, said: str = "") -> MergeResult:
-    request = MergeRequest(
-        catalogs=(str(catalog(tmp_path, said)),), sources=("Own",), force=True
-    )
+    request = MergeRequest(catalogs=(str(catalog(tmp_path, said)),), sources=("Own",), force=True)
     settings = Settings(data_dir=tmp_path / "out", cache_dir=tmp_path / "cache", workers=1)
     return merge(request, settings)
 
@@ -80,10 +82,7 @@ def test_the_one_that_is_named_is_read_alone_and_locked(hub: HubServer, tmp_path
 def test_a_configuration_has_splits_and_they_may_be_compressed(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    from files_of_data import PACKED
-
-    packed = PACKED[".gz"](lines_of(ROWS))
-    publish(hub, {**FILES, "harsh/test.jsonl.gz": packed, "README.md": CARD})
+    publish(hub, {**FILES, "README.md": CARD})
     assert pairs_of(merged(tmp_path, 'config = "harsh"\nsplit = "test"')) == ROWS
 
 
@@ -107,10 +106,24 @@ def test_folders_without_a_card_are_not_mixed_and_can_be_named(
     assert pairs_of(merged(tmp_path, 'config = "harsh"')) == ROWS[2:]
 
 
-@pytest.mark.parametrize("said", ['[[source.files]]\npath = "kind/train.jsonl"'])
-def test_a_configuration_beside_named_files_is_an_error(tmp_path: Path, said: str) -> None:
+def test_a_configuration_beside_named_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no files are named"):
-        merged(tmp_path, f'config = "kind"\n{said}')
+        merged(tmp_path, 'config = "kind"\n[[source.files]]\npath = "kind/train.jsonl"')
+
+
+def test_a_compressed_file_at_a_url_comes_as_it_is(hub: HubServer, tmp_path: Path) -> None:
+    """The stand-in, as many servers, says that its answer is gzip; the file is what is meant."""
+    publish(hub, FILES)
+    url = f"{hub.url}/datasets/some-one/two/resolve/main/harsh/test.jsonl.gz"
+    path = catalog(tmp_path, "")
+    home = 'repository = "some-one/two"'
+    path.write_text(path.read_text().replace(home, f'url = "{url}"'))
+    request = MergeRequest(catalogs=(str(path),), sources=("Own",))
+    settings = Settings(data_dir=tmp_path / "out", cache_dir=tmp_path / "cache", workers=1)
+    result = merge(request, settings)
+    assert pairs_of(result) == ROWS
+    (file,) = result.manifest["sources"][0]["files"]
+    assert file["size"] == len(FILES["harsh/test.jsonl.gz"])
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not here")
