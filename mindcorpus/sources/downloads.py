@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import get_session
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
+from mindcorpus.compression import ENDINGS
 from mindcorpus.errors import FileTooLargeError
 from mindcorpus.sources.files import digests
 from mindcorpus.sources.hub_client import endless
@@ -100,7 +101,9 @@ def _write(
     exchange.received = size = partial.size
     try:
         _refuse_larger(size + _announced(response), exchange)
-        for piece in response.iter_bytes():
+        # Some servers call what a compressed file is the encoding of their answer.
+        as_it_is = response.request.url.path.lower().endswith(tuple(ENDINGS))
+        for piece in response.iter_raw() if as_it_is else response.iter_bytes():
             size += len(piece)
             _refuse_larger(size, exchange)
             partial.append(piece)

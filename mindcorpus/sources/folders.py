@@ -86,6 +86,8 @@ def _has_format(local: Path) -> bool:
     if local.suffix.lower() != ".zip" or format_of(local.name) is not None:
         return format_of(local.name) is not None
     try:
+        if local.stat().st_size == 0:
+            return True
         return format_of(plain_name(local, local.name)) is not None
     except (DataError, OSError):
         return True  # what is wrong with it is said where it is read

@@ -85,8 +85,8 @@ def _no_config(title: str, configs: Sequence[str], source: Source) -> NotFoundEr
 
 def _is_folder(folder: Path, config: str) -> bool:
     """Tell whether a configuration that no card names is a folder of the repository."""
-    plain = config and not {"", ".", ".."}.intersection(PurePosixPath(config).parts)
-    return bool(plain) and (folder / config).is_dir()
+    parts = PurePosixPath(config).parts
+    return bool(parts) and not {"/", ".."}.intersection(parts) and (folder / config).is_dir()
 
 
 def _twins(paths: Sequence[str]) -> list[str]:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import random
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from files_of_data import PACKED, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,27 +14,6 @@ from mindcorpus.compression import ENDINGS, compression_of, open_plain, plain_na
 from mindcorpus.errors import DataError
 
 TEXT = "Schläft er schlecht? 😴 “Yes.” Да.\n".encode() * 5000
-
-
-def zipped(content: bytes, *names: str, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", method) as archive:
-        for name in names or ("rows.csv",):
-            archive.writestr(name, content)
-    return held.getvalue()
-
-
-def zstd(content: bytes) -> bytes:
-    return bytes(pa.compress(content, codec="zstd", asbytes=True))
-
-
-PACKED: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.compress,
-    ".zst": zstd,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zip": zipped,
-}
 
 
 def written(folder: Path, content: bytes, name: str) -> Path:

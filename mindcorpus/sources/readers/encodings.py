@@ -28,7 +28,7 @@ _MARKS = (
 #: From so sure on a guess is taken.
 SURE = 0.9
 _SAMPLE = 64 * 1024
-_NOT_ASCII = re.compile(rb"[^\x00-\x7f]")
+_BEYOND = re.compile("[^\x00-\x7f]")
 _ESCAPED = re.compile("[\udc80-\udcff]")
 #: What stands around a byte that is not ASCII is the sample of a guess, as words are.
 _AROUND = re.compile(rb"[^\r\n]{0,60}[^\x00-\x7f][^\r\n]{0,60}")
@@ -114,7 +114,7 @@ def marked(head: bytes) -> str:
     # Without a mark: every other byte of Latin text is a zero.
     for at, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         zeros, others = head[at::2], head[1 - at :: 2]
-        if len(head) >= 8 and zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
+        if len(head) >= 8 and zeros.count(0) > max(0.7 * len(zeros), 5 * others.count(0)):
             return encoding
     return ""
 
@@ -168,7 +168,7 @@ def _census(path: Path) -> _Census:
         text = chunk.decode("utf-8", "surrogateescape")
         of_chunk = len(_ESCAPED.findall(text))
         broken += of_chunk
-        characters += sum(character > "\x7f" for character in text) - of_chunk
+        characters += len(_BEYOND.findall(text)) - of_chunk
         used.update(set(chunk) - set(range(128)))
         if sample.tell() < _SAMPLE:
             for found in _AROUND.finditer(chunk):

@@ -73,7 +73,8 @@ def read_columns(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]
     if size > MAX_RECORD_BYTES:
         raise _columns(f"one object of columns, of more than {MAX_RECORD_BYTES >> 20} MiB", shard)
     with shard.path.open("rb") as raw:
-        table = next_value(window_on(raw), shard, 0)
+        text = window_on(raw)
+        table = next_value(text, shard, 0)
     columns: dict[str, list[Any]] = {
         name: list(column.values() if isinstance(column, dict) else column)
         for name, column in table.items()
