@@ -16,6 +16,7 @@ from mindcorpus.sources.patterns import Pattern, cut_at
 
 _GOOD = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _READER = TurnReader()
+_OPENING = ("[", "{")
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,23 @@ class Columns(RowAdapter):
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         """Make the record of one row, or raise `Wrong`."""
+        try:
+            record = self._of_texts(number, row)
+        except Wrong:
+            if self._holds_messages(row):
+                return self._of_messages(number, row)
+            raise
+        # Of texts only those that may be JSON are looked at.
+        may_be = record[1].startswith(_OPENING) or record[2].startswith(_OPENING)
+        return self._of_messages(number, row) if may_be and self._holds_messages(row) else record
+
+    def _of_texts(self, number: int, row: dict[str, Any]) -> Kept:
         changes: Changes = {}
-        if self.response is not None and self._holds_messages(row):
-            return self._of_messages(number, row, changes)
-        input_ = self._input(row, changes)
+        input_ = text_of(row, self.input, changes)
+        if self.instruction is not None or self.input == "instruction":
+            input_ = self._joined(row, input_, changes)
+        if is_blank(input_):
+            input_ = self._fallback(row, changes)
         response = self._response(row, changes) if self.response is not None else ""
         rejected = ""
         if self.rejected_response is not None:
@@ -59,15 +73,15 @@ class Columns(RowAdapter):
         tags = tags_of(row, self.tag_columns)
         return Kept(number, input_, response, rejected, tags, tuple(changes), conversation=chat)
 
-    def _input(self, row: dict[str, Any], changes: Changes) -> str:
-        text = text_of(row, self.input, changes)
+    def _joined(self, row: dict[str, Any], text: str, changes: Changes) -> str:
         if self.instruction is not None:
             before = text_of(row, self.instruction, changes)
-            text = "\n\n".join(part for part in (before, text) if not is_blank(part))
-        elif self.input == "instruction" and _says_something(row.get("input")):
-            # The usual second half of such a prompt, which the entry does not ask for.
+            return "\n\n".join(part for part in (before, text) if not is_blank(part))
+        # The usual second half of such a prompt, which the entry does not ask for.
+        other = row.get("input")
+        if isinstance(other, str) and not is_blank(other):
             changes["input-column-left-out"] = None
-        return self._fallback(row, changes) if is_blank(text) else text
+        return text
 
     def _fallback(self, row: dict[str, Any], changes: Changes) -> str:
         if self.input_fallback:
@@ -107,17 +121,16 @@ class Columns(RowAdapter):
         return Conversation(chosen if texts[1] else before, rejected if texts[2] else ())
 
     def _holds_messages(self, row: dict[str, Any]) -> bool:
-        """Tell whether a side is no text but messages, as pairs and completions may be."""
-        if self.instruction or self.cut_response_at or self.drop_if_response_holds:
+        """Tell whether a side is no text but messages, as those of pairs and completions may be."""
+        if self.response is None or self.instruction or self.cut_response_at:
             return False  # these are of texts alone
-        for column in (self.input, self.response, self.rejected_response):
-            value = look_up(row, column) if column else None
-            # Of texts only those that may be JSON are looked at.
-            if (type(value) is not str or value[:1] in "[{") and messages_in_cell(value):
-                return True
-        return False
+        if self.drop_if_response_holds:
+            return False
+        columns = (self.input, self.response, self.rejected_response)
+        return any(messages_in_cell(look_up(row, column)) for column in columns if column)
 
-    def _of_messages(self, number: int, row: dict[str, Any], changes: Changes) -> Kept:
+    def _of_messages(self, number: int, row: dict[str, Any]) -> Kept:
+        changes: Changes = {}
         prompt = side(row, self.input, "user", _READER, changes)
         sides: list[Turns] = [
             side(row, column, "assistant", _READER, changes) if column else ()
@@ -129,7 +142,3 @@ class Columns(RowAdapter):
         if self.label is not None and not self._is_good(row):
             return rejected_record(number, prompt, sides[0], tools, tags, changes)
         return pair_record(number, prompt, (sides[0], sides[1]), tools, tags, changes)
-
-
-def _says_something(value: Any) -> bool:
-    return isinstance(value, str) and not is_blank(value)

@@ -38,7 +38,7 @@ def build(text: str = "records", *dropped: Dropped) -> Callable[[Path], Part]:
         index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
         index.write_text("index")
         records.write_text(text)
-        return Part(3, 3, 2, 1, 0, index, records, dropped, 90)
+        return Part(3, 3, 2, 1, 0, index, records, dropped, 90, "{}")
 
     return write
 
