@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from corpora import HOMES, NAMES, SAMPLE, SHARED, digests, own_rows, own_source
+from own_layouts import entry, write_rows
 from raw_files import HUB, needs_hub
 
 from mindcorpus.errors import (
@@ -169,6 +170,30 @@ def test_a_large_source_is_cut_into_bundles(tmp_path: Path, settings: Settings) 
     fan(request, settings)
     assert len(parts(settings)) == len(found.shards) + 1
     assert corpus(settings.data_dir) == at_once(request, tmp_path / "once")
+
+
+def test_a_layout_that_is_seen_holds_for_all_shards_of_its_file(
+    tmp_path: Path, settings: Settings
+) -> None:
+    chats = [
+        {"m": [{"from": "human", "value": f"{n}?"}, {"from": "gpt", "value": "Ja."}]}
+        for n in range(30)
+    ]
+    # Behind the first shard, rows that would be taken for another layout by themselves.
+    filler = "x" * 40_000
+    others = [{"question": f"{n} {filler}", "answer": "a"} for n in range(900)]
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write_rows(folder / "own.jsonl", [*chats, *others, {"m": chats[0]["m"] * 2}])
+    catalog = folder / "own.toml"
+    catalog.write_text(entry("own", "own.jsonl"), "utf-8")
+    request = MergeRequest(sources=("own",), catalogs=(str(catalog),))
+    result = fan(request, settings)
+    (source,) = result.manifest["sources"]
+    assert source["kept"] == 31
+    assert source["dropped"] == {"missing-column": 900}
+    assert source["layouts"]["own.jsonl"]["options"] == {"messages": "m"}
+    assert at_once(request, tmp_path / "at-once") == corpus(settings.data_dir)
 
 
 def test_what_travels_names_no_place_on_this_machine(tmp_path: Path, settings: Settings) -> None:
