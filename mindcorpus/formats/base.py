@@ -102,6 +102,8 @@ class Made:
     finding_counts: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many rows, by source and by a word for what was done to them."""
+    warnings: Sequence[str] = ()
+    """What its users must know of it."""
 
 
 class Format(ABC):

@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
 
     changed: Changed
     checked: Any = None
-    """What a provider's rules say of them, where the format knows rules."""
+    """What the rules of those who read the format say of them, where it knows any."""
 
 
 class ChatEncoder(Encoder):

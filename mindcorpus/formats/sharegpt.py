@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, calls_in, function_of
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.chats import ChatEncoder, ChatFormat
+from mindcorpus.formats.base import Made
+from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded
 from mindcorpus.records import is_blank
+from mindcorpus.storage.files import Written
 
 _HEAD = b'{"conversations":[{"from":"human","value":'
 _MIDDLE = b'},{"from":"gpt","value":'
@@ -28,6 +31,8 @@ _FROM = {
     "assistant": "gpt",
     "tool": "observation",
 }
+#: Who may speak when one side speaks after the other.
+_SIDES = (("human", "observation"), ("gpt", "function_call"))
 
 
 class Conversations(ChatEncoder):
@@ -37,6 +42,7 @@ class Conversations(ChatEncoder):
         super().__init__()
         self._policy = policy
         self._prompt = Turn("system", system_prompt)
+        self._uneven = 0
 
     def sizes(self, rows: RowFacts) -> Numbers | None:
         """Give the bytes of each corpus row's line, shape (rows,); None where one has turns."""
@@ -52,11 +58,10 @@ class Conversations(ChatEncoder):
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""
-        turns = self._with_policy(chat.turns)
+        said = [each for turn in self._with_policy(chat.turns) for each in _said(turn)]
+        self._uneven += not _take_turns([from_ for from_, _ in said])
         value: dict[str, Any] = {
-            "conversations": [
-                {"from": from_, "value": text} for turn in turns for from_, text in _said(turn)
-            ]
+            "conversations": [{"from": from_, "value": text} for from_, text in said]
         }
         if chat.tools is not None:
             value["tools"] = chat.tools
@@ -69,6 +74,10 @@ class Conversations(ChatEncoder):
         others = [turn for turn in turns if turn.role not in INSTRUCTING]
         replaced = self._policy == "replace" and len(others) < len(turns)
         return [self._prompt, *others] if replaced else others
+
+    def result(self) -> Encoded:
+        """Give what was done to conversations, and in how many nobody takes turns."""
+        return Encoded(self._changed, self._uneven)
 
 
 def _said(turn: Turn) -> Iterator[tuple[str, str]]:
@@ -100,6 +109,12 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _take_turns(froms: Sequence[str]) -> bool:
+    """Tell whether one side speaks after the other, as LLaMA-Factory wants it."""
+    spoken = froms[froms[0] == "system" :]
+    return len(spoken) % 2 == 0 and all(from_ in _SIDES[at % 2] for at, from_ in enumerate(spoken))
+
+
 def _changes(chat: Conversation) -> Iterator[str]:
     turns = chat.turns
     calling = [turn for turn in turns if turn.role == "assistant" and turn.tool_calls is not None]
@@ -120,6 +135,15 @@ class ShareGPT(ChatFormat):
         """Give what encodes a run's lines."""
         del first_line
         return Conversations(self.settings["system_prompt"], self.settings["system_policy"])
+
+    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
+        """Tell what was done to conversations, and which of them a reader would leave out."""
+        uneven = sum(run.checked for runs in encoded for run in runs)
+        warning = (
+            f"In {uneven:,} of the rows users and assistants do not take turns, or a system turn "
+            "stands between theirs: LLaMA-Factory leaves such rows out."
+        )
+        return replace(super().describe(encoded, outputs), warnings=[warning] if uneven else [])
 
 
 FORMAT = ShareGPT

@@ -29,6 +29,7 @@ def describe_format(
     changed = total_changes(accounts)
     warnings = [
         *warnings_of(changed, choice.count),
+        *made.warnings,
         *choice.warnings,
         *_source_warnings(sources, choice),
         DataWarning("clinical-use", WARNING),

@@ -387,6 +387,28 @@ def test_tools_are_written_as_the_schema_has_them(wrapped: bool, tmp_path: Path)
     assert made["huggingface"].changed == {"conversation-made-flat": 1, "tools-left-out": 1}
 
 
+def test_sharegpt_says_of_which_rows_a_reader_would_take_none(tmp_path: Path) -> None:
+    called = [{"function": {"name": "f", "arguments": "{}"}}]
+    calling = {"role": "assistant", "content": "", "tool_calls": called}
+    even = [
+        chat(("system", "s"), ("user", "1"), ("assistant", "a"), ("user", "b"), ("assistant", "c")),
+        chat(("user", "2"), calling, ("tool", "r"), ("assistant", "a")),
+    ]
+    uneven = [
+        chat(("user", "3"), ("user", "4"), ("assistant", "a")),
+        chat(("user", "5"), ("assistant", "a"), ("system", "s"), ("user", "b"), ("assistant", "c")),
+        chat(("user", "6"), {**calling, "content": "So"}, ("tool", "r"), ("assistant", "a")),
+        chat(("assistant", "0"), ("user", "7"), ("assistant", "a")),
+    ]
+    merge_chats(tmp_path / "some", [*even, *uneven])
+    some = make(tmp_path / "some")["sharegpt"]
+    (said,) = (warning for warning in some.warnings if "LLaMA-Factory" in warning)
+    assert said.startswith("In 4 of the rows users and assistants do not take turns")
+    merge_chats(tmp_path / "none", even)
+    none = make(tmp_path / "none")["sharegpt"]
+    assert not any("LLaMA-Factory" in warning for warning in none.warnings)
+
+
 def test_consumers_load_what_was_written(tmp_path: Path) -> None:
     import datasets
 
