@@ -22,6 +22,7 @@ from chats import (
 from corpora import merge_own
 from hypothesis import given
 from hypothesis import settings as runs
+from own_layouts import entry, merge_entries, write_rows
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.chat_rules import check_chat_file
@@ -346,6 +347,33 @@ def test_the_flat_table_says_what_it_made_flat_and_who_has_the_turns(tmp_path: P
     card = (made.path / "README.md").read_text("utf-8")
     assert said in card
     assert "chats: 2 × conversation-made-flat (kept, changed)" in card
+
+
+# Preference pairs
+
+
+def test_a_pair_of_conversations_is_taken_once_by_its_chosen_side(tmp_path: Path) -> None:
+    shared = chat(("system", "s"), ("user", "q"), ("assistant", "a"), ("user", "¿y?"))["messages"]
+
+    def pair(chosen: str, rejected: str) -> Row:
+        sides = {"chosen": chosen, "rejected": rejected}
+        return {
+            side: [*shared, {"role": "assistant", "content": text}] for side, text in sides.items()
+        }
+
+    rows = [pair("yes", "no"), pair("yes", "never"), pair("maybe", "no")]
+    write_rows(tmp_path / "pairs.jsonl", rows)
+    merge_entries(tmp_path, entry("pairs", "pairs.jsonl"))
+    made = make(tmp_path / "out")
+    found = [line["messages"] for line in lines(made["openai"].path)]
+    assert found == [rows[0]["chosen"], rows[2]["chosen"]]
+    for each in made.values():
+        assert each.skipped == {"same-answer": 1}
+        assert each.changed["rejected-side-left-out"] == each.rows == 2
+        assert "never" not in "".join(
+            file.read_text("utf-8") for file in each.path.parent.glob(f"{each.path.name}*/*.jsonl")
+        )
+    assert verify(tmp_path / "out") == []
 
 
 # Calls of tools, as sources have them

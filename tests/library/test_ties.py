@@ -10,6 +10,7 @@ from chats import chat, lines, merge_chats
 from hypothesis import example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+from own_layouts import entry, merge_entries, write_rows
 
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import prepare
@@ -135,3 +136,21 @@ def test_conversations_that_open_alike_are_on_one_side(tmp_path: Path) -> None:
     assert abs(split["share"] - 0.2) <= TOLERANCE
     groups = {name: part["groups"] for name, part in split["parts"].items()}
     assert groups == {"train": 16, "validation": 4}
+
+
+def test_a_group_that_a_source_names_is_on_one_side(tmp_path: Path) -> None:
+    rows = [
+        {"patient": f"p{at % 25}", **chat(("user", f"{at}"), ("assistant", f"to p{at % 25}"))}
+        for at in range(100)
+    ]
+    write_rows(tmp_path / "chats.jsonl", rows)
+    merge_entries(tmp_path, entry("chats", "chats.jsonl", 'group = ["patient"]'))
+    settings = Settings(data_dir=tmp_path / "out", workers=1)
+    made = prepare(PrepareRequest(format="sharegpt"), settings)["sharegpt"]
+    train, validation = (
+        {row["conversations"][1]["value"] for row in lines(made.path / f"{name}.jsonl")}
+        for name in ("train", "validation")
+    )
+    assert (len(train), len(validation)) == (20, 5)
+    assert made.split is not None
+    assert made.split["group_overlap"] == 0
