@@ -23,6 +23,7 @@ import mindcorpus
 from mindcorpus import MergeResult, PrepareResult, ServiceClient, Settings, errors
 from mindcorpus.cli.main import EXIT_CODES, cli
 from mindcorpus.client.service import Submission
+from mindcorpus.corpus import turns
 from mindcorpus.corpus.lineage import SCHEMA as LINEAGE
 from mindcorpus.formats.chat_rules import RULES
 from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
@@ -174,6 +175,12 @@ FORMATS = read("docs/formats.md")
 def test_the_columns_of_a_record_are_listed() -> None:
     assert first_cells(table(FORMATS, "A record")) == list(COLUMNS)
     assert first_cells(table(FORMATS, "Hugging Face")) == HUGGINGFACE.names
+
+
+def test_the_columns_of_a_conversation_are_listed() -> None:
+    assert first_cells(table(FORMATS, "A conversation")) == list(turns.NAMES)
+    described = section(FORMATS, "A conversation")
+    assert all(f"`{field.name}`" in described for field in turns.TURN)
 
 
 def test_the_columns_of_the_lineage_are_listed() -> None:

@@ -165,6 +165,23 @@ def test_all_replaces_what_else_exists(visitor: FlaskClient, settings: WebSettin
     assert job.request["formats"] == ["openai", "huggingface", "sharegpt"]
 
 
+def test_a_prompt_in_the_form_replaces_system_turns_only_where_that_is_chosen(
+    visitor: FlaskClient,
+) -> None:
+    page = visitor.get("/jobs/new/prepare").text
+    assert 'name="system_policy" value="own" checked' in page
+    for chosen, recorded in (({}, None), ({"system_policy": "replace"}, "replace")):
+        form = {**PREPARE, "system_prompt": "Be kind.", **chosen}
+        answer = visitor.post("/jobs/new/prepare", data=form, headers=OWN)
+        services = visitor.application.extensions["mindcorpus"]
+        job = services.store.get(answer.location.rpartition("/")[2])
+        assert job.request.get("system_policy") == recorded
+    wrong = visitor.post(
+        "/jobs/new/prepare", data={**PREPARE, "system_policy": "mine"}, headers=OWN
+    )
+    assert wrong.status_code == 422
+
+
 def test_a_limit_shows_the_form_again_with_its_input_and_says_how_long(
     settings: WebSettings,
 ) -> None:
