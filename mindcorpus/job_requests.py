@@ -85,7 +85,7 @@ class _Request(BaseModel):
 class MergeBody(_Request):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
 
-    _later = ("stages", "allow_loss")
+    _later: ClassVar[tuple[str, ...]] = ("stages", "allow_loss")
 
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace the corpus if there is one."
@@ -149,12 +149,15 @@ class MergeRequest(MergeBody):
     The fields beside those of `MergeBody` name files of this machine, and never come over HTTP.
     """
 
+    _later = ("stages", "added")
+
     catalogs: Annotated[tuple[str, ...], Flag("--catalog")] = Field(
         (), strict=False, description="Catalogue files with sources of the user's own."
     )
     paths: Annotated[dict[Name, str], Flag("--path")] = Field(
         {}, description="Source -> the file or folder to read it from."
     )
+    added: Names = Field((), description="Entries of the data folder's own that count, by name.")
 
 
 #: The fields of a request that name files of this machine.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -69,6 +70,16 @@ class Settings(BaseSettings):
         description="Hosts, addresses and networks, with commas, that sources may be fetched from"
         " though they are not public.",
     )
+    source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Folders, with commas, whose files may be inspected and added as sources of a"
+        " service.",
+    )
+    source_owners: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Owners on the hub, with commas, whose repositories may be inspected and added"
+        " as sources of a service.",
+    )
     file_limit_gb: float = Field(
         64.0, gt=0, description="What one source file may decode to, in GiB."
     )
@@ -103,7 +114,7 @@ class Settings(BaseSettings):
     )
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "source_folders", "source_owners", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         return [each for each in given.split(",") if each] if isinstance(given, str) else given
@@ -116,6 +127,20 @@ class Settings(BaseSettings):
             if "/" in entry or ":" in entry:
                 ipaddress.ip_network(entry)  # else a port, or a whole web address
         return entries
+
+    @field_validator("source_folders")
+    @classmethod
+    def _from_the_root(cls, given: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not all(folder.is_absolute() for folder in given):
+            raise ValueError("must be paths that begin with /")
+        return given
+
+    @field_validator("source_owners")
+    @classmethod
+    def _are_owners(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"\w[\w.-]*", owner) for owner in given):
+            raise ValueError("must be names of users or organisations of the hub")
+        return given
 
     @classmethod
     def load(cls, **given: Any) -> Self:

@@ -20,7 +20,7 @@ from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.formats.registry import FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.merge import merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
@@ -37,7 +37,8 @@ def make_corpus(
     """Merge sources into a corpus, and tell what became of every row."""
     settings = Settings.load(data_dir=data_dir, workers=workers)
     # What is wrong with the request is said before anything is asked.
-    asked = choose_sources(request.model_copy(update={"commercial_only": False}))
+    known = with_added(request.model_copy(update={"commercial_only": False}), settings)
+    asked = choose_sources(known, settings)
     choose_stages(request)
     terminal = Terminal()
     if request.commercial_only and (left := [source for source in asked if not source.commercial]):

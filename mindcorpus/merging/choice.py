@@ -7,16 +7,35 @@ from pathlib import Path
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.options import by_owner
+from mindcorpus.settings import Settings
+from mindcorpus.sources.added import Added, read_added
 from mindcorpus.sources.catalog import Catalog, load_catalog
 from mindcorpus.stages.registry import STAGES, ChosenStages, choose, names_of
 
 
-def choose_sources(request: MergeRequest) -> Catalog:
+def with_added(request: MergeRequest, settings: Settings) -> MergeRequest:
+    """Give a request with the names of all entries that a data folder has now and it does not omit.
+
+    Named they are the same for all steps of a merge, whatever is added meanwhile. Raises
+    `CatalogError` for one that is wrong and would be merged.
+    """
+    found = read_added(settings.data_dir)
+    for name, error in found.broken.items():
+        named = request.sources is None or name in request.sources
+        if named and name not in request.exclude:
+            raise error
+    # One that cannot be read is in no catalogue that it could be left out of.
+    exclude = tuple(name for name in request.exclude if name not in found.broken)
+    return request.model_copy(update={"added": tuple(found.sources), "exclude": exclude})
+
+
+def choose_sources(request: MergeRequest, settings: Settings | None = None) -> Catalog:
     """Give the catalogue of the sources that a request names.
 
-    Raises `CatalogError` and `SettingsError`.
+    `settings` name the data folder that `request.added` is of. Raises `CatalogError` and
+    `SettingsError`.
     """
-    catalog = load_catalog([Path(file) for file in request.catalogs])
+    catalog = _all_of(request, settings)
     of_stages = _of_stages(request)
     of_sources = {
         target: value for target, value in request.options.items() if target not in of_stages
@@ -43,6 +62,16 @@ def choose_sources(request: MergeRequest) -> Catalog:
     return catalog.with_options(of_sources).choose(
         request.sources, request.exclude, commercial_only=request.commercial_only
     )
+
+
+def _all_of(request: MergeRequest, settings: Settings | None) -> Catalog:
+    files = [Path(file) for file in request.catalogs]
+    if settings is None or not request.added:
+        return load_catalog(files)
+    found: Added = read_added(settings.data_dir, request.added)
+    for error in found.broken.values():
+        raise error
+    return found.catalog(files)
 
 
 def choose_stages(request: MergeRequest) -> ChosenStages:

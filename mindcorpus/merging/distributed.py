@@ -64,7 +64,7 @@ def find_files(
     `hosts` is what other steps of the merge found out about the servers that it asks. Raises a
     `FetchError`, `DataError` or `SettingsError` of that source, and `CancelledError`.
     """
-    source, stages = choose_sources(request)[name], choose_stages(request).of_records
+    source, stages = choose_sources(request, settings)[name], choose_stages(request).of_records
     fetching = piece(report, 0.0, 0.5)
     fetched = try_fetch(source, request, settings, fetching, cancel, hosts or HostVerdicts())
     if fetched is None:
@@ -118,7 +118,7 @@ def make_parts(
 
     Raises as `find_files`.
     """
-    catalog, stages = choose_sources(request), choose_stages(request).of_records
+    catalog, stages = choose_sources(request, settings), choose_stages(request).of_records
     source = catalog[found.fetched.source]
     store = Store.of(settings)
     stored, budgets = PartCache(store), Budgets.of(settings)
@@ -167,7 +167,7 @@ def merge_parts(
     what `merge` raises; what the publisher published in an earlier try is simply given.
     """
     report = WholeJob(report, MERGE)
-    catalog = choose_sources(request)
+    catalog = choose_sources(request, settings)
     store = Store.of(settings, publisher)
     if (published := store.published("corpus")) is not None:
         # Whoever published it may have had no time to write the locks.

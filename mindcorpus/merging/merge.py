@@ -13,7 +13,7 @@ from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import assemble
-from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.loss import LossPolicy, error_of_several
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
@@ -64,7 +64,8 @@ def merge(
     `SettingsError`, `CatalogError`, `StorageError` and `CancelledError`.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, MERGE)
-    catalog, stages = choose_sources(request), choose_stages(request)
+    request = with_added(request, settings)
+    catalog, stages = choose_sources(request, settings), choose_stages(request)
     store = Store.of(settings)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)

@@ -19,6 +19,7 @@ from mindcorpus.privacy import make_folder
 from mindcorpus.progress import Cancellation, Reporter, piece
 from mindcorpus.remedies import DropRevision
 from mindcorpus.settings import Settings
+from mindcorpus.sources.added import refuse_outside
 from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched, fetch_local
 from mindcorpus.sources.hosts import HostVerdicts
@@ -166,6 +167,8 @@ def _fetch(
     home = local_home(source, request, settings)
     if home is not None:
         fetched = fetch_local(source, home)
+        if path is None:
+            refuse_outside(source, (file.local for file in fetched.files), settings)
         sampled = path is None and request.sample and home == _in_sample(source)
         return replace(fetched, origin="sample") if sampled else fetched
     # Late: the hub's client takes a third of a second to load, and local sources do without.

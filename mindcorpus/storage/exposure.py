@@ -10,7 +10,7 @@ from mindcorpus.privacy import Readers
 from mindcorpus.storage.builds import kind_of_build
 
 #: What is ours in a data folder, beside the links; `raw` holds a user's own copies.
-_OURS = ("artifacts", "parts", "staging", "corpora", "raw", ".service", "sources.lock")
+_OURS = ("artifacts", "parts", "staging", "corpora", "raw", ".service", "sources.lock", "sources")
 #: Never a group's: keys, and Redis' files.
 _SERVICE = ".service"
 

@@ -12,7 +12,7 @@ from mindcorpus.corpus_name import DEFAULT_CORPUS
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
-from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages
+from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages, with_added
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.fetching import known_sizes
@@ -52,8 +52,8 @@ class JobSpec:
 def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
     """Specify a merge, a part for each source; raises `CatalogError` and `SettingsError`."""
     files = tuple(str(file) for file in settings.catalogs)
-    request = request.model_copy(update={"catalogs": files})
-    catalog = choose_sources(request)
+    request = with_added(request.model_copy(update={"catalogs": files}), settings)
+    catalog = choose_sources(request, settings)
     if not catalog.names:
         raise SettingsError("no source is left to merge", remedy=ChooseSources())
     for name in (*request.revisions, *(set(request.upgrade) - {EVERY})):
