@@ -18,6 +18,7 @@ from mindcorpus.formats import registry as _formats  # noqa: F401 - whoever stor
 if TYPE_CHECKING:
     from mindcorpus.api import (
         get_merged_dataset_path,
+        inspect_source,
         merge_all_datasets,
         merged_dataset_exists,
         prepare_all_formats,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from mindcorpus.client.service import ServiceClient
     from mindcorpus.errors import MindcorpusError
+    from mindcorpus.inspection.inspecting import Inspection
     from mindcorpus.job_requests import MergeRequest, PrepareRequest
     from mindcorpus.merging.merge import MergeResult, merge
     from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": (
         "get_merged_dataset_path",
+        "inspect_source",
         "merge_all_datasets",
         "merged_dataset_exists",
         "prepare_all_formats",
@@ -51,6 +54,7 @@ _HOMES = {
     ),
     "client.service": ("ServiceClient",),
     "errors": ("MindcorpusError",),
+    "inspection.inspecting": ("Inspection",),
     "job_requests": ("MergeRequest", "PrepareRequest"),
     "merging.merge": ("MergeResult", "merge"),
     "preparing.prepare": ("PrepareResult", "prepare"),
@@ -63,6 +67,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Cancellation",
+    "Inspection",
     "MergeRequest",
     "MergeResult",
     "MindcorpusError",
@@ -74,6 +79,7 @@ __all__ = [
     "Settings",
     "Store",
     "get_merged_dataset_path",
+    "inspect_source",
     "merge",
     "merge_all_datasets",
     "merged_dataset_exists",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from mindcorpus.inspection.inspecting import Inspection
+from mindcorpus.inspection.inspecting import inspect_source as inspect
 from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -59,6 +61,37 @@ def merge_all_datasets(
         stages=tuple(stages) if stages is not None else None,
     )
     return merge(request, _settings(data_dir, settings), report, cancel)
+
+
+def inspect_source(
+    where: Folder,
+    data_dir: Folder | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,  # noqa: A002 - as the entry's key is called
+    licence: str | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> Inspection:
+    """Look at a path, a repository of the hub (`owner/name`) or a URL that may become a source.
+
+    Gives what it is, what a merge would make of its first rows, and the catalogue entry as TOML.
+    `mindcorpus.inspection.inspecting` explains the choices and the errors.
+    """
+    return inspect(
+        str(where),
+        _settings(data_dir, settings),
+        name=name,
+        type_=type,
+        licence=licence,
+        config=config,
+        split=split,
+        report=report,
+        cancel=cancel,
+    )
 
 
 def merged_dataset_exists(data_dir: Folder | None = None) -> bool:

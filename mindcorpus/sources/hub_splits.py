@@ -22,6 +22,35 @@ def files_of_split(
 ) -> tuple[str, ...]:
     """Give the paths of the files of `source.split`, in the library's order.
 
+    `names` and `cards` are as for `splits_of`. Raises `NotFoundError`, with what there is, or the
+    advice to name the files.
+    """
+    splits = splits_of(source, names, cards)
+    if source.split not in splits:
+        raise NotFoundError(
+            f"the repository has no split {source.split!r}",
+            source=source.name,
+            hint=f"It has {', '.join(splits) or 'none'}; or: {_NAME_THEM}",
+        )
+    paths = splits[source.split]
+    if not source.config and (folders := _twins(paths)):
+        raise _no_config("the repository has folders of the same files", folders, source)
+    unknown = [path for path in paths if not may_hold_rows(path)]
+    if unknown or not paths:
+        raise NotFoundError(
+            f"the split {source.split!r} is not made of files that can be read here",
+            source=source.name,
+            file=unknown[0] if unknown else None,
+            hint=f"Files end in {KNOWN_ENDINGS}. {_NAME_THEM}",
+        )
+    return paths
+
+
+def splits_of(
+    source: Source, names: Iterable[str], cards: Mapping[str, bytes]
+) -> dict[str, tuple[str, ...]]:
+    """Give the files of each split, in the library's order.
+
     `names` are all files of the repository, `cards` the contents of those of `CARDS` it has. The
     library is shown a folder of empty files with these names, so it asks the network for nothing.
     A configuration is one that the card names, or a folder. Raises `NotFoundError`, with those
@@ -50,27 +79,14 @@ def files_of_split(
                 f"the repository has no configuration {source.config!r}", configs, source
             )
         splits = _splits(source, folder, Path(scratch) / "cache", configs, by_folder=by_folder)
-        if source.split not in splits:
-            raise NotFoundError(
-                f"the repository has no split {source.split!r}",
-                source=source.name,
-                hint=f"It has {', '.join(map(str, splits)) or 'none'}; or: {_NAME_THEM}",
+        return {
+            str(split): tuple(
+                path.relative_to(folder).as_posix()
+                for path in map(Path, paths)
+                if folder in path.parents
             )
-        found = [Path(path) for path in splits[source.split]]
-        paths = tuple(
-            path.relative_to(folder).as_posix() for path in found if folder in path.parents
-        )
-    if not source.config and (folders := _twins(paths)):
-        raise _no_config("the repository has folders of the same files", folders, source)
-    unknown = [path for path in paths if not may_hold_rows(path)]
-    if unknown or not paths:
-        raise NotFoundError(
-            f"the split {source.split!r} is not made of files that can be read here",
-            source=source.name,
-            file=unknown[0] if unknown else None,
-            hint=f"Files end in {KNOWN_ENDINGS}. {_NAME_THEM}",
-        )
-    return paths
+            for split, paths in splits.items()
+        }
 
 
 def _no_config(title: str, configs: Sequence[str], source: Source) -> NotFoundError:

@@ -1,0 +1,1 @@
+"""A source before it is one: what its files hold, what a merge would make of them, its entry."""

@@ -1,0 +1,164 @@
+"""Where a source to be inspected is: a path, a repository of the hub, or a URL; and its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mindcorpus.errors import NotFoundError, SettingsError
+from mindcorpus.progress import Cancellation, Reporter
+from mindcorpus.settings import Settings
+from mindcorpus.sources.catalog import SUFFIXES, File, Format, Licence, Source
+from mindcorpus.sources.files import Fetched, FetchedFile, fetch_local
+
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_HUB = ("https://huggingface.co/datasets/", "https://hf.co/datasets/")
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_HEAD = 4096
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the three; `name` is what a source of it may be called."""
+
+    path: Path | None = None
+    repository: str | None = None
+    url: str | None = None
+    files: tuple[tuple[str, Path], ...] = ()
+    """Of a path whose files were opened already: their names, and where they can be read."""
+
+    @property
+    def name(self) -> str:
+        """Give a name that an entry may have."""
+        last = (self.repository or "").rpartition("/")[2]
+        if self.path is not None:
+            last = self.path.name.partition(".")[0]
+        elif self.url is not None:
+            last = PurePosixPath(unquote(urlsplit(self.url).path)).name.partition(".")[0]
+        return _NOT_A_NAME.sub("-", last).strip("-_") or "source"
+
+    @property
+    def home(self) -> dict[str, str]:
+        """Give the key of an entry that says where the source is."""
+        if self.path is not None:
+            return {"path": str(self.path)}
+        return {"repository": self.repository} if self.repository else {"url": self.url or ""}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place's files on this disk, of which the first is looked at, and what is known of it."""
+
+    files: tuple[FetchedFile, ...]
+    formats: Mapping[str, Format]
+    """By path, where the ending does not say it."""
+    names: tuple[str, ...] = ()
+    """All paths of a repository that are its split."""
+    split: str = ""
+    splits: tuple[str, ...] = ()
+    configurations: tuple[str, ...] = ()
+    """Of a repository: those that its card names."""
+    licence: str = ""
+    """What the hub's card says, in the hub's own word."""
+
+
+def place_of(where: str) -> Place:
+    """Tell what is meant: an address, what is there on this disk, or OWNER/NAME of the hub.
+
+    Raises `SettingsError`.
+    """
+    for hub in _HUB:
+        if where.startswith(hub) and _REPOSITORY.fullmatch(rest := where.removeprefix(hub)):
+            return Place(repository=rest)
+    if re.match(r"https?://", where):
+        return Place(url=where)
+    path = Path(where).expanduser()
+    if path.exists() or not _REPOSITORY.fullmatch(where):
+        if not path.exists():
+            raise NotFoundError(
+                "no such file or folder",
+                file=where,
+                hint="Give a path, OWNER/NAME of a repository on the hub, or a URL.",
+            )
+        return Place(path=path.absolute())
+    return Place(repository=where)
+
+
+def draft(place: Place, **given: Any) -> Source:
+    """Make an entry of a place that says nothing yet but where it is."""
+    values: dict[str, Any] = {"name": place.name, "type": "unknown", **place.home, **given}
+    licence = Licence(id="LicenseRef-Unknown", terms="Not known.", commercial="unknown")
+    return Source(licence=licence, **values)
+
+
+def find(
+    place: Place,
+    settings: Settings,
+    *,
+    config: str | None,
+    split: str | None,
+    report: Reporter,
+    cancel: Cancellation,
+) -> Found:
+    """Bring the first of a place's files here, and tell of the others.
+
+    Raises a `FetchError`, and `SettingsError` for a split where there are none.
+    """
+    if (config or split) and place.repository is None:
+        raise SettingsError(
+            "only repositories of the hub have configurations and splits",
+            field="config" if config else "split",
+            hint="Leave the option out.",
+        )
+    if place.path is not None:
+        return _of_disk(place, report)
+    # Late: the hub's client takes a third of a second to load.
+    from mindcorpus.inspection.remote import find_repository, find_url
+
+    if place.repository is not None:
+        return find_repository(
+            place, settings, config=config, split=split, report=report, cancel=cancel
+        )
+    return find_url(place, settings, report, cancel)
+
+
+def _of_disk(place: Place, report: Reporter) -> Found:
+    assert place.path is not None
+    if place.files:
+        files = tuple(FetchedFile(name, local, local.stat().st_size) for name, local in place.files)
+    elif place.path.is_file():
+        size = place.path.stat().st_size
+        files = (FetchedFile(place.path.name, place.path, size),)
+    else:
+        found: Fetched = fetch_local(draft(place), place.path, report=report)
+        files = tuple(replace(file) for file in found.files)
+    return Found(files, formats_of(files))
+
+
+def formats_of(files: tuple[FetchedFile, ...]) -> dict[str, Format]:
+    """Give the formats of files whose endings do not say them, by what they begin with."""
+    return {
+        file.path: _format_of(file.local)
+        for file in files
+        if PurePosixPath(file.path).suffix.lower() not in SUFFIXES
+    }
+
+
+def _format_of(local: Path) -> Format:
+    with local.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    # JSON lines come through as well: which of the two it is shows when it is read.
+    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def entry_files(place: Place, found: Found) -> tuple[File, ...]:
+    """Give what an entry must say of its files; nothing where they are found without it."""
+    if place.repository is not None:
+        return ()
+    return tuple(File(path=path, format=format_) for path, format_ in found.formats.items())
