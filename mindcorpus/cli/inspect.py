@@ -11,10 +11,11 @@ from rich.text import Text
 from mindcorpus.cli.clean import takes_parts
 from mindcorpus.cli.render import status_parts
 from mindcorpus.cli.stats import show_corpus
-from mindcorpus.cli.tables import heading, table
+from mindcorpus.cli.tables import harmless, heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import Source, load_catalog
+from mindcorpus.sources.added import read_added
+from mindcorpus.sources.catalog import Source
 from mindcorpus.storage.space import takes
 from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def list_sources(catalogs: tuple[str, ...], *, as_json: bool) -> None:
-    """List the catalogue's sources, their homes and licences."""
-    found = list(load_catalog([Path(file) for file in catalogs]))
+def list_sources(catalogs: tuple[str, ...], data_dir: Path | None, *, as_json: bool) -> None:
+    """List the catalogue's sources, their homes and licences, and those of the data folder."""
+    added = read_added(Settings.load(data_dir=data_dir).data_dir)
+    found = list(added.catalog(Path(file) for file in catalogs))
+    for error in added.broken.values():
+        Terminal().say(Text(f"warning: {harmless(str(error))}", "yellow"))
     if as_json:
         print_json([source.model_dump(mode="json") for source in found])
         return

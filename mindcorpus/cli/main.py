@@ -21,6 +21,7 @@ from mindcorpus.cli.options import (
     catalog_option,
     data_dir_option,
     force_option,
+    inspect_options,
     json_option,
     merge_options,
     prepare_options,
@@ -84,14 +85,33 @@ def cli(ctx: click.Context, server: str | None) -> None:
     refuse_where_local(server, ctx.invoked_subcommand, _REMOTE)
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @catalog_option
+@data_dir_option
 @json_option
-def sources(catalogs: tuple[str, ...], *, as_json: bool) -> None:
-    """List the sources, their homes and licences."""
+@click.pass_context
+def sources(
+    ctx: click.Context, catalogs: tuple[str, ...], data_dir: Path | None, *, as_json: bool
+) -> None:
+    """List the sources, their homes and licences; or `inspect` what may become one."""
+    if ctx.invoked_subcommand is not None:
+        return
     from mindcorpus.cli import inspect
 
-    inspect.list_sources(catalogs, as_json=as_json)
+    inspect.list_sources(catalogs, data_dir, as_json=as_json)
+
+
+@sources.command(name="inspect")
+@inspect_options
+def inspect_source(**given: Any) -> None:
+    """Say what a file, folder, repository (OWNER/NAME) or URL holds, and what it would become.
+
+    Five records are shown, as a merge would make them, and what it would drop. With --write the
+    entry goes to a catalogue file, for `merge --catalog FILE`.
+    """
+    from mindcorpus.cli.sources import inspect_one
+
+    inspect_one(**given)
 
 
 @cli.command()

@@ -123,6 +123,29 @@ exclude_option = click.option(
     "--exclude", multiple=True, metavar="NAME", help="Leave a source out (repeatable)."
 )
 
+inspect_options = _together(
+    click.argument("where", metavar="PATH|REPO|URL"),
+    click.option("--name", metavar="NAME", help="What the source is called.  [default: as it is]"),
+    click.option("--type", metavar="TYPE", help="Type of its records.  [default: conversation]"),
+    click.option(
+        "--licence",
+        metavar="ID",
+        help="Its licence, an SPDX identifier.  [default: what its files or card say]",
+    ),
+    click.option("--config", metavar="NAME", help="Configuration of a repository."),
+    click.option(
+        "--split", metavar="NAME", help="Split of a repository.  [default: train, or the first]"
+    ),
+    click.option(
+        "--write",
+        type=PATH,
+        metavar="FILE",
+        help="Write the entry to this catalogue file; others in it stay.",
+    ),
+    force_option,
+    data_dir_option,
+    json_option,
+)
 merge_options = _together(
     click.option(
         "--sample", is_flag=True, help="Merge the small shipped sample; needs no network."
