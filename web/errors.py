@@ -8,6 +8,9 @@ MindcorpusError
     ├── RecordNotFoundError   record-not-found    the corpus has no such row
     ├── ArtifactNotFoundError artifact-not-found  there is no such file to download
     ├── WrongHostError        wrong-host          the service is asked under a name not its own
+    ├── SourcesOffError       sources-off         nobody may add sources here
+    ├── SourceRefusedError    source-refused      not of a folder or owner that may be read
+    ├── SourceUnfitError      source-unfit        what was named cannot be a source
     ├── TokenBusyError        token-busy          the token has as much open as one may
     ├── BusyError             busy                this process has no room for more of the kind
     └── StreamsFullError      too-many-streams    this process keeps no more streams open
@@ -50,6 +53,24 @@ class WrongHostError(RequestError):
     """The service is asked under a name that is not its own."""
 
     code = "wrong-host"
+
+
+class SourcesOffError(RequestError):
+    """The operator names no folder and no owner whose sources may be added."""
+
+    code = "sources-off"
+
+
+class SourceRefusedError(RequestError):
+    """What was named lies in no folder, and is of no owner, that the operator names."""
+
+    code = "source-refused"
+
+
+class SourceUnfitError(RequestError):
+    """What was named cannot be a source, or not be inspected."""
+
+    code = "source-unfit"
 
 
 class TokenBusyError(RequestError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -58,8 +58,11 @@ class Inspection:
     entry: str
     """The same as TOML, for a catalogue file."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give JSON values."""
+    def as_dict(self, *, cut: bool = False) -> dict[str, Any]:
+        """Give JSON values; with long texts cut, if so wanted."""
+        seen = self.preview
+        if cut and seen is not None:
+            seen = replace(seen, records=tuple(record.cut() for record in seen.records))
         return {
             "files": [asdict(file) for file in self.files],
             "split": self.split,
@@ -68,7 +71,7 @@ class Inspection:
             "layout": None if self.layout is None else asdict(self.layout),
             "columns": [asdict(column) for column in self.columns],
             "columns_of_rows": self.columns_of_rows,
-            "preview": None if self.preview is None else asdict(self.preview),
+            "preview": None if seen is None else asdict(seen),
             "licence": {
                 **self.licence.licence.model_dump(mode="json"),
                 "said_by": self.licence.said_by,
@@ -133,7 +136,7 @@ def _licence(place: Place, found: Found, said: str | None) -> FoundLicence:
     if said:
         return licence_said(said, "you")
     if place.path is not None:
-        return licence_beside(place.path)
+        return licence_beside(place.beside or place.path)
     return licence_said(found.licence, "hub card")
 
 

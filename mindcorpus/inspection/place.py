@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,7 +13,7 @@ from mindcorpus.errors import NotFoundError, SettingsError
 from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import SUFFIXES, File, Format, Licence, Source
-from mindcorpus.sources.files import Fetched, FetchedFile, fetch_local
+from mindcorpus.sources.files import FetchedFile, fetch_local
 
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB = ("https://huggingface.co/datasets/", "https://hf.co/datasets/")
@@ -28,8 +28,10 @@ class Place:
     path: Path | None = None
     repository: str | None = None
     url: str | None = None
-    files: tuple[tuple[str, Path], ...] = ()
-    """Of a path whose files were opened already: their names, and where they can be read."""
+    files: tuple[FetchedFile, ...] = ()
+    """Of a path whose first file was opened already: all its files, and where that can be read."""
+    beside: Path | None = None
+    """Where what lies beside them can be read, if not by their path."""
 
     @property
     def name(self) -> str:
@@ -129,13 +131,12 @@ def find(
 def _of_disk(place: Place, report: Reporter) -> Found:
     assert place.path is not None
     if place.files:
-        files = tuple(FetchedFile(name, local, local.stat().st_size) for name, local in place.files)
+        files = place.files
     elif place.path.is_file():
         size = place.path.stat().st_size
         files = (FetchedFile(place.path.name, place.path, size),)
     else:
-        found: Fetched = fetch_local(draft(place), place.path, report=report)
-        files = tuple(replace(file) for file in found.files)
+        files = fetch_local(draft(place), place.path, report=report).files
     return Found(files, formats_of(files))
 
 

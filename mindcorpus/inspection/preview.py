@@ -37,6 +37,9 @@ LOOK_BYTES = 32 * 1024 * 1024
 PEEK_ROWS = 1_000
 PEEK_BYTES = 4 * 1024 * 1024
 SHOWN = 5
+#: Characters of a text, and turns, that are shown where what is shown must be short.
+CUT = 5_000
+TURNS = 50
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,20 @@ class Shown:
     changed: tuple[str, ...]
     messages: tuple[dict[str, Any], ...]
     """The turns of a conversation; none where input and response say all."""
+
+    def cut(self) -> Shown:
+        """Give the same with only the beginnings of texts, and of a conversation."""
+        turns_ = tuple(
+            {name: value[:CUT] if isinstance(value, str) else value for name, value in turn.items()}
+            for turn in self.messages[:TURNS]
+        )
+        return replace(
+            self,
+            input=self.input[:CUT],
+            response=self.response[:CUT],
+            rejected_response=self.rejected_response[:CUT],
+            messages=turns_,
+        )
 
 
 @dataclass(frozen=True)

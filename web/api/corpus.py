@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, jsonify
 
 from mindcorpus.errors import NoCorpusError, SettingsError
-from mindcorpus.sources.catalog import load_catalog
+from mindcorpus.sources.catalog import Source
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note_filter, note_rows
 from web.api.answers import no_corpus
@@ -14,7 +16,9 @@ from web.api.corpus_schemas import Catalogue, RecordPage, RecordWithLineage, Sta
 from web.api.schemas import RecordsQuery
 from web.api.views import view
 from web.errors import RecordNotFoundError
+from web.paths import in_words
 from web.services import services
+from web.sources.adding import known
 
 # mindcorpus.corpus.reader is imported late: it loads pyarrow.
 
@@ -23,23 +27,28 @@ from web.services import services
 @view("read", "List the sources of the catalogue", Catalogue)
 def list_sources() -> Response:
     """List the sources, in the order in which they are merged, with homes and licences."""
-    sources = [
-        {
-            "name": source.name,
-            "title": source.title,
-            # A source of the operator's own disk has no home that a client could use.
-            "home": source.repository or source.url or "",
-            "revision": source.revision,
-            "licence": source.licence.model_dump(),
-            "commercial": source.commercial,
-            "type": source.type,
-            "tags": list(source.tags),
-            "note": source.note,
-            "absent": source.absent,
-        }
-        for source in load_catalog(services().settings.catalogs)
+    catalog, added = known(services().settings)
+    broken = [
+        {"name": name, "reason": in_words(str(error))} for name, error in added.broken.items()
     ]
-    return jsonify({"sources": sources})
+    return jsonify({"sources": [source_as_told(source) for source in catalog], "broken": broken})
+
+
+def source_as_told(source: Source) -> dict[str, Any]:
+    """Give a source of the catalogue as JSON values."""
+    return {
+        "name": source.name,
+        "title": source.title,
+        # A source of the operator's own disk has no home that a client could use.
+        "home": source.repository or source.url or "",
+        "revision": source.revision,
+        "licence": source.licence.model_dump(),
+        "commercial": source.commercial,
+        "type": source.type,
+        "tags": list(source.tags),
+        "note": source.note,
+        "absent": source.absent,
+    }
 
 
 @api.get("/statistics")

@@ -140,10 +140,106 @@ class CatalogueSource(BaseModel):
     absent: str = Field(description="How to add it, where it has no public home.")
 
 
+class BrokenSource(BaseModel):
+    """A source that was added, and whose entry cannot be read."""
+
+    name: str
+    reason: str
+
+
 class Catalogue(BaseModel):
     """The sources, in the order in which they are merged."""
 
     sources: list[CatalogueSource]
+    broken: list[BrokenSource] = Field(
+        description="Merges that would take one of these fail, and say so."
+    )
+
+
+class InspectedFile(BaseModel):
+    """A file of what may become a source."""
+
+    path: str
+    format: str
+    bytes: int | None = Field(description="Null for one that was not fetched.")
+    rows: int | None
+    counted: bool = Field(description="Whether rows were counted; else they are estimated.")
+
+
+class InspectedLayout(BaseModel):
+    """How rows are laid out, and the adapter that reads them."""
+
+    name: str
+    adapter: str
+    options: dict[str, Any]
+    columns: list[str]
+    reason: str
+
+
+class ColumnLengths(BaseModel):
+    """Shortest, median and longest."""
+
+    least: int
+    median: int
+    most: int
+
+
+class InspectedColumn(BaseModel):
+    """A column of the first rows; nothing of what stands in it."""
+
+    name: str
+    types: list[str]
+    filled: int
+    characters: ColumnLengths | None
+    items: ColumnLengths | None
+
+
+class PreviewedRecord(BaseModel):
+    """A record as a merge would make it; long texts are cut."""
+
+    row: int
+    input: str
+    response: str
+    rejected_response: str
+    tags: list[str]
+    changed: list[str]
+    messages: list[dict[str, Any]]
+
+
+class Preview(BaseModel):
+    """What a merge would make of the first rows of the first file."""
+
+    rows: int
+    whole: bool = Field(description="Whether these are all rows of the file.")
+    bytes: int
+    kept: int
+    dropped: dict[str, int] = Field(description="Rows by reason.")
+    examples: dict[str, int] = Field(description="The first row of each reason.")
+    changed: dict[str, int]
+    records: list[PreviewedRecord] | None = Field(
+        description="Five of them; null for a token that may not read."
+    )
+
+
+class FoundLicence(Licence):
+    """The licence, and what says so."""
+
+    said_by: str
+
+
+class InspectionAnswer(BaseModel):
+    """What may become a source."""
+
+    files: list[InspectedFile]
+    split: str
+    splits: list[str]
+    configurations: list[str]
+    layout: InspectedLayout | None
+    columns: list[InspectedColumn]
+    columns_of_rows: int
+    preview: Preview | None
+    licence: FoundLicence
+    entry: str = Field(description="The catalogue entry, as TOML; empty if no layout is known.")
 
 
 class Statistics(BaseModel):

@@ -55,6 +55,68 @@ class RollbackBody(BaseModel):
     )
 
 
+class SourceBody(BaseModel):
+    """What may become a source: a path or a repository, and what its entry shall say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    path: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="File or folder, beginning with the name of a folder that the operator names.",
+    )
+    repository: str | None = Field(
+        None,
+        max_length=200,
+        pattern=r"^[\w][\w.-]*/[\w][\w.-]*$",
+        description="Repository on the hub, of an owner that the operator names.",
+    )
+    url: str | None = Field(None, max_length=2000, description="Is not taken over HTTP.")
+    name: str | None = Field(
+        None,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="What the source is called; by default after its file or repository.",
+    )
+    type: str | None = Field(
+        None, min_length=1, max_length=100, description="Type of its records; `conversation`."
+    )
+    licence: str | None = Field(
+        None,
+        max_length=60,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$",
+        description="SPDX identifier; by default what its files or card say.",
+    )
+    config: str | None = Field(
+        None, min_length=1, max_length=200, description="Configuration of the repository."
+    )
+    split: str | None = Field(
+        None, min_length=1, max_length=200, description="Split of it; `train`, or the first."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.url is not None:
+            raise ValueError("a URL is not taken over HTTP: give `path` or `repository`")
+        if (self.path is None) == (self.repository is None):
+            raise ValueError("give one of `path` and `repository`")
+        return self
+
+    def choices(self) -> dict[str, str | None]:
+        """Give what the inspection is told beside the place."""
+        named = ("name", "licence", "config", "split")
+        return {"type_": self.type, **{each: getattr(self, each) for each in named}}
+
+
+class AddSourceBody(SourceBody):
+    """The same, to be added to the catalogue."""
+
+    force: bool = Field(
+        default=False, description="Replace a source of this name that was added before."
+    )
+
+
 def _digits(value: object) -> object:
     # " 1", "+1" and "1.0" would do for pydantic; not for the document that clients are shown.
     if isinstance(value, str) and not re.fullmatch("-?[0-9]{1,16}", value):

@@ -11,7 +11,6 @@ from werkzeug.datastructures import MultiDict
 from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.stages.registry import STAGES
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
@@ -22,6 +21,7 @@ from web.pages.corpus import read_corpus, whole_manifest
 from web.pages.forms import Errors, Given, checked, fraction, pairs, place, shares, whole
 from web.pages.health import expect_redis
 from web.services import services
+from web.sources.adding import known
 from workers.jobs.job_specs import JobSpec, merge_spec, prepare_spec
 
 # By the error's field, source or words, in this order.
@@ -209,7 +209,7 @@ def _submit(order: JobSpec, body: MergeOrder | PrepareBody) -> Any:
 
 
 def _catalogue() -> list[Any]:
-    return list(load_catalog(services().settings.catalogs))
+    return list(known(services().settings)[0])
 
 
 def _corpus() -> dict[str, Any]:
