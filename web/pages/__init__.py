@@ -1,6 +1,6 @@
 """The dashboard: pages made on the server, that need no script but to be live."""
 
-from web.pages import errors, jobs, new_jobs, overview, records, sign_in
+from web.pages import errors, jobs, new_jobs, new_sources, overview, records, sign_in
 from web.pages.blueprint import pages
 
-__all__ = ["errors", "jobs", "new_jobs", "overview", "pages", "records", "sign_in"]
+__all__ = ["errors", "jobs", "new_jobs", "new_sources", "overview", "pages", "records", "sign_in"]
