@@ -18,7 +18,7 @@ from mindcorpus.options import problem
 from mindcorpus.progress import Cancellation, Reporter, silent
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import SUFFIXES, Format, Source
-from mindcorpus.sources.layouts import Layout, detect
+from mindcorpus.sources.layouts import FIRST_ROWS, Layout, detect
 from mindcorpus.sources.readers import Shard, plan_shards
 
 TYPE = "conversation"
@@ -106,7 +106,8 @@ def inspect_source(
     if not shards:
         raise DataError("the file has no rows", file=first.path)
     rows = peek(shards[0], settings, cancel)
-    layout = detect(rows)
+    # By as many rows as a merge looks at where an entry leaves it to be seen.
+    layout = detect([row for row in rows if isinstance(row, dict)][:FIRST_ROWS])
     said = _licence(place, found, licence)
     source = seen = None
     if layout is not None:

@@ -33,7 +33,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 def talk(folder: Path, name: str, settings: Settings) -> tuple[Source, str]:
     """Write a file of two rows; give the source that it may be, and its entry."""
     file = folder / f"{name}.jsonl"
-    rows = [{"q": f"{name} fragt „was?“ {row}", "a": "Ça va 🙂."} for row in range(2)]
+    rows = [{"question": f"{name} fragt „was?“ {row}", "answer": "Ça va 🙂."} for row in range(2)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = inspect_source(file, settings=settings)
     assert found.source is not None

@@ -92,6 +92,9 @@ def test_a_conversation_is_shown_with_its_turns(tmp_path: Path, settings: Settin
     assert found.preview is not None
     (record,) = found.preview.records
     assert record.response == "That is long."
+    assert [(turn["role"], turn["content"]) for turn in record.messages] == [
+        (turn["role"], turn["content"]) for turn in CHAT["messages"]
+    ]
     assert found.columns[0].items is not None
     assert found.columns[0].items.most == 5
 
