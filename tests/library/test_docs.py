@@ -321,6 +321,12 @@ def test_every_command_and_option_is_documented(command: str) -> None:
     assert table(CLI, command) == options_table(cli.commands[command])
 
 
+def test_the_options_of_an_inspection_are_documented() -> None:
+    group = cli.commands["sources"]
+    assert isinstance(group, click.Group)
+    assert table(CLI, "sources inspect") == options_table(group.commands["inspect"])
+
+
 def test_the_options_before_the_command_are_documented() -> None:
     documented = table(CLI, "With a service")
     assert documented == [row for row in options_table(cli) if row[0] != "--version"]

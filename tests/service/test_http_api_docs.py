@@ -15,7 +15,7 @@ from documents import blocks, read, table
 from running import Service
 
 from web.access.scopes import MEANINGS
-from web.api.schemas import MergeOrder, PrepareBody
+from web.api.schemas import AddSourceBody, MergeOrder, PrepareBody
 from web.problems import KINDS
 from workers.jobs.job import Job
 
@@ -34,7 +34,8 @@ def test_every_route_is_listed_with_its_scope(app: APIFlask) -> None:
         if rule.rule.startswith(f"{BASE}/"):
             path = re.sub(r"<(?:\w+:)?(?:job_)?(\w+)>", r"{\1}", rule.rule.removeprefix(BASE))
             methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            found += [[each, path, "read" if each == "GET" else "write"] for each in methods]
+            scope = getattr(app.view_functions[rule.endpoint], "needs_scope", None)
+            found += [[each, path, scope] for each in methods]
     assert sorted(listed) == sorted(found)
 
 
@@ -42,7 +43,10 @@ def test_every_scope_is_explained() -> None:
     assert table(PAGE, "Tokens and scopes") == [[*pair] for pair in MEANINGS.items()]
 
 
-@pytest.mark.parametrize(("heading", "body"), [("Merge", MergeOrder), ("Prepare", PrepareBody)])
+@pytest.mark.parametrize(
+    ("heading", "body"),
+    [("Merge", MergeOrder), ("Prepare", PrepareBody), ("Adding sources", AddSourceBody)],
+)
 def test_every_field_of_a_request_is_explained(heading: str, body: type[BaseModel]) -> None:
     fields = body.model_json_schema()["properties"]
     documented = {name: (default, text) for name, default, text in table(PAGE, heading)}
