@@ -1,4 +1,4 @@
-"""A backup: what was published and the state of the web server, as one archive.
+"""A backup: what was published, added sources, and the state of the web server, as one archive.
 
 Staging, parts and Redis are left out: they can be made again, or change while they are read.
 """
@@ -9,12 +9,13 @@ import os
 import secrets
 import sys
 import tarfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mindcorpus.errors import NoCorpusError, storage_errors
 from mindcorpus.privacy import create
+from mindcorpus.sources.added import FOLDER, added_names
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.store import Store
@@ -70,9 +71,19 @@ def _write(settings: WebSettings, out: BinaryIO) -> None:
                 _add_link(to, f"data/{name}", os.readlink(store.data_dir / name))
         if lock.sources:
             to.add(store.data_dir / _LOCK, f"data/{_LOCK}")
+        _add_entries(to, store.data_dir)
         states = ((settings.data_dir / ".service", "data/.service"), (settings.state_path, "state"))
         for folder, name in states:
             _add_state(to, folder, name)
+
+
+def _add_entries(to: tarfile.TarFile, data_dir: Path) -> None:
+    names = added_names(data_dir)
+    if names:
+        to.add(data_dir / FOLDER, f"data/{FOLDER}", recursive=False)
+    for name in names:
+        with suppress(FileNotFoundError):  # removed just now
+            to.add(data_dir / FOLDER / f"{name}.toml", f"data/{FOLDER}/{name}.toml")
 
 
 def _add_state(to: tarfile.TarFile, folder: Path, name: str) -> None:
