@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from mindcorpus.errors import MindcorpusError
 from mindcorpus.inspection.contained import named, open_inside
 from mindcorpus.sources.readers import plan_shards
 from web.access.tokens import TokenFile
+from web.backup import write_backup
+from web.settings import WebSettings
 
 if TYPE_CHECKING:
     import httpx2
@@ -327,3 +330,15 @@ def test_a_second_server_sees_it_at_once(
         assert names[-1] == "talks"
     finally:
         other.stop()
+
+
+def test_a_backup_holds_what_was_added(redis_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "sources"
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "talks.toml").write_text("…", "utf-8")
+    settings = WebSettings.model_validate({"redis_url": redis_url, "data_dir": tmp_path / "data"})
+    write_backup(settings, tmp_path / "backup.tar")
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        kept = archive.extractfile("data/sources/talks.toml")
+        assert kept is not None
+        assert kept.read() == "…".encode()
