@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pages import unfold
 from playwright.sync_api import expect
 from redis_server import RedisServer
 from running import Service
-from visiting import Look
+from test_every_page import violations
+from visiting import PHONE, Look
 
 from web.access.tokens import TokenFile
 
@@ -54,7 +54,7 @@ def open_service(
 
 @SCRIPT
 def test_a_source_is_looked_at_added_and_merged(
-    visit: Visit, open_service: tuple[Service, str], tmp_path: Path, *, script: bool
+    visit: Visit, open_service: tuple[Service, str], *, script: bool
 ) -> None:
     service, token = open_service
     name = "with" if script else "without"
@@ -80,7 +80,6 @@ def test_a_source_is_looked_at_added_and_merged(
     page.get_by_text("Show the text of row 0").click()
     expect(text).to_have_text(ROWS[0]["question"])
     assert visitor.sideways() == []
-    page.screenshot(path=os.environ.get("SCREENSHOT", str(tmp_path / "page.png")), full_page=True)
 
     page.get_by_role("button", name="Add this source").click()
     expect(page.locator("#added")).to_contain_text(f"{name} is in the catalogue")
@@ -97,6 +96,21 @@ def test_a_source_is_looked_at_added_and_merged(
     visitor.goto("/sources/new")
     page.get_by_role("button", name=f"Remove {name}", exact=True).click()
     expect(page.get_by_role("button", name=f"Remove {name}", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("look", [Look(), Look(size=PHONE, dark=True)], ids=["desk", "phone"])
+def test_all_can_read_and_use_it(
+    visit: Visit, open_service: tuple[Service, str], look: Look
+) -> None:
+    service, token = open_service
+    visitor = visit(service, look)
+    page = visitor.enter(token, then="/sources/new")
+    wrong = [*violations(page), *visitor.sideways()]
+    page.get_by_label("Path or repository").fill("shared/with.jsonl")
+    page.get_by_role("button", name="Inspect").click()
+    expect(page.locator("#entry")).to_contain_text("[[source]]")
+    unfold(page)
+    assert [*wrong, *violations(page), *visitor.sideways()] == []
 
 
 def test_a_source_is_not_replaced_unasked(visit: Visit, open_service: tuple[Service, str]) -> None:
