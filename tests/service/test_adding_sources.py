@@ -81,7 +81,7 @@ def test_it_is_off_unless_the_operator_names_something(quiet: Service) -> None:
         for method, path in (
             ("POST", "/sources/inspect"),
             ("POST", "/sources"),
-            ("DELETE", "/sources/talks"),
+            ("DELETE", "/sources/added/talks"),
         ):
             body = {"json": {"path": "shared/talks.jsonl"}} if method == "POST" else {}
             answer = client.request(method, path, **body)
@@ -94,7 +94,7 @@ def test_it_needs_the_scope(quiet: Service) -> None:
         for path in ("/sources/inspect", "/sources"):
             answer = client.post(path, json={"path": "shared/talks.jsonl"})
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
-        assert client.delete("/sources/talks").status_code == 403
+        assert client.delete("/sources/added/talks").status_code == 403
 
 
 def test_a_file_is_inspected_added_and_merged(open_service: Service, shared: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_file_is_inspected_added_and_merged(open_service: Service, shared: Pat
         assert [(one["input"], one["type"]) for one in records] == [
             (row["question"], "counseling") for row in ROWS[:3]
         ]
-        assert client.delete("/sources/talks").status_code == 204
-        assert client.delete("/sources/talks").status_code == 404
-        assert client.delete("/sources/TRACE").status_code == 404
+        assert client.delete("/sources/added/talks").status_code == 204
+        assert client.delete("/sources/added/talks").status_code == 404
+        assert client.delete("/sources/added/TRACE").status_code == 404
         assert "talks" not in [one["name"] for one in client.get("/sources").json()["sources"]]
     entry = open_service.data_dir / "sources"
     assert list(entry.iterdir()) == []

@@ -12,7 +12,7 @@ from web.api.blueprint import api
 from web.api.corpus import source_as_told
 from web.api.corpus_schemas import CatalogueSource, InspectionAnswer
 from web.api.schemas import AddSourceBody, SourceBody
-from web.api.views import json_of, view
+from web.api.views import view
 from web.problems import problem
 from web.services import services
 from web.sources.adding import add, as_told
@@ -43,8 +43,8 @@ def inspect_source(body: SourceBody) -> Response:
 @view(
     "sources",
     "Add a source to the catalogue",
-    None,
-    answers={201: json_of(CatalogueSource, "It is in the catalogue, for all merges from now on.")},
+    CatalogueSource,
+    status=201,
     problems=(409, 502, 507),
     body=AddSourceBody,
 )
@@ -59,7 +59,7 @@ def add_source(body: AddSourceBody) -> Response:
     return response
 
 
-@api.delete("/sources/<name>")
+@api.delete("/sources/added/<name>")
 @view(
     "sources",
     "Remove a source that was added",

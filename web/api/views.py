@@ -94,6 +94,7 @@ def view(
     summary: str,
     answer: type[BaseModel] | None,
     *,
+    status: int = 200,
     answers: Mapping[int, Spec] | None = None,
     problems: Sequence[int] = (),
     body: type[BaseModel] | None = None,
@@ -102,7 +103,7 @@ def view(
 ) -> Callable[[View], View]:
     """Protect and describe a view; it is called with `body` and `query` if it takes them.
 
-    `answer` is what it gives with status 200, `answers` tells of the others, `problems` are the
+    `answer` is what it gives with `status`, `answers` tells of the others, `problems` are the
     statuses of its errors.
     """
     parameters = [*_parameters(query), *headers]
@@ -130,7 +131,7 @@ def view(
         responses = {**(answers or {}), **refused}
         described = api.doc(summary=summary, responses=responses, extensions=extensions)(called)
         if answer is not None:
-            described = api.output(answer)(described)
+            described = api.output(answer, status_code=status)(described)
         return require(scope)(described)
 
     return decorate
