@@ -11,6 +11,7 @@ CODES = (
     "missing-source",
     "rows-lost",
     "conversations-flat",
+    "uneven-turns",
     "one-word-answers",
     "dominant-source",
     "split-share",

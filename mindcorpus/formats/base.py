@@ -18,6 +18,7 @@ from mindcorpus.arrow import flags
 from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
 from mindcorpus.formats.registry import FormatEntry
 from mindcorpus.storage.files import Piece, Region, Written, lay_out
+from mindcorpus.warning import DataWarning
 
 #: The parts of a split, and whether a part's rows are held out.
 SPLITS: Mapping[str, bool] = {"train": False, "validation": True}
@@ -102,7 +103,7 @@ class Made:
     finding_counts: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many rows, by source and by a word for what was done to them."""
-    warnings: Sequence[str] = ()
+    warnings: Sequence[DataWarning] = ()
     """What its users must know of it."""
 
 

@@ -20,6 +20,7 @@ from mindcorpus.formats.base import Made
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded
 from mindcorpus.records import is_blank
 from mindcorpus.storage.files import Written
+from mindcorpus.warning import DataWarning
 
 _HEAD = b'{"conversations":[{"from":"human","value":'
 _MIDDLE = b'},{"from":"gpt","value":'
@@ -139,9 +140,10 @@ class ShareGPT(ChatFormat):
     def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
         """Tell what was done to conversations, and which of them a reader would leave out."""
         uneven = sum(run.checked for runs in encoded for run in runs)
-        warning = (
+        warning = DataWarning(
+            "uneven-turns",
             f"In {uneven:,} of the rows users and assistants do not take turns, or a system turn "
-            "stands between theirs: LLaMA-Factory leaves such rows out."
+            "stands between theirs: LLaMA-Factory leaves such rows out.",
         )
         return replace(super().describe(encoded, outputs), warnings=[warning] if uneven else [])
 
