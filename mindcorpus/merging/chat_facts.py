@@ -52,7 +52,7 @@ def facts_of(chat: Conversation, input_: str, response: str) -> ChatFacts:
     messages = messages_of(kept)
     system = [message for message in messages if message["role"] in INSTRUCTING]
     said = _said(chat, kept, answer)
-    if said.flat and flatten(chat.turns, answer) != (input_, response):
+    if said.flat and not _is_flat_view(chat.turns, answer, input_, response):
         said = said._replace(flat=None)
     return ChatFacts(
         said,
@@ -61,6 +61,18 @@ def facts_of(chat: Conversation, input_: str, response: str) -> ChatFacts:
         sum(len(orjson.dumps(message)) + 1 for message in system),
         len(tools_json(chat.tools, chat.parallel_tool_calls)),
     )
+
+
+def _is_flat_view(turns: Sequence[Turn], answer: int, input_: str, response: str) -> bool:
+    """Tell whether two texts are the flat view of turns, by as little as tells it."""
+    if any(turn.tool_calls is not None for turn in turns[: answer + 1]):
+        return flatten(turns, answer) == (input_, response)
+    before = [turn for turn in turns[:answer] if turn.role not in INSTRUCTING]
+    size = sum([len(turn.content or "") for turn in before])
+    if len(before) != 1 or before[0].role != "user":
+        size += sum([len(HEADINGS[turn.role]) + 4 for turn in before]) - 2
+    ends = input_.endswith(before[-1].content or "") if before else not input_
+    return len(input_) == size and ends and response == (turns[answer].content or "")
 
 
 def has_nul(chat: Conversation) -> bool:
