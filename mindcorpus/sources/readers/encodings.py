@@ -40,7 +40,8 @@ class Scan:
     It costs some three hundredths of what reading the rows does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_marks: bool = True) -> None:
+        self._for_marks = for_marks
         self.is_utf8 = True
         #: Whether U+FEFF begins a line that is not the first: files were joined, perhaps.
         self.has_marks = False
@@ -49,16 +50,26 @@ class Scan:
 
     def feed(self, chunk: bytes) -> None:
         """Look at the next bytes."""
-        if not self.has_marks:
-            joined = self._end + chunk
-            self.has_marks = b"\n" + _MARK in joined or b"\r" + _MARK in joined
-            self._end = joined[-len(_MARK) :]
+        if self._for_marks and not self.has_marks:
+            self.has_marks = _has_marks(self._end + chunk[:8]) or (
+                _MARK in chunk and _has_marks(chunk)
+            )
+            self._end = (self._end + chunk)[-4:] if len(chunk) < 4 else chunk[-4:]
         if self.is_utf8 and (self._left or not chunk.isascii()):
-            # What may be the beginning of a character waits for the next bytes.
-            whole = self._left + chunk
-            at = _last_start(whole)
-            self._left = whole[at:]
-            self.is_utf8 = _is_utf8(whole[:at])
+            begin = 0
+            if self._left:
+                # What may be the beginning of a character waited for these bytes.
+                begin = min(len(chunk), 4 - len(self._left))
+                first = self._left + chunk[:begin]
+                at = _last_start(first)
+                self._left = first[at:]
+                self.is_utf8 = _is_utf8(first, 0, at)
+                if begin == len(chunk):
+                    return
+                begin = max(0, begin - len(self._left))
+            end = _last_start(chunk)
+            self._left = chunk[max(begin, end) :]
+            self.is_utf8 = self.is_utf8 and (end <= begin or _is_utf8(chunk, begin, end))
 
     def finish(self) -> None:
         """Look at the end of the file."""
@@ -77,12 +88,16 @@ def _last_start(chunk: bytes) -> int:
     return len(chunk)
 
 
-def _is_utf8(chunk: bytes) -> bool:
-    """Tell whether bytes are UTF-8; Arrow is five times as quick at it as Python."""
+def _has_marks(chunk: bytes) -> bool:
+    return b"\n" + _MARK in chunk or b"\r" + _MARK in chunk
+
+
+def _is_utf8(chunk: bytes, begin: int, end: int) -> bool:
+    """Tell whether a share of bytes is UTF-8; Arrow is several times as quick at it as Python."""
     import numpy as np
     import pyarrow as pa
 
-    ends = pa.py_buffer(np.array([0, len(chunk)], np.int32))
+    ends = pa.py_buffer(np.array([begin, end], np.int32))
     column = pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(chunk)])
     try:
         column.cast(pa.string())
@@ -91,9 +106,9 @@ def _is_utf8(chunk: bytes) -> bool:
     return True
 
 
-def scan_file(path: Path) -> Scan:
-    """Look at the bytes of a file."""
-    scan = Scan()
+def scan_file(path: Path, *, for_marks: bool = True) -> Scan:
+    """Look at the bytes of a file, for marks only where asked."""
+    scan = Scan(for_marks=for_marks)
     for chunk in _chunks(path):
         scan.feed(chunk)
     scan.finish()

@@ -78,13 +78,13 @@ def prepare(
         return as_it_is
     encoding, is_guess = reading.encoding or marked(head), False
     if not encoding:
-        scan = scan or scan_file(source)
+        scan = scan or scan_file(source, for_marks=format_ == "csv")
         if scan.is_utf8:
             return replace(as_it_is, has_marks=scan.has_marks)
         encoding = guess_of() or guessed(source, file)
         is_guess = encoding != _UTF8
     if encoding == _UTF8:
-        scan = scan or scan_file(source)
+        scan = scan or scan_file(source, for_marks=format_ == "csv")
         return replace(as_it_is, has_marks=scan.has_marks)
     copy = target.with_name(f"{target.name}.text")
     scan = transcode(source, encoding, file, copy)
