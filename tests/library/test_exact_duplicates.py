@@ -40,9 +40,10 @@ def write_index(path: Path, texts: Sequence[int | None], group: int) -> Path:
     with pq.ParquetWriter(path, INDEX) as writer:
         for start in range(0, len(texts), group):
             keys = [None if text is None else key_of(text) for text in texts[start : start + group]]
+            reasons = ["dropped" if key is None else None for key in keys]
+            filled = {"key": keys, "reason": reasons}
             columns = [
-                pa.array(keys if "key" in field.name else [None] * len(keys), field.type)
-                for field in INDEX
+                pa.array(filled.get(field.name, [None] * len(keys)), field.type) for field in INDEX
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=INDEX))
     return path
