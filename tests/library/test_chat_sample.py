@@ -1,4 +1,4 @@
-"""A sample of chats, from files to every export: each turn, tool, weight and pair is where it was."""
+"""A sample of chats, from files to each export: every turn, tool, weight and pair is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 import pytest
-from chats import lines
+from chats import exported, lines
 from corpora import KEYS, NAME, digests, read_json, read_parquet
 
 from mindcorpus.conversations import message_of
@@ -35,9 +35,7 @@ class Made:
         settings = Settings(data_dir=data_dir, workers=workers)
         asked = MergeRequest(sources=("Talks", "Pairs"), catalogs=(str(SAMPLE / "catalog.toml"),))
         self.merged: MergeResult = merge(asked, settings)
-        self.formats: dict[str, PrepareResult] = prepare(
-            PrepareRequest(formats=FORMATS), settings
-        )
+        self.formats: dict[str, PrepareResult] = prepare(PrepareRequest(formats=FORMATS), settings)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def test_the_flat_view_has_no_answer_that_is_not_to_be_learnt(made: Made) -> Non
     flat = {record["response"]: record["input"] for record in records}
     weighted = flat["You are right, I am sorry. That sounds lonely."]
     assert "Assistant: Cheer up!" in weighted
-    assert "Cheer up!" not in flat
+    assert not {"Cheer up!", "Bye!"} & {*flat}
     assert flat["No. Many people know “flat” days."] == "Is it odd to feel flat on a good day?"
     assert "555-0100" in flat["You can call 555-0100, day and night."]
 
@@ -83,11 +81,12 @@ def test_openai_has_the_turns_and_the_provider_s_rules_hold(made: Made) -> None:
     configured = {"role": "system", "content": SYSTEM_PROMPT}
     for row, source in zip(written, CHATS, strict=False):
         own = source["messages"][0]["role"] == "system"
-        assert row["messages"] == [*([] if own else [configured]), *source["messages"]]
+        assert row["messages"] == [*([] if own else [configured]), *exported(source)]
         assert row.get("tools") == source.get("tools")
     # Two pairs of one question and one answer are one example.
     assert len(written) == len(CHATS) + 1
     assert result.skipped == {"same-answer": 1}
+    assert result.changed == {"later-turns-left-out": 1}
     found = check_chat_file(result.path).counts
     assert set(found) == {"too-few-examples"}
 
@@ -103,7 +102,7 @@ def test_sharegpt_has_the_turns_that_it_can_carry(made: Made) -> None:
     assert said["Três semanas."] == 1
     assert said["You listen. You do not diagnose."] == 1
     assert not any("User:" in text or "Assistant:" in text for text in said)
-    assert "Cheer up!" not in said
+    assert not {"Cheer up!", "Bye!"} & {*said}
     assert result.skipped == {"cannot-carry-weights": 1, "same-answer": 1}
 
 
