@@ -10,10 +10,10 @@ from dataclasses import dataclass
 CODES = (
     "missing-source",
     "rows-lost",
-    "conversations-flat",
-    "uneven-turns",
     "one-word-answers",
     "dominant-source",
+    "conversations-flat",
+    "uneven-turns",
     "split-share",
     "licence",
     "clinical-use",

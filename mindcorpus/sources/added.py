@@ -50,9 +50,13 @@ class Added:
 
 
 def added_names(data_dir: Path) -> tuple[str, ...]:
-    """Give the names of a data folder's own entries, those that are wrong too."""
+    """Give the names of a data folder's own entries, those that are wrong too.
+
+    Raises `StorageError`.
+    """
     folder = data_dir / FOLDER
-    found = folder.glob("*.toml") if folder.is_dir() else ()
+    with storage_errors(data_dir):
+        found = [*folder.glob("*.toml")] if folder.is_dir() else []
     return tuple(sorted(file.stem for file in found if not file.name.startswith(".")))
 
 

@@ -25,7 +25,7 @@ from hypothesis import settings as runs
 from own_layouts import entry, merge_entries, write_rows
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.chat_rules import check_chat_file
+from mindcorpus.formats.chat_file import check_chat_file
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing import runs as preparing_runs
 from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -346,7 +346,7 @@ def test_the_flat_table_says_what_it_made_flat_and_who_has_the_turns(tmp_path: P
     assert said.endswith("Their turns are in openai and sharegpt.")
     card = (made.path / "README.md").read_text("utf-8")
     assert said in card
-    assert "chats: 2 × conversation-made-flat (kept, changed)" in card
+    assert "| chats | conversation-made-flat | 2 |" in card
 
 
 # Preference pairs

@@ -187,7 +187,7 @@ def test_a_layout_that_is_seen_holds_for_all_shards_of_its_file(
     write_rows(folder / "own.jsonl", [*chats, *others, {"m": chats[0]["m"] * 2}])
     catalog = folder / "own.toml"
     catalog.write_text(entry("own", "own.jsonl"), "utf-8")
-    request = MergeRequest(sources=("own",), catalogs=(str(catalog),))
+    request = MergeRequest(sources=("own",), catalogs=(str(catalog),), allow_loss={"own": 1.0})
     result = fan(request, settings)
     (source,) = result.manifest["sources"]
     assert source["kept"] == 31

@@ -186,7 +186,7 @@ def bad_rows() -> str:
         {"q": "", "a": CANARY},
         {"q": CANARY, "a": " "},
         {"q": CANARY + "\0", "a": CANARY},
-        {"q": CANARY, "a": 7},
+        {"q": CANARY, "a": {"text": 7}},
         {"a": CANARY},
         {"q": CANARY, "a": [CANARY]},
         CANARY,
@@ -237,7 +237,7 @@ def test_no_text_is_in_an_error(tmp_path: Path) -> None:
     for name, text in {
         "one.json": f'[{{"q": "{CANARY}", "a": "{CANARY}"}}, {{"q": "{CANARY}',
         "two.csv": f'q,a\n{CANARY},{CANARY}\n"{CANARY}" {CANARY},2\n',
-        "three.jsonl": json.dumps({"q": CANARY, "a": 1}) + "\n",
+        "three.jsonl": json.dumps({"q": CANARY, "a": [1]}) + "\n",
     }.items():
         (tmp_path / name).write_text(text)
         catalog = own_source(tmp_path, Path(name).stem, name)

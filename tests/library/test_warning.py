@@ -41,11 +41,14 @@ def test_one_word_answers_come_before_licences_and_what_always_holds(tmp_path: P
     short = [{"q": f"Is it so, {at}? 🙂", "a": "Yes."} for at in range(900)]
     catalog = own_rows(tmp_path, "short", short)
     merge_sample(tmp_path / "data", catalogs=(catalog,))
-    for made in prepare_all_formats(tmp_path / "data").values():
+    for name, made in prepare_all_formats(tmp_path / "data").items():
         first, second, *others, last = made.warnings
         assert "of the answers are one word, most of them from short" in first
         assert "Prepare with --cap short=" in first
         assert second.startswith("short is ")
+        if name == "huggingface":
+            # TRACE has system turns, which a flat table has not.
+            assert "made flat" in others.pop(0)
         assert all(each.startswith("Holds ") for each in others)
         assert len(others) == 4
         assert last == WARNING
