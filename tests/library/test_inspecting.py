@@ -21,7 +21,7 @@ from mindcorpus.errors import (
 )
 from mindcorpus.inspection.entries import entry_text, write_entry
 from mindcorpus.inspection.licences import licence_beside, licence_said
-from mindcorpus.inspection.preview import LOOK_ROWS
+from mindcorpus.inspection.limits import LOOK_ROWS
 from mindcorpus.sources.catalog import Licence, Source, read_entries
 
 if TYPE_CHECKING:
