@@ -83,8 +83,8 @@ def test_it_is_off_unless_the_operator_names_something(quiet: Service) -> None:
             ("POST", "/sources"),
             ("DELETE", "/sources/added/talks"),
         ):
-            body = {"json": {"path": "shared/talks.jsonl"}} if method == "POST" else {}
-            answer = client.request(method, path, **body)
+            body = {"path": "shared/talks.jsonl"} if method == "POST" else None
+            answer = client.request(method, path, json=body)
             assert (answer.status_code, answer.json()["code"]) == (403, "sources-off")
             assert "MINDCORPUS_SOURCE_FOLDERS" in answer.json()["hint"]
 
