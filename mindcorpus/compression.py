@@ -38,6 +38,8 @@ _MAGIC = (
 #: What bzip2 has behind the digit of its size: a block, or the end. A text may begin with «BZh».
 _BZIP2_NEXT = (b"1AY&SY", b"\x17rE8P\x90")
 _CHUNK = 1024 * 1024
+#: Of what is packed: small, so that what was read of it tells of what came out.
+_PACKED_CHUNK = 128 * 1024
 #: Memory that unpacking xz may take: `xz -9` needs 65 MiB. What zstd may take, 128 MiB, is set in
 #: Arrow; the others need less than 1 MiB.
 _XZ_MEMORY = 192 * 1024 * 1024
@@ -195,11 +197,11 @@ class _Streams:
             if self._current.eof:
                 # Zeros may fill up the end.
                 rest = (self._current.unused_data or self._left).lstrip(b"\0")
-                if not rest and not (rest := self._file.read(_CHUNK).lstrip(b"\0")):
+                if not rest and not (rest := self._file.read(_PACKED_CHUNK).lstrip(b"\0")):
                     return b""
                 self._current, self._left = self._make(), rest
             if self._current.needs_input and not self._left:
-                self._left = self._file.read(_CHUNK)
+                self._left = self._file.read(_PACKED_CHUNK)
                 if not self._left:
                     raise EOFError
             piece, self._left = self._current.decompress(self._left, size), b""

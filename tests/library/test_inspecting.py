@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -349,10 +350,17 @@ def test_a_packed_file_is_looked_at_as_its_plain_one(
     merged_as_shown(found, tmp_path, settings)
 
 
-@pytest.mark.parametrize("ending", [".gz", ".zst", ".bz2", ".xz", ".zip", ""])
 @pytest.mark.parametrize(
-    ("name", "encoding"),
-    [("long.csv", "utf-8"), ("long.csv", "cp1252"), ("long.json", "utf-8"), ("long", "utf-16")],
+    ("name", "encoding", "ending"),
+    [
+        ("long.csv", "utf-8", ".gz"),
+        ("long.csv", "cp1252", ".zip"),
+        ("long.csv", "cp1252", ""),
+        ("long.json", "utf-8", ".bz2"),
+        ("long.json", "utf-8", ".zst"),
+        ("long", "utf-16", ".xz"),
+        ("long", "utf-16", ""),
+    ],
 )
 def test_of_a_long_packed_file_only_the_beginning_is_unpacked(
     tmp_path: Path,
@@ -366,8 +374,14 @@ def test_of_a_long_packed_file_only_the_beginning_is_unpacked(
     monkeypatch.setattr(beginning, "BEGINNING_BYTES", 5 * 1024 * 1024)
     monkeypatch.setattr(beginning, "SLACK_BYTES", 3 * 1024 * 1024)
     monkeypatch.setattr(preview, "SLACK_BYTES", 3 * 1024 * 1024)
-    answer = "Là-bas, “dit-on”, il n’y a rien de plus beau. " * 10
-    rows = [{"question": f"Où {row}?", "answer": answer + str(row * row)} for row in range(20_000)]
+    words = random.Random(7)
+    rows = [
+        {
+            "question": f"Où est-il, là ou là-bas, {row}?",
+            "answer": f"“Là”, dit-on, il n’y a rien de plus beau: {words.randbytes(200).hex()}",
+        }
+        for row in range(20_000)
+    ]
     if name.endswith("csv"):
         cells = "".join(f'{row["question"]};"{row["answer"]}"\n' for row in rows)
         text = "question;answer\n" + cells
