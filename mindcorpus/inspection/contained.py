@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mindcorpus.errors import NotFoundError, SettingsError
-from mindcorpus.inspection.place import Place, draft, no_splits, split_of
+from mindcorpus.inspection.place import Place, draft, split_of
 from mindcorpus.sources.file_formats import KNOWN_ENDINGS
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.folders import NotRead, Opener, choose_files, saved_splits
@@ -55,8 +55,8 @@ def named(path: str, folders: Sequence[Path]) -> Path:
 def open_inside(path: str, folders: Sequence[Path], split: str | None = None) -> Iterator[Opened]:
     """Open `FOLDER/REST`, a file or a folder with data files, as long as the context lasts.
 
-    `split` is that of a saved dataset. Raises `SettingsError` for what is outside, or a link, or
-    has no splits, and `NotFoundError`.
+    `split` is that of a saved dataset. Raises `SettingsError` for what is outside, or a link, and
+    `NotFoundError`.
     """
     whole = named(path, folders)
     home = next(folder for folder in folders if whole.is_relative_to(folder))
@@ -77,8 +77,6 @@ def open_inside(path: str, folders: Sequence[Path], split: str | None = None) ->
                 at = hold(os.open(steps[-1], _FILE, dir_fd=at))
             mode = os.fstat(at).st_mode
             if stat.S_ISREG(mode):
-                if split:
-                    raise no_splits()
                 size = os.fstat(at).st_size
                 one = FetchedFile(whole.name, _of(at), size)
                 place = Place(path=whole, files=(one,), beside=_of(beside))
@@ -88,8 +86,6 @@ def open_inside(path: str, folders: Sequence[Path], split: str | None = None) ->
                 raise _not_readable(path)
             sizes, passed_by = _listed(at)
         splits = saved_splits(_opener(at))
-        if split and splits is None:
-            raise no_splits()
         wanted = split_of(split, splits or ())
         source = draft(Place(path=whole), split=wanted)
         found, not_read = choose_files(source, sorted(sizes), _opener(at), path)

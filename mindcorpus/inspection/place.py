@@ -131,7 +131,7 @@ def find(
     if place.path is not None:
         return _of_disk(place, split, report)
     if split and place.repository is None:
-        raise no_splits()
+        raise _no_splits()
     # Late: the hub's client takes a third of a second to load.
     from mindcorpus.inspection.remote import find_repository, find_url
 
@@ -142,7 +142,7 @@ def find(
     return find_url(place, settings, report, cancel)
 
 
-def no_splits() -> SettingsError:
+def _no_splits() -> SettingsError:
     """Give the error for a split of what has none."""
     return SettingsError(
         "only repositories of the hub and datasets that were saved have splits",
@@ -159,13 +159,15 @@ def split_of(wanted: str | None, splits: Sequence[str]) -> str:
 def _of_disk(place: Place, split: str | None, report: Reporter) -> Found:
     assert place.path is not None
     if place.files:
+        if split and not place.splits:
+            raise _no_splits()
         said = place.split if place.splits else ""
         # Only the first was opened.
         formats = formats_of(place.files[:1])
         return Found(place.files, formats, (), place.not_read, said, place.splits)
     splits = saved_splits(opener_of(place.path)) if place.path.is_dir() else None
     if split and splits is None:
-        raise no_splits()
+        raise _no_splits()
     if place.path.is_file():
         size = place.path.stat().st_size
         files = (FetchedFile(place.path.name, place.path, size),)

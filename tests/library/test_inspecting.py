@@ -377,8 +377,8 @@ def test_of_a_long_packed_file_only_the_beginning_is_unpacked(
     words = random.Random(7)
     rows = [
         {
-            "question": f"Où est-il, là ou là-bas, {row}?",
-            "answer": f"“Là”, dit-on, il n’y a rien de plus beau: {words.randbytes(200).hex()}",
+            "question": f"Schläft er früh, müde, {row}?",
+            "answer": f"„Größer“ – heißt’s für Älteres… {words.randbytes(200).hex()}",
         }
         for row in range(20_000)
     ]
