@@ -38,6 +38,8 @@ _MAGIC = (
 #: What bzip2 has behind the digit of its size: a block, or the end. A text may begin with «BZh».
 _BZIP2_NEXT = (b"1AY&SY", b"\x17rE8P\x90")
 _CHUNK = 1024 * 1024
+#: Of what is packed: small, so that what was read of it tells of what came out.
+_PACKED_CHUNK = 128 * 1024
 #: Memory that unpacking xz may take: `xz -9` needs 65 MiB. What zstd may take, 128 MiB, is set in
 #: Arrow; the others need less than 1 MiB.
 _XZ_MEMORY = 192 * 1024 * 1024
@@ -91,7 +93,8 @@ def open_plain(
     """
     kind = compression_of(path, file)
     if kind is None:
-        return io.BufferedReader(_Counted(path.open("rb", buffering=0), file, "", count), _CHUNK)
+        plain = path.open("rb", buffering=0)
+        return io.BufferedReader(_Counted(plain, file, "", count, plain.tell), _CHUNK)
     if kind == "zip":
         archive = _zip(path, file)
         try:
@@ -104,8 +107,22 @@ def open_plain(
         except BaseException:
             archive.close()
             raise
-        return io.BufferedReader(_Counted(member, file, kind, count, archive), _CHUNK)
-    return io.BufferedReader(_Counted(_OPENERS[kind](path), file, kind, count), _CHUNK)
+        return io.BufferedReader(
+            _Counted(member, file, kind, count, lambda: _position(archive.fp), archive), _CHUNK
+        )
+    stream, taken = _OPENERS[kind](path)
+    return io.BufferedReader(_Counted(stream, file, kind, count, taken), _CHUNK)
+
+
+def taken_by(stream: IO[bytes]) -> int:
+    """Give how many of a file's bytes were read for what came out of `open_plain` so far."""
+    counted = getattr(stream, "raw", None)
+    assert isinstance(counted, _Counted), "a stream of open_plain"
+    return counted.taken()
+
+
+def _position(file: Any) -> int:
+    return int(file.tell())
 
 
 class _Counted(io.RawIOBase):
@@ -117,9 +134,11 @@ class _Counted(io.RawIOBase):
         file: str,
         kind: str,
         count: Callable[[int], object],
+        taken: Callable[[], int],
         archive: zipfile.ZipFile | None = None,
     ) -> None:
         super().__init__()
+        self.taken = taken
         self._stream = stream
         self._file = file
         self._kind = kind
@@ -178,35 +197,56 @@ class _Streams:
             if self._current.eof:
                 # Zeros may fill up the end.
                 rest = (self._current.unused_data or self._left).lstrip(b"\0")
-                if not rest and not (rest := self._file.read(_CHUNK).lstrip(b"\0")):
+                if not rest and not (rest := self._file.read(_PACKED_CHUNK).lstrip(b"\0")):
                     return b""
                 self._current, self._left = self._make(), rest
             if self._current.needs_input and not self._left:
-                self._left = self._file.read(_CHUNK)
+                self._left = self._file.read(_PACKED_CHUNK)
                 if not self._left:
                     raise EOFError
             piece, self._left = self._current.decompress(self._left, size), b""
             if piece:
                 return piece
 
+    def tell(self) -> int:
+        """Tell how far the file below was read."""
+        return self._file.tell()
+
     def close(self) -> None:
         """Close the file below."""
         self._file.close()
 
 
-def _zstd(path: Path) -> Any:
+_Opened = tuple[Any, Callable[[], int]]
+
+
+def _gzip(path: Path) -> _Opened:
+    stream: Any = gzip.open(path)  # noqa: SIM115 - whoever reads closes it
+    return stream, lambda: _position(stream.fileobj)
+
+
+def _zstd(path: Path) -> _Opened:
     import pyarrow as pa
 
-    return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+    file = pa.OSFile(str(path))
+    return pa.CompressedInputStream(file, "zstd"), lambda: _position(file)
 
 
-_OPENERS: Mapping[str, Callable[[Path], Any]] = {
-    "gzip": gzip.open,
+def _bzip2(path: Path) -> _Opened:
+    streams = _Streams(path, bz2.BZ2Decompressor)
+    return streams, streams.tell
+
+
+def _xz(path: Path) -> _Opened:
+    streams = _Streams(path, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
+    return streams, streams.tell
+
+
+_OPENERS: Mapping[str, Callable[[Path], _Opened]] = {
+    "gzip": _gzip,
     "zstd": _zstd,
-    "bzip2": lambda path: _Streams(path, bz2.BZ2Decompressor),
-    "xz": lambda path: _Streams(
-        path, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-    ),
+    "bzip2": _bzip2,
+    "xz": _xz,
 }
 
 

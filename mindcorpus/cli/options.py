@@ -132,9 +132,15 @@ inspect_options = _together(
         metavar="ID",
         help="Its licence, an SPDX identifier.  [default: what its files or card say]",
     ),
-    click.option("--config", metavar="NAME", help="Configuration of a repository."),
     click.option(
-        "--split", metavar="NAME", help="Split of a repository.  [default: train, or the first]"
+        "--config",
+        metavar="NAME",
+        help="Configuration of a repository.  [default: its default, or the first]",
+    ),
+    click.option(
+        "--split",
+        metavar="NAME",
+        help="Split of a repository or saved dataset.  [default: train, or the first]",
     ),
     click.option(
         "--write",

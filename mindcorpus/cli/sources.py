@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mindcorpus.inspection.columns import Column, Lengths
-    from mindcorpus.inspection.inspecting import FileFacts
+    from mindcorpus.inspection.inspecting import FileFacts, TextFacts
     from mindcorpus.inspection.preview import Preview, Shown
 
 _SHOWN = 600  # characters of a text
+_DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
 
 
 def inspect_one(
@@ -82,9 +83,18 @@ def _write(terminal: Terminal, found: Inspection, file: Path, *, force: bool) ->
 def _parts(found: Inspection) -> Iterator[RenderableType]:
     yield heading("Files")
     yield table(("File", "Format", "Size", "Rows"), map(_file_row, found.files))
-    for what, names in (("Splits", found.splits), ("Configurations", found.configurations)):
+    if found.files[0].text is not None:
+        yield Text(harmless(_how_written(found.files[0].text)))
+    for what, names, read in (
+        ("Splits", found.splits, found.split),
+        ("Configurations", found.configurations, found.config),
+    ):
         if names:
-            yield Text(f"{what}: {harmless(', '.join(names))}")
+            said = f"; looked at: {read}" if read else ""
+            yield Text(harmless(f"{what}: {', '.join(names)}{said}"))
+    if found.not_read:
+        yield heading("Files that are not read")
+        yield table(("File", "Reason"), [(each.path, each.reason) for each in found.not_read])
     yield heading(f"Columns of the first {found.columns_of_rows:,} rows")
     yield table(("Column", "Type", "Filled", "Characters", "Items"), map(_column, found.columns))
     yield heading("Layout")
@@ -108,7 +118,21 @@ def _parts(found: Inspection) -> Iterator[RenderableType]:
 def _file_row(file: FileFacts) -> tuple[str, str, str, str]:
     size = "" if file.bytes is None else decimal(file.bytes)
     about = "" if file.counted else "about "
-    return file.path, file.format, size, "" if file.rows is None else f"{about}{file.rows:,}"
+    kind = " in ".join(filter(None, (file.format or "?", file.compression)))
+    return file.path, kind, size, "" if file.rows is None else f"{about}{file.rows:,}"
+
+
+def _how_written(text: TextFacts) -> str:
+    """Say how the text of the file is written that was looked at."""
+    said = [f"Encoding: {text.encoding}"]
+    if text.guessed:
+        said.append(f"guessed, at least {text.confidence:.0%} sure")
+    if text.delimiter is not None:
+        said.append(f"cells parted by {_DELIMITERS.get(text.delimiter, text.delimiter)}")
+        said.append(f"header: {' | '.join(text.header)}")
+    if text.rows_under:
+        said.append(f"rows under the key {text.rows_under}")
+    return "; ".join(said)
 
 
 def _column(column: Column) -> tuple[str, str, int, str, str]:

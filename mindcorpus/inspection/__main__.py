@@ -20,6 +20,10 @@ from mindcorpus.inspection.place import Place
 from mindcorpus.privacy import keep_umask_private
 from mindcorpus.settings import Settings
 from mindcorpus.sources.files import FetchedFile
+from mindcorpus.sources.folders import NotRead
+
+#: What one that is no table of rows may be unpacked to.
+_FILE_BYTES = 1024**3
 
 
 def answered(question: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +35,9 @@ def answered(question: dict[str, Any]) -> dict[str, Any]:
         files=tuple(
             FetchedFile(name, Path(local), size) for name, local, size in question["files"]
         ),
+        not_read=tuple(NotRead(*each) for each in question["not_read"]),
+        split=question["split"],
+        splits=tuple(question["splits"]),
     )
     settings = Settings.model_validate(question["settings"])
     try:
@@ -53,6 +60,7 @@ def main() -> None:
     os.dup2(2, 1)
     question = json.loads(sys.stdin.readline())
     resource.setrlimit(resource.RLIMIT_AS, (question["memory"], question["memory"]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     json.dump(answered(question), out)
     out.flush()

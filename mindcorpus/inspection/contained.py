@@ -6,6 +6,7 @@ does not matter who renames or swaps what meanwhile: what was opened is what is 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,14 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mindcorpus.errors import NotFoundError, SettingsError
-from mindcorpus.inspection.place import Place
-from mindcorpus.sources.catalog import SUFFIXES
+from mindcorpus.inspection.place import Place, draft, split_of
+from mindcorpus.sources.file_formats import KNOWN_ENDINGS
 from mindcorpus.sources.files import FetchedFile
+from mindcorpus.sources.folders import NotRead, Opener, choose_files, saved_splits
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe would keep who opens it waiting.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_MANY = 10_000
+_MANY = 50_000
+#: Of a file that tells which others are data, or of a zip of which one is.
+_LOOKED_INTO = 4 * 1024 * 1024
+_NAMED = 200
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,11 @@ def named(path: str, folders: Sequence[Path]) -> Path:
 
 
 @contextmanager
-def open_inside(path: str, folders: Sequence[Path]) -> Iterator[Opened]:
+def open_inside(path: str, folders: Sequence[Path], split: str | None = None) -> Iterator[Opened]:
     """Open `FOLDER/REST`, a file or a folder with data files, as long as the context lasts.
 
-    Raises `SettingsError` for what is outside, or a link, and `NotFoundError`.
+    `split` is that of a saved dataset. Raises `SettingsError` for what is outside, or a link, and
+    `NotFoundError`.
     """
     whole = named(path, folders)
     home = next(folder for folder in folders if whole.is_relative_to(folder))
@@ -78,48 +84,86 @@ def open_inside(path: str, folders: Sequence[Path]) -> Iterator[Opened]:
                 return
             if not stat.S_ISDIR(mode):
                 raise _not_readable(path)
-            found = sorted(_files(at))
+            sizes, passed_by = _listed(at)
+        splits = saved_splits(_opener(at))
+        wanted = split_of(split, splits or ())
+        source = draft(Place(path=whole), split=wanted)
+        found, not_read = choose_files(source, sorted(sizes), _opener(at), path)
         if not found:
             raise NotFoundError(
                 "the folder holds no data files",
                 file=path,
-                hint=f"Files end in {', '.join(SUFFIXES)}.",
+                hint=f"Files end in {KNOWN_ENDINGS}.",
             )
-        first = at
         with _errors(path):
-            *folders_, last = PurePosixPath(found[0][0]).parts
-            for step in folders_:
-                first = hold(os.open(step, _FOLDER, dir_fd=first))
-            first = hold(os.open(last, _FILE, dir_fd=first))
-            if not stat.S_ISREG(os.fstat(first).st_mode):
-                raise _not_readable(path)
+            first = stack.enter_context(_opened(at, found[0]))
         # Only the first is looked at.
-        files = tuple(FetchedFile(name, _of(first), size) for name, size in found)
-        yield Opened(Place(path=whole, files=files, beside=_of(at)), (first, at))
+        place = Place(
+            path=whole,
+            files=tuple(FetchedFile(name, _of(first), sizes[name]) for name in found),
+            beside=_of(at),
+            not_read=(*not_read, *passed_by),
+            split=wanted,
+            splits=splits or (),
+        )
+        yield Opened(place, (first, at))
+
+
+@contextmanager
+def _opened(folder: int, path: str) -> Iterator[int]:
+    """Open a file below a folder, step by step; raises `OSError` for what is none."""
+    *steps, last = PurePosixPath(path).parts
+    with ExitStack() as stack:
+        at = folder
+        for step in steps:
+            at = os.open(step, _FOLDER, dir_fd=at)
+            stack.callback(os.close, at)
+        at = os.open(last, _FILE, dir_fd=at)
+        stack.callback(os.close, at)
+        if not stat.S_ISREG(os.fstat(at).st_mode):
+            raise OSError(errno.EINVAL, "no file")
+        yield at
+
+
+def _opener(folder: int) -> Opener:
+    """Give what opens a folder's files to tell what others are; none that is long."""
+
+    @contextmanager
+    def opened(path: str) -> Iterator[Path]:
+        with _opened(folder, path) as at:
+            if os.fstat(at).st_size > _LOOKED_INTO:
+                raise OSError(errno.EFBIG, "longer than is looked into")
+            yield _of(at)
+
+    return opened
 
 
 def _of(descriptor: int) -> Path:
     return Path(f"/proc/self/fd/{descriptor}")
 
 
-def _files(folder: int) -> Iterator[tuple[str, int]]:
-    """Give the data files below a folder, as `fetch_local` finds them, and their sizes."""
-    seen = 0
+def _listed(folder: int) -> tuple[dict[str, int], list[NotRead]]:
+    """Give the files below a folder with their sizes, and what of it is passed by."""
+    sizes: dict[str, int] = {}
+    passed_by: list[NotRead] = []
     for root, folders, files, at in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = PurePosixPath(root, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            if path.stem.lower() == "readme":
-                continue
+        for name in (*folders, *files):
+            path = PurePosixPath(root, name).as_posix()
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
             if stat.S_ISREG(status.st_mode):
-                yield path.as_posix(), status.st_size
-            if (seen := seen + 1) > _MANY:
-                raise SettingsError(
-                    f"the folder holds more than {_MANY:,} files", hint="Name one of its folders."
-                )
+                sizes[path] = status.st_size
+            elif stat.S_ISLNK(status.st_mode):
+                passed_by.append(NotRead(path, "a symbolic link, which is not followed"))
+            elif not stat.S_ISDIR(status.st_mode):
+                passed_by.append(NotRead(path, "a pipe or device"))
+            elif name.startswith("."):
+                passed_by.append(NotRead(f"{path}/", "hidden"))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if len(sizes) + len(passed_by) > _MANY:
+            raise SettingsError(
+                f"the folder holds more than {_MANY:,} files", hint="Name one of its folders."
+            )
+    return sizes, passed_by[:_NAMED]
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def write_entry(source: Source, text: str, file: Path, *, replace: bool = False)
             f"entry {source.name}: the name is taken by a source of the project",
             file=str(file),
             field="name",
-            hint="Give it another one with --name.",
+            hint="Give it another name.",
         )
     before = _read(file)
     there = read_entries(before, str(file)) if before.strip() else ()

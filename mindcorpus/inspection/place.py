@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mindcorpus.compression import open_plain, plain_name
 from mindcorpus.errors import NotFoundError, SettingsError
 from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import SUFFIXES, File, Format, Licence, Source
+from mindcorpus.sources.catalog import File, Licence, Source
+from mindcorpus.sources.file_formats import Format, format_of, may_hold_rows
 from mindcorpus.sources.files import FetchedFile, fetch_local
+from mindcorpus.sources.folders import NotRead, opener_of, saved_splits
+from mindcorpus.sources.readers import readable
+from mindcorpus.sources.readers.encodings import marked
 
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB = ("https://huggingface.co/datasets/", "https://hf.co/datasets/")
@@ -30,6 +35,10 @@ class Place:
     url: str | None = None
     files: tuple[FetchedFile, ...] = ()
     """Of a path whose first file was opened already: all its files, and where that can be read."""
+    not_read: tuple[NotRead, ...] = ()
+    split: str = ""
+    splits: tuple[str, ...] = ()
+    """Likewise of a folder that was opened: what of it is no data, and what splits it has."""
     beside: Path | None = None
     """Where what lies beside them can be read, if not by their path."""
 
@@ -60,8 +69,11 @@ class Found:
     """By path, where the ending does not say it."""
     names: tuple[str, ...] = ()
     """All paths of a repository that are its split."""
+    not_read: tuple[NotRead, ...] = ()
+    """What of a folder is no data."""
     split: str = ""
     splits: tuple[str, ...] = ()
+    config: str = ""
     configurations: tuple[str, ...] = ()
     """Of a repository: those that its card names."""
     licence: str = ""
@@ -110,14 +122,16 @@ def find(
 
     Raises a `FetchError`, and `SettingsError` for a split where there are none.
     """
-    if (config or split) and place.repository is None:
+    if config and place.repository is None:
         raise SettingsError(
-            "only repositories of the hub have configurations and splits",
-            field="config" if config else "split",
+            "only repositories of the hub have configurations",
+            field="config",
             hint="Leave the option out.",
         )
     if place.path is not None:
-        return _of_disk(place, report)
+        return _of_disk(place, split, report)
+    if split and place.repository is None:
+        raise _no_splits()
     # Late: the hub's client takes a third of a second to load.
     from mindcorpus.inspection.remote import find_repository, find_url
 
@@ -128,38 +142,83 @@ def find(
     return find_url(place, settings, report, cancel)
 
 
-def _of_disk(place: Place, report: Reporter) -> Found:
+def _no_splits() -> SettingsError:
+    """Give the error for a split of what has none."""
+    return SettingsError(
+        "only repositories of the hub and datasets that were saved have splits",
+        field="split",
+        hint="Leave the option out.",
+    )
+
+
+def split_of(wanted: str | None, splits: Sequence[str]) -> str:
+    """Give the split to look at where none is named: train, or else the first that there is."""
+    return wanted or ("train" if "train" in splits or not splits else splits[0])
+
+
+def _of_disk(place: Place, split: str | None, report: Reporter) -> Found:
     assert place.path is not None
     if place.files:
-        files = place.files
-    elif place.path.is_file():
+        if split and not place.splits:
+            raise _no_splits()
+        said = place.split if place.splits else ""
+        # Only the first was opened.
+        formats = formats_of(place.files[:1])
+        return Found(place.files, formats, (), place.not_read, said, place.splits)
+    splits = saved_splits(opener_of(place.path)) if place.path.is_dir() else None
+    if split and splits is None:
+        raise _no_splits()
+    if place.path.is_file():
         size = place.path.stat().st_size
         files = (FetchedFile(place.path.name, place.path, size),)
-    else:
-        files = fetch_local(draft(place), place.path, report=report).files
-    return Found(files, formats_of(files))
+        return Found(files, formats_of(files))
+    wanted = split_of(split, splits or ())
+    fetched = fetch_local(draft(place, split=wanted), place.path, report=report)
+    said = wanted if splits else ""
+    formats = formats_of(fetched.files)
+    return Found(fetched.files, formats, (), fetched.not_read, said, splits or ())
 
 
 def formats_of(files: tuple[FetchedFile, ...]) -> dict[str, Format]:
-    """Give the formats of files whose endings do not say them, by what they begin with."""
+    """Give the formats of files whose names do not say them, by what they begin with.
+
+    Raises `DataError` for a file that is packed and damaged.
+    """
     return {
-        file.path: _format_of(file.local)
+        file.path: _format_of(file)
         for file in files
-        if PurePosixPath(file.path).suffix.lower() not in SUFFIXES
+        if format_of(file.path) is None and not _is_said_by_zip(file)
     }
 
 
-def _format_of(local: Path) -> Format:
-    with local.open("rb") as file:
-        head = file.read(_HEAD)
+def _is_said_by_zip(file: FetchedFile) -> bool:
+    if not may_hold_rows(file.path):
+        return False
+    with readable(file.path):
+        return format_of(plain_name(file.local, file.path)) is not None
+
+
+def _format_of(file: FetchedFile) -> Format:
+    with readable(file.path), open_plain(file.local, file.path) as plain:
+        head = plain.read(_HEAD)
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
+    text = head.decode(marked(head) or "utf-8", "replace").removeprefix("\ufeff")
     # JSON lines come through as well: which of the two it is shows when it is read.
-    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[") else "csv"
+    return "json" if text.lstrip()[:1] in ("{", "[") else "csv"
 
 
 def entry_files(place: Place, found: Found) -> tuple[File, ...]:
     """Give what an entry must say of its files; nothing where they are found without it."""
     if place.repository is not None:
         return ()
+    if len(found.files) > 1:
+        # Who names some files of a folder names all: the others would not be read.
+        return (
+            tuple(File(path=file.path, format=found.formats.get(file.path)) for file in found.files)
+            if found.formats
+            else ()
+        )
     return tuple(File(path=path, format=format_) for path, format_ in found.formats.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,15 @@ import pyarrow.parquet as pq
 
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.lineage import read_changes
+from mindcorpus.inspection.beginning import Ready
+from mindcorpus.inspection.limits import (
+    LEAST_BYTES,
+    LOOK_BYTES,
+    LOOK_ROWS,
+    PEEK_BYTES,
+    PEEK_ROWS,
+    SLACK_BYTES,
+)
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_stages
 from mindcorpus.merging.parts import build_part
@@ -28,14 +37,6 @@ from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Row, Shard, read_rows
 
-#: Rows, and bytes of the file, that are looked at: seconds, whatever the file's size. So many
-#: bytes may be more rows: readers take a mebibyte at a time, and rows are estimated from them.
-LOOK_ROWS = 10_000
-LEAST_BYTES = 4 * 1024 * 1024
-LOOK_BYTES = 32 * 1024 * 1024
-#: Those whose columns are told, and by which the layout is found out.
-PEEK_ROWS = 1_000
-PEEK_BYTES = 4 * 1024 * 1024
 SHOWN = 5
 #: Characters of a text, and turns, that are shown where what is shown must be short.
 CUT = 5_000
@@ -78,7 +79,7 @@ class Preview:
     whole: bool
     """Whether these are all rows of the file."""
     bytes: int
-    """Of the file, which they took."""
+    """Of the file as it is read, unpacked and in UTF-8, which they took."""
     kept: int
     dropped: Mapping[str, int]
     """Rows by reason, the most frequent first."""
@@ -125,6 +126,7 @@ class _First:
 
     # So that nobody misses the rows that are left out.
     whole_file: ClassVar[bool] = True
+    selects: ClassVar[frozenset[str]] = frozenset()
 
     def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
         return self.adapter(self.few.take(rows))
@@ -144,17 +146,26 @@ def count_rows(path: Path) -> int:
 
 
 def preview(
-    source: Source, file: FetchedFile, shard: Shard, settings: Settings, cancel: Cancellation
+    source: Source,
+    file: FetchedFile,
+    ready: Ready,
+    shards: Sequence[Shard],
+    settings: Settings,
+    cancel: Cancellation,
 ) -> Preview:
-    """Make records of a shard's first rows, as a merge makes them; raises `DataError`.
+    """Make records of a file's first rows, as a merge makes them; raises `DataError`.
 
     Duplicates are not looked for: they are of all sources together.
     """
     stages = choose_stages(MergeRequest()).of_records
     budget = Budgets.of(settings).of_file(file.size)
-    few = _Few(LOOK_ROWS, LEAST_BYTES, LOOK_BYTES, cancel)
+    most = LOOK_BYTES
+    if not ready.whole:
+        # Its end is cut off, and is no row.
+        most = min(most, max(1, ready.path.stat().st_size - SLACK_BYTES))
+    few = _Few(LOOK_ROWS, LEAST_BYTES, most, cancel)
     with tempfile.TemporaryDirectory(prefix="mindcorpus-") as scratch:
-        job = part_job(source, file, shard, stages, budget, Path(scratch) / "part")
+        job = part_job(source, file, shards, 0, stages, budget, Path(scratch) / "part")
         # The same job but for how much it is shown.
         job = replace(job, adapter=_First(job.adapter, few))
         part = build_part(job, few.tick)
@@ -173,7 +184,7 @@ def preview(
             examples.setdefault(reason, row)
     return Preview(
         rows=len(rows),
-        whole=few.whole,
+        whole=few.whole and ready.whole and len(shards) == 1,
         bytes=few.bytes,
         kept=part.kept,
         dropped=dict(Counter(filter(None, reasons)).most_common()),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from huggingface_hub import HfApi
 
-from mindcorpus.inspection.place import Found, Place, draft, formats_of
+from mindcorpus.inspection.place import Found, Place, draft, formats_of, split_of
 from mindcorpus.progress import Cancellation, Reporter
 from mindcorpus.settings import Settings
-from mindcorpus.sources.catalog import SUFFIXES, File, Source
+from mindcorpus.sources.catalog import File, Source
+from mindcorpus.sources.file_formats import may_hold_rows
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.hub import fetch
@@ -30,9 +33,10 @@ def find_repository(
 ) -> Found:
     """Ask what a repository holds, and fetch the first file of the split.
 
-    Without a split named it is `train`, or else the first that there is. Raises a `FetchError`.
+    Without a split named it is `train`, or else the first that there is; without a configuration
+    the default, or else the first that its card names. Raises a `FetchError`.
     """
-    source = draft(place, **{"config": config} if config else {})
+    source = draft(place)
     repository = place.repository or ""
     hosts = HostVerdicts()
     page = f"{shown(endpoint())}/datasets/{repository}"
@@ -54,26 +58,42 @@ def find_repository(
             hosts=hosts,
         ).files
 
+    card: Any = info.card_data or {}
+    configurations = _configurations(card)
+    source = source.model_copy(update={"config": config or _config_of(configurations)})
     cards = [name for name in CARDS if name in names]
     contents = {file.path: file.local.read_bytes() for file in bring(cards)} if cards else {}
     splits = splits_of(source, names, contents)
-    wanted = split or ("train" if "train" in splits or not splits else next(iter(splits)))
+    wanted = split_of(split, tuple(splits))
     paths = files_of_split(source.model_copy(update={"split": wanted}), names, contents)
     files = bring(paths[:1])
-    card: Any = info.card_data or {}
     return Found(
         files,
         formats_of(files),
         names=paths,
         split=wanted,
         splits=tuple(splits),
-        configurations=tuple(
-            str(one["config_name"])
-            for one in card.get("configs") or ()
-            if isinstance(one, dict) and "config_name" in one
-        ),
+        config=source.config,
+        configurations=tuple(configurations),
         licence=_word(card.get("license")),
     )
+
+
+def _configurations(card: Any) -> dict[str, bool]:
+    """Give the configurations that a card names, and whether each is what is read unless said."""
+    configs = card.get("configs")
+    return {
+        str(one["config_name"]): one["config_name"] == "default" or one.get("default") is True
+        for one in (configs if isinstance(configs, list) else ())
+        if isinstance(one, dict) and "config_name" in one
+    }
+
+
+def _config_of(configurations: Mapping[str, bool]) -> str:
+    """Give the configuration to look at where none is named; "" for that which is read unsaid."""
+    if len(configurations) < 2 or any(configurations.values()):
+        return ""
+    return next(iter(configurations))
 
 
 def _word(said: object) -> str:
@@ -85,9 +105,8 @@ def _word(said: object) -> str:
 
 def find_url(place: Place, settings: Settings, report: Reporter, cancel: Cancellation) -> Found:
     """Fetch the file at a URL; raises a `FetchError`, `CatalogError` for what is no address."""
-    known = any(_path_of(place).lower().endswith(suffix) for suffix in SUFFIXES)
     source: Source = draft(place)
-    if not known:
+    if not may_hold_rows(PurePosixPath(unquote(_path_of(place))).name):
         name = place.name
         source = source.model_copy(update={"files": (File(path=name, format="json"),)})
     files = fetch(source, settings=settings, locked=None, report=report, cancel=cancel).files

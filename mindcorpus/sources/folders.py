@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mindcorpus.compression import plain_name
 from mindcorpus.errors import DataError, NotFoundError
@@ -32,22 +33,43 @@ class NotRead:
     reason: str
 
 
+#: Opens a file of a folder, by its path in it, to be read by the path that is given meanwhile.
+Opener = Callable[[str], AbstractContextManager[Path]]
+
+
 def files_of_folder(source: Source, folder: Path) -> tuple[dict[str, Path], tuple[NotRead, ...]]:
     """Give a folder's files of data, by path, and those that are none.
 
     Of a dataset that the datasets library saved, they are those of the source's split. Raises
     `NotFoundError` if there is no such split.
     """
-    splits = _splits_of(source, folder)
-    found: dict[str, Path] = {}
+    paths, not_read = choose_files(source, _below(folder), opener_of(folder), str(folder))
+    return {path: folder / path for path in paths}, not_read
+
+
+def opener_of(folder: Path) -> Opener:
+    """Give what opens the files of a folder that all lie where their paths say."""
+    return lambda path: nullcontext(folder / path)
+
+
+def choose_files(
+    source: Source, names: Iterable[str], opened: Opener, home: str
+) -> tuple[list[str], tuple[NotRead, ...]]:
+    """Give those of a folder's files, all of them being `names`, that are data, and the others.
+
+    `home` is what an error calls the folder. Raises as `files_of_folder`.
+    """
+    splits = _splits_of(source, opened, home)
+    found: list[str] = []
     not_read: list[NotRead] = []
-    states: dict[Path, frozenset[str] | None] = {}
-    for path, local in _below(folder):
-        if local.parent not in states:
-            states[local.parent] = _saved_files(local.parent)
-        reason = _why_not(local, Path(path), states[local.parent])
+    states: dict[PurePosixPath, frozenset[str] | None] = {}
+    for path in names:
+        at = PurePosixPath(path)
+        if at.parent not in states:
+            states[at.parent] = _saved_files(at.parent, opened)
+        reason = _why_not(at, states[at.parent], opened)
         if not reason and splits:
-            split = Path(path).parts[0] if len(Path(path).parts) > 1 else ""
+            split = at.parts[0] if len(at.parts) > 1 else ""
             if split not in splits:
                 reason = "lies beside a saved dataset"
             elif split != source.split:
@@ -55,19 +77,19 @@ def files_of_folder(source: Source, folder: Path) -> tuple[dict[str, Path], tupl
         if reason:
             not_read.append(NotRead(path, reason))
         else:
-            found[path] = local
+            found.append(path)
     more = len(not_read) - _NAMED
     if more > 0:
         not_read[_NAMED:] = [NotRead("…", f"{more:,} more files")]
     return found, tuple(not_read)
 
 
-def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+def _below(folder: Path) -> Iterator[str]:
     named = ((local.relative_to(folder).as_posix(), local) for local in folder.rglob("*"))
-    return (each for each in sorted(named) if each[1].is_file())
+    return (path for path, local in sorted(named) if local.is_file())
 
 
-def _why_not(local: Path, path: Path, saved: frozenset[str] | None) -> str:
+def _why_not(path: PurePosixPath, saved: frozenset[str] | None, opened: Opener) -> str:
     """Say why a file is not read; "" for one that is."""
     if any(part.startswith(".") for part in path.parts):
         return "hidden"
@@ -79,23 +101,24 @@ def _why_not(local: Path, path: Path, saved: frozenset[str] | None) -> str:
         if path.name == _STATE:
             return "describes a saved dataset and holds no rows"
         return "" if path.name in saved else "lies beside a saved dataset"
-    return "" if _has_format(local) else "its ending is none that is read"
+    return "" if _has_format(path, opened) else "its ending is none that is read"
 
 
-def _has_format(local: Path) -> bool:
-    if local.suffix.lower() != ".zip" or format_of(local.name) is not None:
-        return format_of(local.name) is not None
+def _has_format(path: PurePosixPath, opened: Opener) -> bool:
+    if path.suffix.lower() != ".zip" or format_of(path.name) is not None:
+        return format_of(path.name) is not None
     try:
-        if local.stat().st_size == 0:
-            return True
-        return format_of(plain_name(local, local.name)) is not None
+        with opened(path.as_posix()) as local:
+            if local.stat().st_size == 0:
+                return True
+            return format_of(plain_name(local, path.name)) is not None
     except (DataError, OSError):
         return True  # what is wrong with it is said where it is read
 
 
-def _saved_files(folder: Path) -> frozenset[str] | None:
+def _saved_files(folder: PurePosixPath, opened: Opener) -> frozenset[str] | None:
     """Give the names of the data files that a saved dataset says it has; None if it is none."""
-    state = _json_of(folder / _STATE)
+    state = _json_of((folder / _STATE).as_posix(), opened)
     files = state.get("_data_files")
     if not isinstance(files, list):
         return None
@@ -103,25 +126,32 @@ def _saved_files(folder: Path) -> frozenset[str] | None:
     return frozenset(name for name in names if isinstance(name, str))
 
 
-def _splits_of(source: Source, folder: Path) -> tuple[str, ...]:
-    """Give the splits of a folder that `DatasetDict.save_to_disk` wrote; () for another."""
-    splits = _json_of(folder / _SPLITS).get("splits")
+def saved_splits(opened: Opener) -> tuple[str, ...] | None:
+    """Give the splits of a folder that `DatasetDict.save_to_disk` wrote; None for another."""
+    splits = _json_of(_SPLITS, opened).get("splits")
     if not isinstance(splits, list):
+        return None
+    return tuple(split for split in splits if isinstance(split, str))
+
+
+def _splits_of(source: Source, opened: Opener, home: str) -> tuple[str, ...]:
+    names = saved_splits(opened)
+    if names is None:
         return ()
-    names = tuple(split for split in splits if isinstance(split, str))
     if source.split not in names:
         raise NotFoundError(
             f"the saved dataset has no split {source.split!r}",
             source=source.name,
-            file=str(folder),
+            file=home,
             hint=f"It has {', '.join(names) or 'none'}; say split = … in the source's entry.",
         )
     return names
 
 
-def _json_of(path: Path) -> Mapping[str, object]:
+def _json_of(path: str, opened: Opener) -> Mapping[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        with opened(path) as local:
+            found = json.loads(local.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

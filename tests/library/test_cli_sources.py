@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -80,3 +81,26 @@ def test_sources_lists_what_was_added(talks: Path) -> None:
     done = run("sources", "--json", cwd=talks.parent)
     assert done.json[-1]["name"] == "talks"
     assert "sources/wrong.toml" in done.err
+
+
+def test_how_a_file_is_written_is_shown_and_merged(talks: Path) -> None:
+    folder = talks.parent / "table"
+    folder.mkdir()
+    text = "question;answer\nSchläft er „gut“?;Nein – seit Mai…\nMüde?;Ja, früh müde.\n"
+    (folder / "talks.csv.gz").write_bytes(gzip.compress(text.encode("cp1252")))
+    (folder / "notes.txt").write_text("…")
+    out = run("sources", "inspect", "table", cwd=talks.parent).out
+    for words in (
+        "csv in gzip",
+        "Encoding: cp1252; guessed, at least 90% sure; cells parted by semicolons; "
+        "header: question | answer",
+        "notes.txt",
+        "its ending is none that is read",
+        'encoding = "cp1252"',
+        'delimiter = ";"',
+    ):
+        assert words in out
+    run("sources", "inspect", "table", "--write", "my.toml", cwd=talks.parent)
+    run("merge", "--catalog", "my.toml", "--source", "table", cwd=talks.parent)
+    merged = json.loads((talks.parent / "datasets/merged_mental_health_dataset.json").read_bytes())
+    assert [f"{one['input']};{one['response']}" for one in merged] == text.splitlines()[1:]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from files_of_data import PACKED, ROWS, lines_of, written, zipped
 
 from mindcorpus import Settings, inspect_source, merge_all_datasets
+from mindcorpus.compression import ENDINGS
 from mindcorpus.errors import (
     AccessDeniedError,
     CatalogError,
@@ -19,9 +22,11 @@ from mindcorpus.errors import (
     NotFoundError,
     SettingsError,
 )
+from mindcorpus.inspection import beginning, preview
 from mindcorpus.inspection.entries import entry_text, write_entry
+from mindcorpus.inspection.inspecting import Inspection, TextFacts
 from mindcorpus.inspection.licences import licence_beside, licence_said
-from mindcorpus.inspection.preview import LOOK_ROWS
+from mindcorpus.inspection.limits import LOOK_ROWS
 from mindcorpus.sources.catalog import Licence, Source, read_entries
 
 if TYPE_CHECKING:
@@ -301,3 +306,257 @@ def test_a_file_at_a_url(hub: HubServer, settings: Settings, name: str) -> None:
     assert found.source is not None
     assert (found.source.name, found.source.url) == ("talks", url)
     assert found.files[0].rows == 4
+
+
+# Files of all kinds: what is shown is what a merge makes of the entry that is written
+
+
+def merged_as_shown(found: Inspection, tmp_path: Path, settings: Settings) -> dict[str, Any]:
+    """Merge with the entry that was made; hold the records against those that were shown."""
+    assert found.source is not None
+    assert found.preview is not None
+    catalog = tmp_path / "entry" / "my.toml"
+    catalog.parent.mkdir(parents=True)
+    write_entry(found.source, found.entry, catalog)
+    name = found.source.name
+    # How many rows may be lost is another matter.
+    merged = merge_all_datasets(
+        catalogs=[catalog], sources=[name], settings=settings, allow_loss={name: 1.0}
+    )
+    records = json.loads(merged.json_path.read_bytes())
+    assert [(one.input, one.response) for one in found.preview.records] == [
+        (one["input"], one["response"]) for one in records[: len(found.preview.records)]
+    ]
+    source: dict[str, Any] = merged.manifest["sources"][0]
+    if found.preview.whole and len(found.files) == 1:
+        assert found.files[0].counted
+        assert (found.preview.rows, found.preview.kept) == (source["read"], source["kept"])
+    return source
+
+
+@pytest.mark.parametrize("ending", sorted(PACKED))
+def test_a_packed_file_is_looked_at_as_its_plain_one(
+    tmp_path: Path, settings: Settings, ending: str
+) -> None:
+    packed = zipped(lines_of(ROWS), "a.jsonl") if ending == ".zip" else None
+    content = packed or PACKED[ending](lines_of(ROWS))
+    path = written(tmp_path / "in", {f"talks.jsonl{ending}": content}) / f"talks.jsonl{ending}"
+    found = inspect_source(str(path), settings=settings)
+    (file,) = found.files
+    assert (file.format, file.compression) == ("jsonl", ENDINGS[ending])
+    assert (file.rows, file.counted, file.bytes) == (len(ROWS), True, len(content))
+    assert found.preview is not None
+    assert [one.input for one in found.preview.records] == [row["question"] for row in ROWS]
+    merged_as_shown(found, tmp_path, settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "ending"),
+    [
+        ("long.csv", "utf-8", ".gz"),
+        ("long.csv", "cp1252", ".zip"),
+        ("long.csv", "cp1252", ""),
+        ("long.json", "utf-8", ".bz2"),
+        ("long.json", "utf-8", ".zst"),
+        ("long", "utf-16", ".xz"),
+        ("long", "utf-16", ""),
+    ],
+)
+def test_of_a_long_packed_file_only_the_beginning_is_unpacked(
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    name: str,
+    encoding: str,
+) -> None:
+    # As if it were forty times as long.
+    monkeypatch.setattr(beginning, "BEGINNING_BYTES", 5 * 1024 * 1024)
+    monkeypatch.setattr(beginning, "SLACK_BYTES", 3 * 1024 * 1024)
+    monkeypatch.setattr(preview, "SLACK_BYTES", 3 * 1024 * 1024)
+    words = random.Random(7)
+    rows = [
+        {
+            "question": f"Schläft er früh, müde, {row}?",
+            "answer": f"„Größer“ – heißt’s für Älteres… {words.randbytes(200).hex()}",
+        }
+        for row in range(20_000)
+    ]
+    if name.endswith("csv"):
+        cells = "".join(f'{row["question"]};"{row["answer"]}"\n' for row in rows)
+        text = "question;answer\n" + cells
+    else:
+        text = json.dumps(rows, ensure_ascii=False)
+    content = text.encode(encoding)
+    if ending:
+        content = zipped(content, name) if ending == ".zip" else PACKED[ending](content)
+    # A name without an ending of data is read by its content.
+    path = written(tmp_path / "in", {f"{name}{ending}": content}) / f"{name}{ending}"
+    found = inspect_source(str(path), settings=settings)
+    (file,) = found.files
+    assert file.text is not None
+    assert (file.text.encoding, file.text.guessed) == (encoding, encoding == "cp1252")
+    assert not file.counted
+    assert file.rows is not None
+    assert abs(file.rows - len(rows)) <= len(rows) // 4
+    assert found.preview is not None
+    assert 2_000 <= found.preview.rows < len(rows)
+    assert not found.preview.dropped
+    assert merged_as_shown(found, tmp_path, settings)["kept"] == len(rows)
+
+
+def test_a_table_of_windows_with_semicolons(tmp_path: Path, settings: Settings) -> None:
+    pairs = [
+        ("Schläft er „gut“?", "Nein – seit Mai nicht…"),
+        ("Größer; länger", "“Ach,” sagte er"),
+        ("Müde?", "Ja, früh müde."),
+    ]
+    text = "question;answer\n" + "".join(f'"{one}";"{two}"\n' for one, two in pairs)
+    path = written(tmp_path / "in", {"talks.csv": text.encode("cp1252")}) / "talks.csv"
+    found = inspect_source(str(path), settings=settings)
+    assert found.files[0].text == TextFacts(
+        "cp1252", guessed=True, confidence=0.9, delimiter=";", header=("question", "answer")
+    )
+    assert found.source is not None
+    assert (found.source.encoding, found.source.delimiter) == ("cp1252", ";")
+    assert found.preview is not None
+    assert [(one.input, one.response) for one in found.preview.records] == pairs
+    merged_as_shown(found, tmp_path, settings)
+
+
+def test_of_several_files_the_entry_says_nothing_that_one_is(
+    tmp_path: Path, settings: Settings
+) -> None:
+    text = "question;answer\nSchläft er „gut“?;Nein – seit Mai nicht…\nMüde?;Ja, früh müde.\n"
+    folder = written(
+        tmp_path / "in",
+        {"a.csv": text.encode("cp1252"), "b.csv": b"question,answer\nWhy? \xe2\x80\xa6,So.\n"},
+    )
+    found = inspect_source(str(folder), settings=settings)
+    assert found.files[0].text is not None
+    assert found.files[0].text.guessed
+    assert found.source is not None
+    assert (found.source.encoding, found.source.delimiter) == ("", "")
+    assert merged_as_shown(found, tmp_path, settings)["kept"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "facts"),
+    [
+        ("t.tsv", b"question\tanswer\nWhy?\tSo, so.\n", ("csv", "\t", "")),
+        ("t.json", json.dumps({"version": 1, "data": PAIRS}).encode(), ("json", None, "data")),
+        ("t.json", json.dumps({"question": ["a", "b"], "answer": ["c", "d"]}).encode(),
+         ("json", None, "")),
+        ("t.json", json.dumps({"7": PAIRS[0], "9": PAIRS[2]}).encode(), ("json", None, "")),
+        ("t.jsonl", "\ufeff".encode() + lines_of(ROWS), ("jsonl", None, "")),
+        ("t.jsonl", lines_of(ROWS).decode().encode("utf-16"), ("jsonl", None, "")),
+    ],
+    ids=["tsv", "rows under a key", "columns", "rows by id", "mark", "UTF-16"],
+)  # fmt: skip
+def test_texts_of_other_forms(
+    tmp_path: Path,
+    settings: Settings,
+    name: str,
+    content: bytes,
+    facts: tuple[str, str | None, str],
+) -> None:
+    path = written(tmp_path / "in", {name: content}) / name
+    found = inspect_source(str(path), settings=settings)
+    (file,) = found.files
+    assert file.text is not None
+    assert (file.format, file.text.delimiter, file.text.rows_under) == facts
+    assert found.source is not None
+    assert found.source.rows == facts[2]
+    merged_as_shown(found, tmp_path, settings)
+
+
+def test_an_arrow_file_with_any_name(tmp_path: Path, settings: Settings) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    path = written(tmp_path / "in", {"talks.data": sink.getvalue().to_pybytes()}) / "talks.data"
+    found = inspect_source(str(path), settings=settings)
+    assert (found.files[0].format, found.files[0].text) == ("arrow", None)
+    merged_as_shown(found, tmp_path, settings)
+
+
+@pytest.mark.parametrize("split", [None, "test"])
+def test_a_saved_dataset(tmp_path: Path, settings: Settings, split: str | None) -> None:
+    import datasets
+
+    folder = tmp_path / "talks"
+    datasets.DatasetDict(
+        {
+            "train": datasets.Dataset.from_list(ROWS[:2]),
+            "test": datasets.Dataset.from_list(ROWS[2:]),
+        }
+    ).save_to_disk(folder)
+    (folder / "notes.txt").write_text("…")
+    found = inspect_source(str(folder), settings=settings, split=split)
+    assert (found.splits, found.split) == (("train", "test"), split or "train")
+    assert found.files[0].format == "arrow"
+    not_read = {each.path: each.reason for each in found.not_read}
+    assert not_read["notes.txt"] == "its ending is none that is read"
+    assert not_read["dataset_dict.json"] == "names the splits of a saved dataset"
+    assert f"{found.split}/dataset_info.json" in not_read
+    source = merged_as_shown(found, tmp_path, settings)
+    # The merge lists the same.
+    assert source["not_read"] == [
+        {"path": each.path, "reason": each.reason} for each in found.not_read
+    ]
+    assert source["kept"] == (1 if split else 2)
+    with pytest.raises(NotFoundError, match="no split 'more'"):
+        inspect_source(str(folder), settings=settings, split="more")
+
+
+def test_a_repository_with_configurations(
+    hub: HubServer, tmp_path: Path, settings: Settings
+) -> None:
+    card = """---
+configs:
+- config_name: kind
+  data_files: kind/*
+- config_name: harsh
+  data_files: harsh/*
+---
+"""
+    home = Path(hub.root) / "datasets" / "someone" / "two"
+    written(
+        home,
+        {
+            "README.md": card.encode(),
+            "kind/train.jsonl": lines_of(ROWS[:2]),
+            "harsh/train.csv.gz": PACKED[".gz"](b"question;answer\nWarum?;Darum, sagt er.\n"),
+        },
+    )
+    found = inspect_source("someone/two", settings=settings)
+    assert (found.config, found.configurations) == ("kind", ("kind", "harsh"))
+    assert found.source is not None
+    assert found.source.config == "kind"
+    assert merged_as_shown(found, tmp_path / "one", settings)["kept"] == 2
+    found = inspect_source("someone/two", settings=settings, config="harsh")
+    assert found.source is not None
+    assert (found.source.config, found.source.delimiter) == ("harsh", ";")
+    assert (found.files[0].format, found.files[0].compression) == ("csv", "gzip")
+    assert (
+        merged_as_shown(
+            found, tmp_path / "two", settings.model_copy(update={"data_dir": tmp_path / "other"})
+        )["kept"]
+        == 1
+    )
+    with pytest.raises(NotFoundError, match="no configuration 'none'") as caught:
+        inspect_source("someone/two", settings=settings, config="none")
+    assert "kind, harsh" in caught.value.hint
+
+
+def test_what_is_no_data_or_not_sure_is_told(tmp_path: Path, settings: Settings) -> None:
+    for content, words in (
+        (b"<!DOCTYPE html><p>404", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
+        (PACKED[".gz"](lines_of(ROWS))[:-9], "cut off"),
+    ):
+        name = "talks.jsonl.gz" if content[:1] == b"\x1f" else "talks.jsonl"
+        path = written(tmp_path, {name: content}) / name
+        with pytest.raises(DataError, match=words):
+            inspect_source(str(path), settings=settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import tarfile
@@ -83,8 +84,8 @@ def test_it_is_off_unless_the_operator_names_something(quiet: Service) -> None:
             ("POST", "/sources"),
             ("DELETE", "/sources/added/talks"),
         ):
-            body = {"json": {"path": "shared/talks.jsonl"}} if method == "POST" else {}
-            answer = client.request(method, path, **body)
+            body = {"path": "shared/talks.jsonl"} if method == "POST" else None
+            answer = client.request(method, path, json=body)
             assert (answer.status_code, answer.json()["code"]) == (403, "sources-off")
             assert "MINDCORPUS_SOURCE_FOLDERS" in answer.json()["hint"]
 
@@ -197,6 +198,70 @@ def test_nothing_leads_out_of_the_folder(open_service: Service, shared: Path) ->
         none = client.post("/sources/inspect", json={"path": "shared/none.jsonl"})
         assert (none.status_code, none.json()["code"]) == (422, "source-unfit")
         assert none.json()["title"] == "no such file or folder"
+
+
+def test_a_folder_is_looked_at_as_a_merge_reads_it(open_service: Service, shared: Path) -> None:
+    import datasets
+
+    folder = shared / "saved"
+    datasets.DatasetDict(
+        {"train": datasets.Dataset.from_list(ROWS[:1]), "test": datasets.Dataset.from_list(ROWS)}
+    ).save_to_disk(folder)
+    (folder / "notes.txt").write_text("…")
+    # What would tell which files are data leads out of the folder, and tells nothing.
+    secret = shared.parent / "secret"
+    (secret / "state.json").write_text(json.dumps({"_data_files": [{"filename": "a.jsonl"}]}))
+    (folder / "linked").symlink_to(secret)
+    write(shared / "led" / "a.jsonl", ROWS)
+    write(shared / "led" / "b.jsonl", ROWS)
+    (shared / "led" / "state.json").symlink_to(secret / "state.json")
+    with as_(open_service, "read", "sources") as client:
+        for split, rows in (("train", ROWS[:1]), ("test", ROWS[:3])):
+            body = {"path": "shared/saved", "split": split}
+            found = client.post("/sources/inspect", json=body).raise_for_status().json()
+            assert (found["splits"], found["split"]) == (["train", "test"], split)
+            assert [one["input"] for one in found["preview"]["records"]] == [
+                row["question"] for row in rows
+            ]
+            assert f'split = "{split}"' in found["entry"] or split == "train"
+            not_read = {each["path"]: each["reason"] for each in found["not_read"]}
+            assert not_read["notes.txt"] == "its ending is none that is read"
+            assert not_read["linked"] == "a symbolic link, which is not followed"
+            assert f"{split}/state.json" in not_read
+        led = client.post("/sources/inspect", json={"path": "shared/led"}).json()
+        assert [file["path"] for file in led["files"]] == ["a.jsonl", "b.jsonl"]
+        none = client.post("/sources/inspect", json={"path": "shared/saved", "split": "more"})
+        assert (none.status_code, none.json()["code"]) == (422, "source-unfit")
+        for path in ("shared/led", "shared/talks.jsonl"):
+            refused = client.post("/sources/inspect", json={"path": path, "split": "test"})
+            assert (refused.status_code, refused.json()["code"]) == (422, "source-unfit")
+
+
+def test_a_packed_table_is_inspected_added_and_merged(open_service: Service, shared: Path) -> None:
+    text = "question;answer\nSchläft er „gut“?;Nein – seit Mai…\nMüde?;Ja, früh müde.\n"
+    (shared / "table.csv.gz").write_bytes(gzip.compress(text.encode("cp1252")))
+    body = {"path": "shared/table.csv.gz"}
+    with as_(open_service, "write", "sources") as client:
+        found = client.post("/sources/inspect", json=body).raise_for_status().json()
+        (file,) = found["files"]
+        assert (file["format"], file["compression"], file["rows"]) == ("csv", "gzip", 2)
+        assert file["text"] == {
+            "encoding": "cp1252",
+            "guessed": True,
+            "confidence": 0.9,
+            "delimiter": ";",
+            "header": ["question", "answer"],
+            "rows_under": "",
+        }
+        shown = [f"{one['input']};{one['response']}" for one in found["preview"]["records"]]
+        assert shown == text.splitlines()[1:]
+        client.post("/sources", json=body).raise_for_status()
+        open_service.start_worker()
+        open_service.wait_until_ready()
+        job = client.post("/merge", json={"sources": ["table"]}).raise_for_status().json()
+        assert finished(client, job)["state"] == "succeeded", open_service.log()
+        records = client.get("/records").json()["records"]
+        assert [f"{one['input']};{one['response']}" for one in records] == shown
 
 
 def test_a_licence_that_is_a_link_is_not_read(open_service: Service, shared: Path) -> None:

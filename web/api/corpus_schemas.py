@@ -156,14 +156,38 @@ class Catalogue(BaseModel):
     )
 
 
+class InspectedText(BaseModel):
+    """How the text of a file is written."""
+
+    encoding: str
+    guessed: bool = Field(description="Whether nothing says the encoding but the text itself.")
+    confidence: float | None = Field(
+        description="What a guess needs at least to be taken; null where nothing was guessed."
+    )
+    delimiter: str | None = Field(description="Between the cells of a table.")
+    header: list[str] = Field(description="The columns that a table's first row names.")
+    rows_under: str = Field(description="The key of a JSON object under which the rows are.")
+
+
 class InspectedFile(BaseModel):
     """A file of what may become a source."""
 
     path: str
-    format: str
+    format: str | None = Field(description="Null for a zip that was not looked at.")
+    compression: str | None
     bytes: int | None = Field(description="Null for one that was not fetched.")
     rows: int | None
     counted: bool = Field(description="Whether rows were counted; else they are estimated.")
+    text: InspectedText | None = Field(
+        description="Null for a file that is no text, or was not looked at."
+    )
+
+
+class FileNotRead(BaseModel):
+    """A file of a folder that a merge does not read."""
+
+    path: str
+    reason: str
 
 
 class InspectedLayout(BaseModel):
@@ -231,8 +255,10 @@ class InspectionAnswer(BaseModel):
     """What may become a source."""
 
     files: list[InspectedFile]
+    not_read: list[FileNotRead] = Field(description="What else is in the folder, and why.")
     split: str
     splits: list[str]
+    config: str
     configurations: list[str]
     layout: InspectedLayout | None
     columns: list[InspectedColumn]

@@ -89,10 +89,16 @@ class SourceBody(BaseModel):
         description="SPDX identifier; by default what its files or card say.",
     )
     config: str | None = Field(
-        None, min_length=1, max_length=200, description="Configuration of the repository."
+        None,
+        min_length=1,
+        max_length=200,
+        description="Configuration of the repository; the default, or the first.",
     )
     split: str | None = Field(
-        None, min_length=1, max_length=200, description="Split of it; `train`, or the first."
+        None,
+        min_length=1,
+        max_length=200,
+        description="Split of it, or of a saved dataset; `train`, or the first.",
     )
 
     @model_validator(mode="after")

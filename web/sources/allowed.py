@@ -37,8 +37,8 @@ def refuse_if_off(settings: Settings) -> None:
 
 
 @contextmanager
-def opened(wanted: Wanted, settings: Settings) -> Iterator[Opened]:
-    """Open what is wanted if it may be read.
+def opened(wanted: Wanted, settings: Settings, split: str | None) -> Iterator[Opened]:
+    """Open what is wanted, of a saved dataset the split, if it may be read.
 
     Raises `SourcesOffError`, `SourceRefusedError`, and `SourceUnfitError` for what is not there.
     """
@@ -46,7 +46,7 @@ def opened(wanted: Wanted, settings: Settings) -> Iterator[Opened]:
     if wanted.repository is not None:
         yield Opened(_repository(wanted.repository, settings), ())
         return
-    with _told(), open_inside(wanted.path or "", settings.source_folders) as found:
+    with _told(), open_inside(wanted.path or "", settings.source_folders, split) as found:
         yield found
 
 

@@ -48,7 +48,7 @@ def look_at(wanted: Wanted, settings: Settings, **choices: str | None) -> Looked
     Raises `SourcesOffError`, `SourceRefusedError`, `SourceUnfitError`, `BusyError`, and a
     `FetchError` for a hub that does not answer.
     """
-    with opened(wanted, settings) as there:
+    with opened(wanted, settings, choices.get("split")) as there:
         if not _AT_ONCE.acquire(blocking=False):
             raise BusyError(
                 "as many sources are inspected as there is room for",
