@@ -16,8 +16,8 @@ from catalog_entry import ENTRY
 
 import mindcorpus
 from mindcorpus.errors import DataError, StorageError
-from mindcorpus.merging.part_cache import Dropped, PartCache, part_key
-from mindcorpus.merging.parts import Part
+from mindcorpus.merging.part_cache import PartCache, part_key
+from mindcorpus.merging.parts import Dropped, Part
 from mindcorpus.sources.catalog import Source, load_catalog
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard

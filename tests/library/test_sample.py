@@ -245,7 +245,7 @@ def test_each_real_slice_is_read_whole_and_loses_what_it_should(
 ) -> None:
     source = CATALOG[name]
     path = f"{source.repository}/{source.files[file].path}"
-    found = values(read(HUB / path, source.files[file].read_as))
+    found = values(read(HUB / path, source.files[file].read_as or "jsonl"))
     assert found == raw(path, HUB)
     adapted = outcomes(name, file, HUB)
     assert len(found) == len(adapted) == rows

@@ -260,7 +260,8 @@ def test_where_the_first_is_not_taken_the_next_one_is(tmp_path: Path) -> None:
     others = own_rows(tmp_path, "others", [pair("never"), pair("not")], options=PAIRS)
     merge_own(tmp_path, mine, others)
     assert choose(tmp_path).taken.tolist() == [True, False, False]
-    for request in ({"exclude": ("mine",)}, {"types": ("own",)}):
+    requests: list[dict[str, Any]] = [{"exclude": ("mine",)}, {"types": ("own",)}]
+    for request in requests:
         selection = choose(tmp_path, **request)
         assert selection.taken.tolist() == [False, True, False]
         assert selection.skipped["same-answer"] == 1

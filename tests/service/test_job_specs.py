@@ -203,7 +203,8 @@ def test_the_policy_that_was_meant_comes_back_from_the_record(
 
 
 def test_a_request_that_says_nothing_new_is_recorded_as_earlier_releases_did() -> None:
-    for same in ({}, {"system_policy": "own"}):
+    requests: list[dict[str, Any]] = [{}, {"system_policy": "own"}]
+    for same in requests:
         assert "system_policy" not in prepare(**same).request
         assert prepare(**same).content_key == prepare().content_key
     keys = {prepare(system_policy=each).content_key for each in ("own", "replace", "none")}
