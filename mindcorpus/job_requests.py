@@ -149,7 +149,7 @@ class MergeRequest(MergeBody):
     The fields beside those of `MergeBody` name files of this machine, and never come over HTTP.
     """
 
-    _later = ("stages", "added")
+    _later = (*MergeBody._later, "added")
 
     catalogs: Annotated[tuple[str, ...], Flag("--catalog")] = Field(
         (), strict=False, description="Catalogue files with sources of the user's own."
