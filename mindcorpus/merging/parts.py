@@ -228,17 +228,18 @@ class _Gathered:
                 rejected.encode(),
             )
             tags_json = orjson.dumps(tags)
-            of_chat = None if chat is None else facts_of(chat, input_, response)
             metadata.encode()
+            # Before a conversation is looked at: its turns are folded with a NUL between them.
+            if (
+                b"\0" in raw_input
+                or b"\0" in raw_response
+                or b"\0" in raw_rejected
+                or (chat and has_nul(chat))
+            ):
+                return Drop(number, "nul-character", "", item)
+            of_chat = None if chat is None else facts_of(chat, input_, response)
         except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
             return Drop(number, "not-utf8", _place_of(error), item)
-        if (
-            b"\0" in raw_input
-            or b"\0" in raw_response
-            or b"\0" in raw_rejected
-            or (chat and has_nul(chat))
-        ):
-            return Drop(number, "nul-character", "", item)
         if is_blank(input_):
             return Drop(number, "blank-input", "", item)
         measured = measure(raw_input, raw_response, raw_rejected, of_chat and of_chat.said)

@@ -174,11 +174,11 @@ def names_of(row: Mapping[str, Any]) -> str:
     return ", ".join(names) or "no columns"
 
 
-def _advice(row: Mapping[str, Any]) -> str:
-    """Tell which adapter and options would read a row, for the evidence of a drop."""
+def _advice(row: Mapping[str, Any], adapter: RowAdapter) -> str:
+    """Tell which other adapter or options would read a row, for the evidence of a drop."""
     from mindcorpus.sources.layouts import advice  # late: it knows the adapters
 
-    return advice(row)
+    return advice(row, vars(adapter))
 
 
 def tags_of(row: Mapping[str, Any], columns: tuple[TagColumn, ...]) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ class RowAdapter(ABC):
                 except Wrong as wrong:
                     evidence = wrong.evidence
                     if wrong.reason in ("missing-column", "wrong-type"):
-                        evidence += _advice(row.value)
+                        evidence += _advice(row.value, self)
                     yield Drop(row.number, wrong.reason, evidence)
 
     @abstractmethod

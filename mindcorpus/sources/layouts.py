@@ -66,10 +66,14 @@ def detect(rows: Sequence[Mapping[str, Any]]) -> Layout | None:
     return None
 
 
-def advice(row: Mapping[str, Any]) -> str:
-    """Tell which adapter and options would read a row; "" where nothing is known."""
+def advice(row: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """Tell which adapter and options would read a row, if they are others than it is read by.
+
+    `options` are those it is read by; "" where nothing is known, or nothing better.
+    """
     layout = detect([row])
-    if layout is None:
+    # No two adapters have the same options, so that these tell the adapter as well.
+    if layout is None or layout.options.items() <= options.items():
         return ""
     said = [f"{option} = {column!r}" for option, column in layout.options.items()]
     return f"; it looks like {layout.name}: adapter = {layout.adapter!r}, {', '.join(said)}"

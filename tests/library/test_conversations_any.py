@@ -102,3 +102,29 @@ def test_the_same_turns_come_back_from_every_layout(chats: list[tuple[Turn, ...]
         files = {**{source: file for source, (file, *_) in FILES.items()}, "table": "table.parquet"}
         merged = merge_entries(folder, *(entry(source, file) for source, file in files.items()))
         assert turns(merged) == [chat for source in files for chat in marked(source)]
+
+
+ASKED, ANSWER = {"role": "user", "content": "Hé?"}, {"role": "assistant", "content": "Oui 😀"}
+WITH_NUL = (
+    [{"role": "user", "content": "Hé\0?"}, ANSWER, ASKED, ANSWER],
+    [
+        {"role": "user", "content": "Hé?\0"},
+        {"role": "assistant", "content": "\0Oui"},
+        ASKED,
+        ANSWER,
+    ],
+    [{"role": "system", "content": "\0"}, ASKED, ANSWER],
+    [ASKED, ANSWER, {"role": "user", "content": "Et\0?"}],
+    [{**ASKED, "name": "a\0b"}, ANSWER],
+    [ASKED, {**ANSWER, "reasoning_content": "a\0b"}],
+)
+
+
+def test_a_nul_in_any_turn_drops_its_row_alone(tmp_path: Path) -> None:
+    # Between folded turns stands a NUL: one of the source's own would make others of them.
+    rows = [{"messages": turns} for turns in ([ASKED, ANSWER], *WITH_NUL, [ASKED, ANSWER, ASKED])]
+    write_rows(tmp_path / "nul.jsonl", rows)
+    result = merge_entries(tmp_path, entry("Nul", "nul.jsonl", "loss_limit = 1.0"))
+    (source,) = result.manifest["sources"]
+    assert source["dropped"] == {"nul-character": len(WITH_NUL)}
+    assert source["kept"] == 2

@@ -172,3 +172,10 @@ def test_a_mapping_that_does_not_fit_is_told_what_would() -> None:
         "'chats' is list, not text; it looks like messages: adapter = 'messages', "
         "messages = 'chats'",
     )
+
+
+def test_a_row_that_is_read_by_its_layout_is_told_its_fault_alone() -> None:
+    rows: list[Any] = [{"messages": chat(ASKED, SAID)}] * 2
+    rows.append({"messages": [*chat(ASKED), {"role": "assistant", "content": SAID, "weight": 0.5}]})
+    *_, wrong = adapt(Auto(), *rows)
+    assert wrong == Drop(2, "wrong-type", "the weight of message 1 is neither 0 nor 1")
