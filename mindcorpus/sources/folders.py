@@ -36,7 +36,7 @@ def files_of_folder(source: Source, folder: Path) -> tuple[dict[str, Path], tupl
     """Give a folder's files of data, by path, and those that are none.
 
     Of a dataset that the datasets library saved, they are those of the source's split. Raises
-    `NotFoundError` if there is no such split.
+    `NotFoundError` if there is no such split, or a file of it is gone.
     """
     splits = _splits_of(source, folder)
     found: dict[str, Path] = {}
@@ -56,10 +56,33 @@ def files_of_folder(source: Source, folder: Path) -> tuple[dict[str, Path], tupl
             not_read.append(NotRead(path, reason))
         else:
             found[path] = local
+    _refuse_gaps(source, folder, states, splits)
     more = len(not_read) - _NAMED
     if more > 0:
         not_read[_NAMED:] = [NotRead("…", f"{more:,} more files")]
     return found, tuple(not_read)
+
+
+def _refuse_gaps(
+    source: Source,
+    folder: Path,
+    states: Mapping[Path, frozenset[str] | None],
+    splits: tuple[str, ...],
+) -> None:
+    """Raise `NotFoundError` if a saved dataset names a file that is not there."""
+    for saved, names in states.items():
+        if splits and saved != folder / source.split:
+            continue
+        gone = sorted(name for name in names or () if not (saved / name).is_file())
+        if gone:
+            raise NotFoundError(
+                f"the saved dataset names {len(gone)} files that are not there"
+                if len(gone) > 1
+                else "the saved dataset names a file that is not there",
+                source=source.name,
+                file=str(saved / gone[0]),
+                hint="Copy the whole folder again, or save the dataset anew.",
+            )
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
