@@ -149,7 +149,7 @@ class MergeRequest(MergeBody):
     The fields beside those of `MergeBody` name files of this machine, and never come over HTTP.
     """
 
-    _later = (*MergeBody._later, "added")
+    _later = ("stages", "allow_loss", "added")
 
     catalogs: Annotated[tuple[str, ...], Flag("--catalog")] = Field(
         (), strict=False, description="Catalogue files with sources of the user's own."

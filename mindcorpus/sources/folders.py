@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,7 +41,7 @@ def files_of_folder(source: Source, folder: Path) -> tuple[dict[str, Path], tupl
     """Give a folder's files of data, by path, and those that are none.
 
     Of a dataset that the datasets library saved, they are those of the source's split. Raises
-    `NotFoundError` if there is no such split.
+    `NotFoundError` if there is no such split, or a file of it is gone.
     """
     paths, not_read = choose_files(source, _below(folder), opener_of(folder), str(folder))
     return {path: folder / path for path in paths}, not_read
@@ -63,7 +63,8 @@ def choose_files(
     found: list[str] = []
     not_read: list[NotRead] = []
     states: dict[PurePosixPath, frozenset[str] | None] = {}
-    for path in names:
+    there = dict.fromkeys(names)
+    for path in there:
         at = PurePosixPath(path)
         if at.parent not in states:
             states[at.parent] = _saved_files(at.parent, opened)
@@ -78,10 +79,34 @@ def choose_files(
             not_read.append(NotRead(path, reason))
         else:
             found.append(path)
+    _refuse_gaps(source, there, states, splits, home)
     more = len(not_read) - _NAMED
     if more > 0:
         not_read[_NAMED:] = [NotRead("…", f"{more:,} more files")]
     return found, tuple(not_read)
+
+
+def _refuse_gaps(
+    source: Source,
+    there: Collection[str],
+    states: Mapping[PurePosixPath, frozenset[str] | None],
+    splits: tuple[str, ...],
+    home: str,
+) -> None:
+    """Raise `NotFoundError` if a saved dataset names a file that is not there."""
+    for saved, names in states.items():
+        if splits and saved != PurePosixPath(source.split):
+            continue
+        gone = sorted(name for name in names or () if (saved / name).as_posix() not in there)
+        if gone:
+            raise NotFoundError(
+                f"the saved dataset names {len(gone)} files that are not there"
+                if len(gone) > 1
+                else "the saved dataset names a file that is not there",
+                source=source.name,
+                file=str(PurePosixPath(home) / saved / gone[0]),
+                hint="Copy the whole folder again, or save the dataset anew.",
+            )
 
 
 def _below(folder: Path) -> Iterator[str]:

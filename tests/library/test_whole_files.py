@@ -138,6 +138,42 @@ def test_arrow_that_is_cut_off_is_an_error(tmp_path: Path, share: float) -> None
     assert "Arrow" in error.title
 
 
+def stream_of(rows: list[Any]) -> bytes:
+    """Write an Arrow stream with a batch for each row."""
+    schema, held = pa.Table.from_pylist(rows).schema, pa.BufferOutputStream()
+    with pa.ipc.new_stream(held, schema) as writer:
+        for row in rows:
+            writer.write_batch(pa.RecordBatch.from_pylist([row], schema))
+    return held.getvalue().to_pybytes()
+
+
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+
+
+def test_an_arrow_stream_that_was_never_closed_is_an_error(tmp_path: Path) -> None:
+    whole = stream_of(ROWS)
+    fewer = stream_of(ROWS[:2]).removesuffix(END_OF_STREAM)
+    assert whole.startswith(fewer)
+    assert merged(tmp_path / "whole", {"a.arrow": whole}) == ROWS
+    error = fails(tmp_path / "cut", {"a.arrow": fewer})
+    assert error.title == "Arrow is cut off: the stream has no end"
+
+
+def test_arrow_streams_that_were_joined_are_an_error(tmp_path: Path) -> None:
+    error = fails(tmp_path, {"a.arrow": stream_of(ROWS[:2]) + stream_of(ROWS[2:])})
+    assert error.title == "the file goes on behind the end of its stream"
+
+
+def test_a_saved_dataset_of_which_a_file_is_gone_is_an_error(tmp_path: Path) -> None:
+    saved = tmp_path / "data"
+    datasets.Dataset.from_list(ROWS).save_to_disk(str(saved), num_shards=2)
+    (saved / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(NotFoundError) as caught:
+        merge_own(saved, tmp_path / "out")
+    assert caught.value.title == "the saved dataset names a file that is not there"
+    assert str(caught.value.file).endswith("data-00001-of-00002.arrow")
+
+
 def test_a_saved_dataset_is_read_and_what_describes_it_is_not(tmp_path: Path) -> None:
     datasets.Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "data"))
     written(tmp_path / "data", {"cache-1234.arrow": b"left over"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from mindcorpus.sources.readers.parquet import BATCH_BYTES, BATCH_ROWS, decoding
 from mindcorpus.sources.readers.rows import Drop, Row, Shard, refuse_same_names, unreadable
 
 _MAGIC = b"ARROW1"
+#: What a stream begins with, and ends with; one of before Arrow 0.15 has only the zeros.
+_GOES_ON, _END = b"\xff\xff\xff\xff", b"\0\0\0\0"
 _DAMAGED = "Arrow is damaged, cut off, or holds values that cannot be read"
 
 
@@ -23,6 +26,7 @@ def plan_batches(path: Path, file: str) -> list[Shard]:
     with decoding_errors("not Arrow, or cut off", file), _open(path) as reader:
         names = reader.schema.names
     refuse_same_names(names, file)
+    _refuse_no_end(path, file)
     return [Shard(path, file, "arrow", 0, path.stat().st_size)]
 
 
@@ -45,6 +49,22 @@ def read_batches(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]
                 now = file.tell()
                 tick(piece.num_rows, max(0, now - told))
                 told = max(told, now)
+        if not hasattr(reader, "get_batch") and file.read(1):
+            raise unreadable("the file goes on behind the end of its stream", shard.file, number)
+
+
+def _refuse_no_end(path: Path, file: str) -> None:
+    """Raise `DataError` for a stream without an end: who wrote it, or copied it, was stopped.
+
+    Where it ends between two batches nothing else shows it, and the rest would be missed by no one.
+    """
+    with path.open("rb") as opened:
+        head = opened.read(len(_MAGIC))
+        opened.seek(-min(8, path.stat().st_size), os.SEEK_END)
+        last = opened.read()
+    end = _GOES_ON + _END if head.startswith(_GOES_ON) else _END
+    if head != _MAGIC and not last.endswith(end):
+        raise unreadable("Arrow is cut off: the stream has no end", file)
 
 
 @contextmanager
