@@ -73,6 +73,7 @@ def test_a_source_is_looked_at_added_and_merged(
     expect(page.locator("#columns")).to_contain_text("question")
     expect(page.locator("#kept")).to_contain_text("2 of 3 rows are kept")
     expect(page.locator("#dropped")).to_contain_text("blank-input")
+    expect(page.locator("#written")).to_have_text("Encoding: utf-8.")
     expect(page.locator("#found")).to_contain_text("CC-BY-4.0")
     # Folded, as texts are; and what looks like a tag is text.
     text = page.locator("#row-0 .text").first
