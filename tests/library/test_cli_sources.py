@@ -92,10 +92,8 @@ def test_how_a_file_is_written_is_shown_and_merged(talks: Path) -> None:
     out = run("sources", "inspect", "table", cwd=talks.parent).out
     for words in (
         "csv in gzip",
-        (
-            "Encoding: cp1252; guessed, at least 90% sure; cells parted by semicolons; "
-            "header: question | answer"
-        ),
+        "Encoding: cp1252; guessed, at least 90% sure; cells parted by semicolons",
+        "header: question | answer",
         "notes.txt",
         "its ending is none that is read",
         'encoding = "cp1252"',
