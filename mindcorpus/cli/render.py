@@ -81,7 +81,7 @@ def format_parts(
     parts: list[RenderableType] = [heading(f"{name}: {made['rows']:,} records in {made['path']}")]
     if made["skipped"]:
         parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
-    # A service of an earlier release tells of no changes, and of inputs alone.
+    # A service of an earlier release tells of no changes.
     if changed := made.get("changed"):
         parts += [Text(), table(("Taken, but changed", "Records"), list(changed.items()))]
     if made["split"] is not None:
@@ -92,15 +92,17 @@ def format_parts(
         parts += [
             Text(),
             table(("Split", "Records", "Groups"), rows),
-            Text(
-                f"Inputs in both: {made['split']['overlap']:,}; "
-                f"openings: {made['split'].get('opening_overlap', 0):,}; "
-                f"groups: {made['split'].get('group_overlap', 0):,}"
-            ),
+            Text("; ".join(f"{what}: {count:,}" for what, count in _on_both_sides(made["split"]))),
         ]
     if findings is not None:
         parts += [Text(), findings]
     return parts
+
+
+def _on_both_sides(split: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Give what was looked for on both sides of a split; an earlier release looked at inputs."""
+    looked = {"overlap": "Inputs in both", "opening_overlap": "openings", "group_overlap": "groups"}
+    return [(what, split[key]) for key, what in looked.items() if key in split]
 
 
 def ending_parts(

@@ -18,6 +18,7 @@ from registered import FORMATS, SOURCES
 from mindcorpus import errors
 from mindcorpus.cli import watch
 from mindcorpus.cli.main import EXIT_CODES, cli
+from mindcorpus.cli.render import format_parts
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.sources.fetching import SAMPLE
@@ -381,6 +382,23 @@ def test_output_fits_a_terminal_that_has_only_ascii(made: Path) -> None:
     assert ran.code == 0
     assert "####" in ran.out
     assert ran.out.isascii()
+
+
+@pytest.mark.parametrize(
+    ("proof", "told"),
+    [
+        ({"overlap": 0, "opening_overlap": 0, "group_overlap": 0}, "openings: 0; groups: 0"),
+        ({"overlap": 0}, "Inputs in both: 0"),
+    ],
+)
+def test_of_a_split_is_told_what_was_looked_for(
+    proof: dict[str, int], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A service of an earlier release does not know whether openings are on both sides.
+    parts = {"train": {"rows": 1, "groups": 1}, "validation": {"rows": 1, "groups": 1}}
+    made = {"rows": 2, "path": "x", "skipped": {}, "split": {"parts": parts, **proof}}
+    Terminal().show(*format_parts("x", made, None))
+    assert capsys.readouterr().out.rstrip().endswith(told)
 
 
 def test_findings_of_a_format_that_is_not_known_here_are_shown(

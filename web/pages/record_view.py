@@ -82,8 +82,9 @@ def view_of(record: dict[str, Any], most: int | None = None) -> Shown:
     left_out = 0
     turns, sides = found.turns, found.sides
     if most is not None and said > most:
-        left_out = len(turns) + sum(map(len, sides[:1])) - most
+        # Of a pair the sides go as a whole: one cut short would look like the answer.
         turns, sides = turns[:most], ()
+        left_out = said - len(turns)
     return Shown(
         row=record["row"],
         source=record["source"],
