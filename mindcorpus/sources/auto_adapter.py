@@ -49,7 +49,41 @@ class Auto:
         """Give the adapter for a layout."""
         options = {**layout.options, "tag_columns": self.tag_columns}
         adapter: Adapter = build(SEEN[layout.adapter], options)
-        return adapter
+        return _AsSeen(adapter, layout.unseen, layout.optional)
+
+
+@dataclass(frozen=True)
+class _AsSeen:
+    """The adapter of a layout that was seen: a row may lack columns, and must not have new ones."""
+
+    #: None of the adapters whose layouts are seen leaves rows out by design.
+    selects: ClassVar[frozenset[str]] = frozenset()
+    adapter: Adapter
+    unseen: frozenset[str]
+    optional: tuple[str, ...]
+
+    @property
+    def whole_file(self) -> bool:
+        """Whether the adapter must see all rows of a file at once."""
+        return self.adapter.whole_file
+
+    def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
+        """Adapt rows; one that says something where the first ones had nothing is dropped."""
+        return self.adapter(map(self._checked, rows))
+
+    def _checked(self, row: Row | Drop) -> Row | Drop:
+        if not isinstance(row, Row) or not isinstance(row.value, dict):
+            return row
+        value = row.value
+        if not self.unseen.isdisjoint(value):
+            new = [name for name in sorted(self.unseen) if value.get(name) not in (None, "", [])]
+            if new:
+                what = f"the first rows have no {new[0]!r}, and this one has; name an adapter"
+                return Drop(row.number, "other-layout", what)
+        for column in self.optional:
+            if column not in value:
+                value[column] = None
+        return row
 
 
 def seen(first: Sequence[Row | Drop], file: str | None = None) -> Layout:

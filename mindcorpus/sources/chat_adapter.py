@@ -12,6 +12,7 @@ from mindcorpus.records import is_blank
 from mindcorpus.sources.adapters import Kept, RowAdapter, Wrong, look_up, names_of, tags_of, text_of
 from mindcorpus.sources.chat_record import chat_record, tools_of
 from mindcorpus.sources.chat_turns import Changes, TurnReader, parsed
+from mindcorpus.sources.pairs import is_good, rejected_record
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Messages(RowAdapter):
     """What roles are called, beside the usual names."""
     system: str = ""
     """A column beside the messages that holds a system prompt, for those without one."""
+    label: str = ""
+    """Whether the last answer is a good one; else it becomes the rejected response."""
 
     @cached_property
     def _reader(self) -> TurnReader:
@@ -44,7 +47,10 @@ class Messages(RowAdapter):
             turns = with_system(turns, text_of(row, self.system, changes))
         tools, parallel = tools_of(row, changes)
         chat = Conversation(turns, (), tools, parallel)
-        return chat_record(number, chat, tags_of(row, self.tag_columns), changes)
+        tags = tags_of(row, self.tag_columns)
+        if self.label and not is_good(row, self.label):
+            return rejected_record(number, (), turns, (tools, parallel), tags, changes)
+        return chat_record(number, chat, tags, changes)
 
 
 def with_system(turns: tuple[Turn, ...], text: str) -> tuple[Turn, ...]:

@@ -11,10 +11,16 @@ from mindcorpus.sources.adapters import Kept, RowAdapter, Wrong, look_up, tags_o
 from mindcorpus.sources.chat_adapter import with_system
 from mindcorpus.sources.chat_record import tools_of
 from mindcorpus.sources.chat_turns import Changes, TurnReader
-from mindcorpus.sources.pairs import Turns, messages_in_cell, pair_record, rejected_record, side
+from mindcorpus.sources.pairs import (
+    Turns,
+    is_good,
+    messages_in_cell,
+    pair_record,
+    rejected_record,
+    side,
+)
 from mindcorpus.sources.patterns import Pattern, cut_at
 
-_GOOD = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _READER = TurnReader()
 _OPENING = ("[", "{")
 
@@ -65,7 +71,7 @@ class Columns(RowAdapter):
             rejected = text_of(row, self.rejected_response, changes)
             if is_blank(rejected):
                 rejected = ""
-        if self.label is not None and not self._is_good(row):
+        if self.label is not None and not is_good(row, self.label):
             response, rejected = "", response
         chat = None
         if self.system is not None:
@@ -102,13 +108,6 @@ class Columns(RowAdapter):
             raise Wrong("embedded-data", f"the response holds {self.drop_if_response_holds!r}")
         return response
 
-    def _is_good(self, row: dict[str, Any]) -> bool:
-        value = look_up(row, self.label or "")
-        good = _GOOD.get(str(value).strip().lower())
-        if good is None:
-            raise Wrong("unknown-label", f"{self.label!r} is neither true nor false")
-        return good
-
     def _instructed(
         self, row: dict[str, Any], texts: tuple[str, str, str], changes: Changes
     ) -> Conversation | None:
@@ -139,6 +138,6 @@ class Columns(RowAdapter):
         if self.system is not None:
             prompt = with_system(prompt, text_of(row, self.system, changes))
         tools, tags = tools_of(row, changes), tags_of(row, self.tag_columns)
-        if self.label is not None and not self._is_good(row):
+        if self.label is not None and not is_good(row, self.label):
             return rejected_record(number, prompt, sides[0], tools, tags, changes)
         return pair_record(number, prompt, (sides[0], sides[1]), tools, tags, changes)

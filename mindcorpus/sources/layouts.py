@@ -6,7 +6,7 @@ Only layouts that are well known are told, and only where nothing else could be 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mindcorpus.sources.adapters import looks_like_a_name, scalar_text
@@ -29,6 +29,16 @@ _ANSWERS = (
     *("assistant", "bot", "therapist", "counselor", "counsellor"),
 )
 _SYSTEMS = ("system", "system_prompt")
+#: Columns that say whether an answer is a good one.
+_LABELS = ("label", "kto_tag")
+#: Columns that change what a row says, wherever they stand beside what a layout reads.
+_TELLING = frozenset((*_SYSTEMS, *_LABELS, "rejected", "rejected_response", "tools"))
+#: And those of instructions.
+_OF_INSTRUCTIONS = frozenset(("input", "context"))
+#: The options whose columns a row need not have: JSON leaves out what has no value.
+_OPTIONAL = ("system", "instruction", "rejected_response")
+_TRUTH = frozenset(("true", "false"))
+_TRUTH_IN_NUMBERS = _TRUTH | frozenset(("1", "0", "1.0", "0.0"))
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,14 @@ class Layout:
     """The columns that it reads."""
     reason: str
     """What shows it: columns and keys, never text of a row."""
+    unseen: frozenset[str] = frozenset()
+    """Columns that would change what a row says, and that none of these rows has."""
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The columns that a row need not have."""
+        names = [*_OPTIONAL, *(["input"] if "instruction" in self.options else [])]
+        return tuple(self.options[name] for name in names if name in self.options)
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -62,8 +80,15 @@ def detect(rows: Sequence[Mapping[str, Any]]) -> Layout | None:
     table = _Table(rows)
     for find in (_preference, _messages, _kto, _alpaca, _questions, _transcript):
         if (layout := find(table)) is not None:
-            return layout
+            return replace(layout, unseen=_unseen(layout, table))
     return None
+
+
+def _unseen(layout: Layout, table: _Table) -> frozenset[str]:
+    telling = _TELLING | (_OF_INSTRUCTIONS if "instruction" in layout.columns else frozenset())
+    # Tools are read wherever chats are.
+    telling -= {*layout.columns, *(() if layout.adapter == "columns" else ("tools",))}
+    return frozenset(column for column in telling if not table.values(column))
 
 
 def advice(row: Mapping[str, Any], options: Mapping[str, Any]) -> str:
@@ -89,6 +114,14 @@ class _Table:
     def values(self, column: str) -> list[Any]:
         """Give what a column holds, nulls left out."""
         return [row[column] for row in self._rows if row.get(column) is not None]
+
+    def label(self, words: frozenset[str] = _TRUTH) -> str | None:
+        """Give the column that says whether answers are good, if it says so in these words."""
+        for column in _LABELS:
+            labels = {str(value).strip().lower() for value in self.values(column)}
+            if labels and labels <= words:
+                return column
+        return None
 
     def holds_messages(self, column: str) -> bool:
         """Tell whether a column has messages in every row."""
@@ -168,7 +201,11 @@ def _messages(table: _Table) -> Layout | None:
     if not named and len(found) != 1:
         return None
     column = (named or found)[0]
-    options = {"messages": column, "system": table.first_of(_SYSTEMS)}
+    options = {
+        "messages": column,
+        "label": table.label(),
+        "system": table.first_of(_SYSTEMS),
+    }
     return _layout("messages", "messages", options, f"{column!r} holds {table.keys_of(column)}")
 
 
@@ -180,15 +217,16 @@ def _is_object(value: Any) -> bool:
 def _kto(table: _Table) -> Layout | None:
     if not table.holds_sides("prompt", "completion"):
         return None
-    labels = {str(value).lower() for value in table.values("label")}
-    label = "label" if labels and labels <= {"true", "false"} else None
+    label = table.label(_TRUTH_IN_NUMBERS)
+    if label is None and any(map(table.values, _LABELS)):
+        return None  # what says of an answer that it is a bad one must not be passed over
     options = {
         "input": "prompt",
         "response": "completion",
         "label": label,
         "system": table.first_of(_SYSTEMS),
     }
-    columns = "'prompt', 'completion' and 'label'" if label else "'prompt' and 'completion'"
+    columns = f"'prompt', 'completion' and {label!r}" if label else "'prompt' and 'completion'"
     return _layout("prompt and completion", "columns", options, f"there are columns {columns}")
 
 
@@ -203,6 +241,7 @@ def _alpaca(table: _Table) -> Layout | None:
         "input": inputs[0] if inputs else "instruction",
         "response": answers[0],
         "instruction": "instruction" if inputs else None,
+        "label": table.label(),
         "system": table.first_of(_SYSTEMS),
     }
     columns = ", ".join(map(repr, ["instruction", *inputs, *answers]))
@@ -213,11 +252,14 @@ def _questions(table: _Table) -> Layout | None:
     questions, answers = table.named(_QUESTIONS), table.named(_ANSWERS)
     if len(questions) != 1 or len(answers) != 1:
         return None
+    if (questions, answers) == (["prompt"], ["completion"]):
+        return None  # labelled in a way that is not known: see `_kto`
     rejected = "rejected_response" if "rejected_response" in table.columns else None
     options = {
         "input": questions[0],
         "response": answers[0],
         "rejected_response": rejected,
+        "label": table.label(),
         "system": table.first_of(_SYSTEMS),
     }
     reason = f"there are columns {questions[0]!r} and {answers[0]!r}"

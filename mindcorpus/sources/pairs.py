@@ -13,6 +13,7 @@ from mindcorpus.sources.adapters import Kept, Wrong, look_up, text_of
 from mindcorpus.sources.chat_record import chat_record
 from mindcorpus.sources.chat_turns import CONTENT_KEYS, ROLE_KEYS, Changes, TurnReader
 
+_GOOD = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 Turns = tuple[Turn, ...]
 #: The tools' schemas, and whether calls are parallel.
 Tools = tuple[str | None, bool | None]
@@ -96,6 +97,14 @@ def rejected_record(
         turns = whole.turns
         whole = whole._replace(turns=turns[: last_answer(turns)], rejected=turns)
     return bad._replace(response="", rejected_response=bad.response, conversation=whole)
+
+
+def is_good(row: Mapping[str, Any], label: str) -> bool:
+    """Tell whether a column says that a row's answer is a good one; raises `Wrong` for neither."""
+    good = _GOOD.get(str(look_up(row, label)).strip().lower())
+    if good is None:
+        raise Wrong("unknown-label", f"{label!r} is neither true nor false")
+    return good
 
 
 def continued(prompt: Turns, side_: Turns) -> Turns:

@@ -141,9 +141,68 @@ def test_a_layout_must_hold_for_all_the_rows_that_are_seen() -> None:
     rows: list[Any] = [{"messages": chat(ASKED, SAID)}, {"messages": None}]
     assert detect(rows) is None
     assert detect([]) is None
-    assert detect([{"prompt": "p", "completion": "c", "label": "good"}]) == detect(
-        [{"prompt": "p", "completion": "c"}]
-    )
+
+
+@pytest.mark.parametrize("label", ["desirable", "anxiety", 2, 0.5])
+def test_an_answer_that_may_be_labelled_a_bad_one_is_not_taken_for_a_good_one(label: Any) -> None:
+    assert detect([{"prompt": "p", "completion": "c", "label": label}]) is None
+
+
+LABELLED: list[dict[str, Any]] = [
+    {"prompt": ASKED, "completion": BAD, "label": 0},
+    {"prompt": ASKED, "completion": BAD, "kto_tag": "False"},
+    {"question": ASKED, "answer": BAD, "label": False},
+    {"instruction": ASKED, "output": BAD, "kto_tag": False},
+    {"messages": chat(ASKED, BAD), "label": False},
+    {"conversations": chat(ASKED, BAD, role="from", content="value"), "kto_tag": False},
+]
+
+
+@pytest.mark.parametrize("row", LABELLED)
+def test_an_answer_that_is_labelled_a_bad_one_is_never_learnt(row: dict[str, Any]) -> None:
+    (record,) = kept(adapt(Auto(), row))
+    assert (record.input, record.response, record.rejected_response) == (ASKED, "", BAD)
+
+
+LATE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"prompt": ASKED, "completion": SAID}, {"label": False}),
+    ({"question": ASKED, "answer": SAID}, {"rejected_response": BAD}),
+    ({"messages": chat(ASKED, SAID)}, {"system": "Be kind."}),
+    ({"messages": chat(ASKED, SAID)}, {"kto_tag": False}),
+    ({"question": ASKED, "answer": SAID}, {"tools": [{"type": "function"}]}),
+    ({"instruction": ASKED, "output": SAID}, {"input": "«Anna»"}),
+]
+
+
+@pytest.mark.parametrize(("row", "more"), LATE)
+@pytest.mark.parametrize("nothing", [None, "", []])
+def test_what_only_a_later_row_says_is_not_left_out_in_silence(
+    row: dict[str, Any], more: dict[str, Any], nothing: Any
+) -> None:
+    rows = [dict(row) for _ in range(30)]
+    rows[28] |= dict.fromkeys(more, nothing)
+    rows[29] |= more
+    *others, last = adapt(Auto(), *rows)
+    assert len(kept(others)) == 29
+    assert isinstance(last, Drop)
+    assert last.reason == "other-layout"
+    assert repr(next(iter(more))) in last.evidence
+    assert CANARY not in last.evidence
+
+
+OPTIONAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"instruction": ASKED, "output": SAID}, {"input": ""}),
+    ({"question": ASKED, "answer": SAID}, {"rejected_response": ""}),
+    ({"messages": chat(ASKED, SAID)}, {"system": "Be kind."}),
+]
+
+
+@pytest.mark.parametrize(("row", "more"), OPTIONAL)
+def test_a_row_need_not_have_a_column_that_others_have(
+    row: dict[str, Any], more: dict[str, Any]
+) -> None:
+    _, record = adapt(Auto(), row | more, dict(row))
+    assert record == Kept(1, ASKED, SAID)
 
 
 def test_rows_behind_the_first_are_read_as_these_are() -> None:
