@@ -37,6 +37,7 @@ class AsIs:
     """Takes rows that have a record's own fields; `group` is what belongs together."""
 
     whole_file: ClassVar = False
+    selects: ClassVar[frozenset[str]] = frozenset()
 
     def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
         for row in rows:
