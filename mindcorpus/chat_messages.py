@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -103,7 +104,8 @@ def tools_json(tools: str | None, parallel: bool | None) -> bytes:  # noqa: FBT0
 @lru_cache(maxsize=64)
 def _published(tools: str) -> bytes:
     """Give tools as the schema has them, on one line; some sources write the function alone."""
-    schemas = orjson.loads(tools)
+    # The standard module does not round integers of more than 64 bits.
+    schemas = json.loads(tools)
     if isinstance(schemas, list) and any(map(_is_bare, schemas)):
         return as_text([_wrapped(each) if _is_bare(each) else each for each in schemas]).encode()
     # A line end stands between JSON's words only, never in a text.

@@ -63,20 +63,19 @@ def transcript_of(record: Mapping[str, Any]) -> Transcript:
     messages, rejected = record["messages"], record["rejected_messages"]
     if messages is None:
         return _of_texts(record)
+    # Without a response, as where the only answer is a bad one, all turns are what was asked.
+    end = last_answer(_turns(messages)) if record["response"] else -1
     if rejected is not None:
         shared = _shared(messages, rejected)
+        lost = _said(rejected, shared, last_answer(_turns(rejected)), _REJECTED)
     elif record["rejected_response"]:
-        shared = max(last_answer(_turns(messages)), 0)
+        shared = max(end, 0)
+        lost = (_rejected_text(record["rejected_response"]),)
     else:
-        return Transcript(_said(messages, 0), is_conversation=True)
-    lost = (
-        _said(rejected, shared, _REJECTED)
-        if rejected is not None
-        else (_rejected_text(record["rejected_response"]),)
-    )
+        return Transcript(_said(messages, 0, end), is_conversation=True)
     return Transcript(
-        _said(messages, 0)[:shared],
-        (_said(messages, shared, _PREFERRED), lost),
+        _said(messages, 0, end)[:shared],
+        (_said(messages, shared, end, _PREFERRED), lost),
         is_conversation=True,
     )
 
@@ -103,10 +102,9 @@ def _shared(one: Sequence[Any], other: Sequence[Any]) -> int:
 
 
 def _said(
-    messages: Sequence[Mapping[str, Any]], first: int, side: str | None = None
+    messages: Sequence[Mapping[str, Any]], first: int, end: int, side: str | None = None
 ) -> tuple[Said, ...]:
-    """Give the turns from one on."""
-    end = last_answer(_turns(messages))
+    """Give the turns from one on; `end` is the place of the last answer, -1 if there is none."""
     return tuple(
         _turn(message, (side,) if side else (), later=0 <= end < first + at)
         for at, message in enumerate(messages[first:])

@@ -17,9 +17,10 @@ import xxhash
 
 from mindcorpus.formats import chat_rules
 from mindcorpus.formats.chat_examples import Examples, kind_of
-from mindcorpus.formats.chat_layouts import MARK, layout_of
+from mindcorpus.formats.chat_layouts import layout_of
 from mindcorpus.formats.chat_rules import MIN_EXAMPLES, RULES, Severity
 from mindcorpus.formats.chat_turns import Departure
+from mindcorpus.not_data import MARK
 
 #: What a place counts: a file that is no JSON lines has examples, but no line for each.
 Unit = Literal["line", "example"]

@@ -21,9 +21,10 @@ from mindcorpus.formats.chat_check import (
     of_file,
     of_the_whole,
 )
-from mindcorpus.formats.chat_layouts import MARK, Form, diagnose
+from mindcorpus.formats.chat_layouts import Form, diagnose
 from mindcorpus.formats.json_values import JsonValues
 from mindcorpus.limits import MAX_RECORD_BYTES
+from mindcorpus.not_data import MARK
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 
 _READ_BYTES = 1024 * 1024

@@ -14,11 +14,11 @@ import orjson
 
 from mindcorpus.formats.chat_turns import Departure
 from mindcorpus.formats.json_values import JsonValues
+from mindcorpus.not_data import MARK, is_lfs_pointer, is_web_page
 
 #: How a file's examples are found: lines, items of an array, values over several lines, or not.
 Form = Literal["lines", "array", "values", "none"]
 
-MARK = b"\xef\xbb\xbf"
 #: How many examples are looked at to know the layout of all.
 _LOOKED_AT = 100
 _CONVERT = (
@@ -104,11 +104,10 @@ def _nothing(code: str, reason: str) -> Diagnosis:
 
 def _strange(text: bytes) -> Diagnosis | None:
     """Find what is no JSON at all."""
-    start = text[:100].lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+    if is_web_page(text):
         how = "fetch the file itself; on the hub its address has /resolve/, not /blob/"
         return _nothing("html-page", f"the file is a web page, not data: {how}")
-    if start.startswith(b"version https://git-lfs"):
+    if is_lfs_pointer(text):
         how = "run git lfs pull, or fetch the file itself"
         return _nothing("lfs-pointer", f"the file is a Git LFS pointer, not the data: {how}")
     columns = _columns(text)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, calls_in, function_of
+from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, as_text, calls_in, function_of
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded
@@ -59,7 +59,8 @@ class Conversations(ChatEncoder):
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""
-        said = [each for turn in self._with_policy(chat.turns) for each in _said(turn)]
+        turns = _in_order_of_calls(self._with_policy(chat.turns))
+        said = [each for turn in turns for each in _said(turn)]
         self._uneven += not _take_turns([from_ for from_, _ in said])
         value: dict[str, Any] = {
             "conversations": [{"from": from_, "value": text} for from_, text in said]
@@ -79,6 +80,22 @@ class Conversations(ChatEncoder):
     def result(self) -> Encoded:
         """Give what was done to conversations, and in how many nobody takes turns."""
         return Encoded(self._changed, self._uneven)
+
+
+def _in_order_of_calls(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Put the answers that follow several calls into the order of these: without ids that tells."""
+    found = list(turns)
+    for at, turn in enumerate(turns):
+        if turn.role != "assistant" or turn.tool_calls is None:
+            continue
+        end = at + 1
+        while end < len(turns) and turns[end].role == "tool":
+            end += 1
+        answers = turns[at + 1 : end]
+        places = {as_text(call.get("id")): place for place, call in enumerate(calls_in(turn))}
+        if all(answer.tool_call_id in places for answer in answers):
+            found[at + 1 : end] = sorted(answers, key=lambda each: places[each.tool_call_id or ""])
+    return found
 
 
 def _said(turn: Turn) -> Iterator[tuple[str, str]]:

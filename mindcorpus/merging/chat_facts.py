@@ -47,7 +47,8 @@ def facts_of(chat: Conversation, input_: str, response: str) -> ChatFacts:
 
     Raises `UnicodeEncodeError` for lone surrogates.
     """
-    answer = last_answer(chat.turns)
+    # A prompt whose only answer is a rejected one may hold answers of before: none is this one's.
+    answer = last_answer(chat.turns) if response else -1
     kept = kept_turns(chat.turns, answer)
     messages = messages_of(kept)
     system = [message for message in messages if message["role"] in INSTRUCTING]

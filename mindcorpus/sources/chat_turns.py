@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +44,8 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 #: What was done to a conversation, a word each, in the order in which it was met.
 Changes = dict[str, None]
 LEGACY = "function-call-as-tool-call"
+# The least integer of more than 64 bits has twenty digits.
+_MANY_DIGITS = re.compile("[0-9]{20}")
 
 
 def role_called(name: str) -> Role | None:
@@ -206,9 +210,16 @@ def _wrapped(function: dict[str, Any]) -> dict[str, Any]:
 def parsed(text: str, what: str) -> Any:
     """Read a text that should be JSON; raises `Wrong` where it is not."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return exactly(text)
+    except (ValueError, RecursionError):
         raise Wrong("wrong-type", f"{what} is text that is not JSON") from None
+
+
+def exactly(text: str) -> Any:
+    """Read JSON text, integers of any size as they stand; raises `ValueError`, `RecursionError`."""
+    value = orjson.loads(text)
+    # The standard module takes more than JSON is, but does not round.
+    return json.loads(text) if _MANY_DIGITS.search(text) else value
 
 
 def json_list(value: Any, what: str) -> str | None:
@@ -229,5 +240,5 @@ def functions_as_tools(functions: Any) -> str | None:
     found = json_list(functions, "'functions'")
     if found is None:
         return None
-    schemas = cast("list[dict[str, Any]]", orjson.loads(found))
+    schemas = cast("list[dict[str, Any]]", exactly(found))
     return json_text([_wrapped(each) for each in schemas], "'functions'")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from mindcorpus.conversations import INSTRUCTING, Conversation, Role, Turn, last_answer
 from mindcorpus.records import is_blank
 from mindcorpus.sources.adapters import Kept, Wrong, look_up, text_of
 from mindcorpus.sources.chat_record import chat_record
-from mindcorpus.sources.chat_turns import CONTENT_KEYS, ROLE_KEYS, Changes, TurnReader
+from mindcorpus.sources.chat_turns import CONTENT_KEYS, ROLE_KEYS, Changes, TurnReader, exactly
 
 _GOOD = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 Turns = tuple[Turn, ...]
@@ -25,8 +23,8 @@ def messages_in_cell(value: Any, role_keys: Iterable[str] = ROLE_KEYS) -> list[A
         if value[:1] not in ("[", "{"):
             return None
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            value = exactly(value)
+        except (ValueError, RecursionError):
             return None
     messages = [value] if isinstance(value, dict) else value
     if not isinstance(messages, list) or not messages:

@@ -30,6 +30,12 @@ def record(*messages: Any, adapter: Messages = MESSAGES, **beside: Any) -> Kept:
     return outcome
 
 
+def record_of_cell(text: str) -> Kept:
+    outcome = one({"m": text})
+    assert isinstance(outcome, Kept), outcome
+    return outcome
+
+
 def conversation(*messages: Any, adapter: Messages = MESSAGES, **beside: Any) -> Conversation:
     found = record(*messages, adapter=adapter, **beside).conversation
     assert found is not None
@@ -205,6 +211,21 @@ def test_tools_may_be_json_text_and_an_empty_list_is_none() -> None:
         assert record(*rows, tools=nothing).conversation is None
     assert drop(*rows, tools=CANARY).reason == "wrong-type"
     assert drop(*rows, tools=[CANARY]).reason == "wrong-type"
+
+
+def test_integers_of_any_size_in_json_texts_are_kept_as_they_stand() -> None:
+    big = 2**64 + 1
+    schemas = (
+        f'[{{"type":"function","function":{{"name":"look","parameters":{{"maximum":{big}}}}}}}]'
+    )
+    assert conversation(message(USER), message(ANSWER), tools=schemas).tools == schemas
+    calls = f'[{{"id":"a","function":{{"name":"look","arguments":{{"n":{big}}}}}}}]'
+    turns = [message(USER), {"role": "assistant", "tool_calls": calls}]
+    found = conversation(*turns)
+    assert found.turns[1].tool_calls == calls
+    cell = record_of_cell(json.dumps(turns)).conversation
+    assert cell == found
+    assert drop(message(USER), message(ANSWER), tools="1" * 5000).reason == "wrong-type"
 
 
 def test_calls_of_the_older_schema_are_written_as_those_of_today() -> None:

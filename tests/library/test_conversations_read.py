@@ -13,6 +13,7 @@ import pytest
 from corpora import NAME, merge_own, own_rows, read_json
 from hypothesis import given
 from hypothesis import strategies as st
+from own_layouts import entry, merge_entries, write_rows
 from talks import TALKS, merge_talks
 
 from mindcorpus import prepare_for
@@ -22,6 +23,7 @@ from mindcorpus.corpus.matching import SEARCHED, holding
 from mindcorpus.corpus.reader import Records, browse, lineage, record
 from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.corpus.search import Search
+from mindcorpus.corpus.transcript import transcript_of
 from mindcorpus.corpus.turns import FIELDS, NAMES, messages_array, values_beside
 from mindcorpus.records import COLUMNS
 from mindcorpus.storage.store import Store
@@ -207,3 +209,26 @@ def test_a_corpus_of_before_there_were_conversations_is_prepared_all_the_same(ol
     assert not facts.group_key.any()
     assert {*facts.same_answer.tolist(), *facts.same_opening.tolist()} == {-1}
     assert prepare_for("openai", old).rows == 20
+
+
+def test_of_a_bad_answer_alone_all_turns_before_it_are_what_was_asked(tmp_path: Path) -> None:
+    asked = [
+        {"role": "user", "content": "Ça va ?"},
+        {"role": "assistant", "content": "好 😀"},
+        {"role": "user", "content": "Et sinon ?"},
+    ]
+    bad = {"role": "assistant", "content": "Bof."}
+    rows: list[dict[str, Any]] = [
+        {"prompt": asked, "completion": [bad], "label": False},
+        {"prompt": asked[:1], "completion": asked[1:2], "label": True},
+    ]
+    write_rows(tmp_path / "rated.jsonl", rows)
+    merge_entries(tmp_path, entry("Rated", "rated.jsonl"))
+    found, origin, _ = record(tmp_path / "out", 0)
+    assert (found["messages"], found["response"]) == (asked, "")
+    assert found["rejected_messages"] == [*asked, bad]
+    # The assistant's turn of before is an answer to another question.
+    assert origin["holds"] == ["turns", "rejected-turns"]
+    shown = transcript_of(found)
+    assert [turn.remarks for turn in shown.turns] == [(), (), ()]
+    assert [[turn.text for turn in side] for side in shown.sides] == [[], ["Bof."]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chats import chat, merge_chats
 from corpora import merge_own, merge_sample, own_rows, read_parquet
 from registered import FORMATS
 from sample_numbers import ANSWERED
@@ -77,3 +78,30 @@ def test_it_opens_with_datasets_and_is_no_part_of_all(tmp_path: Path) -> None:
     assert sum(opened.num_rows.values()) == made.rows
     assert set(prepare_all_formats(tmp_path)) == set(FORMATS)
     assert prepared_datasets_exist(tmp_path) == {**dict.fromkeys(FORMATS, True), "sharegpt": True}
+
+
+def test_answers_of_tools_stand_in_the_order_of_their_calls(tmp_path: Path) -> None:
+    calls = [
+        {"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for name in ("où", "quand")
+    ]
+    calling = {"role": "assistant", "content": None, "tool_calls": calls}
+    answers = {
+        name: {"role": "tool", "content": f"{name} 😀", "tool_call_id": name}
+        for name in ("où", "quand", "other")
+    }
+    orders = (["où", "quand"], ["quand", "où"], ["quand", "other"])
+    asked, said = ("user", "Dis-moi."), ("assistant", "Voilà.")
+    rows = [
+        chat(asked, calling, *(answers[name] for name in order), ("user", f"{order}?"), said)
+        for order in orders
+    ]
+    merge_chats(tmp_path, rows)
+    made = prepare_for("sharegpt", tmp_path)
+    turns = [
+        [turn["value"] for turn in row["conversations"] if turn["from"] == "observation"]
+        for name in ("train", "validation")
+        for row in lines(made.path / f"{name}.jsonl")
+    ]
+    # The ids are gone: which call is answered shows by the place alone. What answers none stays.
+    assert turns == [["où 😀", "quand 😀"], ["où 😀", "quand 😀"], ["quand 😀", "other 😀"]]

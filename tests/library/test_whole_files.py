@@ -255,9 +255,10 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
         (POINTER, "a Git LFS pointer"),
         (b"<!DOCTYPE html>\n<html><body>404</body>", "a web page"),
         (b"\n <HTML lang='en'>", "a web page"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a web page"),
         (b"", "is empty"),
     ],
-    ids=["lfs", "html", "html-bare", "empty"],
+    ids=["lfs", "html", "html-bare", "xml", "empty"],
 )
 def test_what_is_no_data_is_called_by_its_name(
     tmp_path: Path, name: str, content: bytes, words: str

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from mindcorpus.errors import DataError
+from mindcorpus.not_data import is_lfs_pointer, is_web_page
 from mindcorpus.remedies import LeaveOut
 
 #: Of a file so much is looked at.
 HEAD = 4096
-_HTML = re.compile(rb"\s*(<!doctype html|<html|<\?xml[^>]*>\s*<!doctype html)", re.IGNORECASE)
-_LFS = b"version https://git-lfs.github.com/spec/"
 _EXCEL = b"\xd0\xcf\x11\xe0"
 _BINARY = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"%PDF-": "PDF", _EXCEL: "an old Excel workbook"}
 _AGAIN = "Fetch the file again, mend it, or"
@@ -22,13 +19,12 @@ def refuse_no_data(head: bytes, file: str, format_: str | None) -> None:
         raise DataError(
             "the file is empty", file=file, hint="Fetch it again, or exclude its source."
         )
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    if text.startswith(_LFS):
+    if is_lfs_pointer(head):
         raise _no_data(
             "a Git LFS pointer, not the data it stands for", file, "Run «git lfs pull» there, or"
         )
-    if _HTML.match(text):
-        raise _no_data("a web page (HTML), not data: an error page, perhaps", file, _AGAIN)
+    if is_web_page(head):
+        raise _no_data("a web page (HTML or XML), not data: an error page, perhaps", file, _AGAIN)
     for magic, name in _BINARY.items():
         if head.startswith(magic) and format_ not in (name.lower(), None):
             hint = f'Say format = "{name.lower()}" in the entry, or'
