@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpora import merge_sample
-from files_of_data import PACKED, ROWS, lines_of, merge_own, pairs_of, written
+from files_of_data import PACKED, ROWS, lines_of, merge_own, pairs_of, written, zipped
 
 from mindcorpus.errors import DataError, NotFoundError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
@@ -256,8 +256,9 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
         (b"<!DOCTYPE html>\n<html><body>404</body>", "a web page"),
         (b"\n <HTML lang='en'>", "a web page"),
         (b"", "is empty"),
+        (b"rows.jsonl".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
     ],
-    ids=["lfs", "html", "html-bare", "empty"],
+    ids=["lfs", "html", "html-bare", "empty", "tar"],
 )
 def test_what_is_no_data_is_called_by_its_name(
     tmp_path: Path, name: str, content: bytes, words: str
@@ -265,6 +266,21 @@ def test_what_is_no_data_is_called_by_its_name(
     error = fails(tmp_path, {name: content})
     assert words in error.title
     assert error.advice
+
+
+@pytest.mark.parametrize("outer", PACKED)
+@pytest.mark.parametrize("inner", PACKED)
+def test_what_is_packed_twice_is_called_so(tmp_path: Path, outer: str, inner: str) -> None:
+    pack = PACKED[outer] if outer != ".zip" else lambda content: zipped(content, "rows.jsonl")
+    error = fails(tmp_path, {f"rows.jsonl{outer}": pack(PACKED[inner](lines_of(ROWS)))})
+    assert "compressed once more" in error.title
+    assert error.advice
+
+
+def test_a_folder_without_data_says_why_its_files_are_not_read(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        merged(tmp_path, {"rows.tar.gz": b"x"})
+    assert "Not read: rows.tar.gz (its ending is none that is read)" in caught.value.hint
 
 
 def test_a_table_that_is_parquet_is_called_so(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ _HTML = re.compile(rb"\s*(<!doctype html|<html|<\?xml[^>]*>\s*<!doctype html)", 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _EXCEL = b"\xd0\xcf\x11\xe0"
 _BINARY = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"%PDF-": "PDF", _EXCEL: "an old Excel workbook"}
+#: Where a tar has its mark, and the mark.
+_TAR = (257, b"ustar")
 _AGAIN = "Fetch the file again, mend it, or"
 
 
@@ -22,6 +24,8 @@ def refuse_no_data(head: bytes, file: str, format_: str | None) -> None:
         raise DataError(
             "the file is empty", file=file, hint="Fetch it again, or exclude its source."
         )
+    if head[_TAR[0] :].startswith(_TAR[1]):
+        raise _no_data("a tar archive, not data", file, "Unpack it into a folder and name that, or")
     text = head.removeprefix(b"\xef\xbb\xbf")
     if text.startswith(_LFS):
         raise _no_data(
