@@ -144,7 +144,7 @@ def stream_of(rows: list[Any]) -> bytes:
     with pa.ipc.new_stream(held, schema) as writer:
         for row in rows:
             writer.write_batch(pa.RecordBatch.from_pylist([row], schema))
-    return held.getvalue().to_pybytes()
+    return bytes(held.getvalue().to_pybytes())
 
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
