@@ -40,6 +40,8 @@ _BZIP2_NEXT = (b"1AY&SY", b"\x17rE8P\x90")
 _CHUNK = 1024 * 1024
 #: Of what is packed: small, so that what was read of it tells of what came out.
 _PACKED_CHUNK = 128 * 1024
+#: What systems put into folders, and so into what is made of them.
+_OF_SYSTEMS = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 #: Memory that unpacking xz may take: `xz -9` needs 65 MiB. What zstd may take, 128 MiB, is set in
 #: Arrow; the others need less than 1 MiB.
 _XZ_MEMORY = 192 * 1024 * 1024
@@ -59,15 +61,23 @@ def compression_of(path: Path, file: str) -> str | None:
     """
     with path.open("rb") as opened:
         head = opened.read(16)
+    kind = compression_by(head)
+    if kind is not None:
+        return kind
+    said = ENDINGS.get(PurePosixPath(file).suffix.lower())
+    if said is not None and head:
+        raise _error(f"the file's ending says {said}, but it is not", file)
+    return None
+
+
+def compression_by(head: bytes) -> str | None:
+    """Tell how what begins with these bytes is compressed; None if it is not."""
     for magic, kind in _MAGIC:
         if head.startswith(magic) and (kind != "bzip2" or head[4:].startswith(_BZIP2_NEXT)):
             return kind
     # Of zstd these are frames that hold no data, before the first that does.
     if head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50:
         return "zstd"
-    said = ENDINGS.get(PurePosixPath(file).suffix.lower())
-    if said is not None and head:
-        raise _error(f"the file's ending says {said}, but it is not", file)
     return None
 
 
@@ -276,7 +286,7 @@ def _member(archive: zipfile.ZipFile, file: str) -> zipfile.ZipInfo:
 
 def _is_data(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename).parts
-    ours = not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    ours = not any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in parts)
     return ours and not member.is_dir()
 
 

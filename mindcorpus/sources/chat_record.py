@@ -41,6 +41,8 @@ def chat_record(
     input_, response = flatten(turns, answer)
     rejected, other = "", last_answer(chat.rejected)
     if other < 0:
+        if chat.rejected:
+            changed += ("rejected-left-out",)
         chat = chat._replace(rejected=())
     else:
         rejected = readable(chat.rejected[other])

@@ -80,6 +80,9 @@ class Columns(RowAdapter):
         return Kept(number, input_, response, rejected, tags, tuple(changes), conversation=chat)
 
     def _joined(self, row: dict[str, Any], text: str, changes: Changes) -> str:
+        if row.get("history"):
+            # Turns before these, as the field's tools write them beside instructions.
+            changes["history-column-left-out"] = None
         if self.instruction is not None:
             before = text_of(row, self.instruction, changes)
             return "\n\n".join(part for part in (before, text) if not is_blank(part))

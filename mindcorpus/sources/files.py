@@ -79,7 +79,7 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
             "the folder holds no data files",
             source=source.name,
             file=str(home),
-            hint=f"Files end in {KNOWN_ENDINGS}.",
+            hint=f"Files end in {KNOWN_ENDINGS}.{_told(not_read)}",
         )
     for path, local in found.items():
         if not local.is_file():
@@ -93,6 +93,12 @@ def fetch_local(source: Source, home: Path, *, report: Reporter = silent) -> Fet
     size = sum(file.size for file in files)
     report(Progress("fetch", item=source.name, done=size, total=size))
     return Fetched(source.name, "local", None, files, not_read=not_read)
+
+
+def _told(not_read: tuple[NotRead, ...]) -> str:
+    """Say of the first files of a folder why they are not read."""
+    told = ", ".join(f"{each.path} ({each.reason})" for each in not_read[:3])
+    return f" Not read: {told}." if told else ""
 
 
 def _on_absence(source: Source) -> tuple[str, Remedy | None]:

@@ -110,10 +110,21 @@ def continued(prompt: Turns, side_: Turns) -> Turns:
     asked, said = _spoken(prompt), _spoken(side_)
     within = said[: len(asked)] == asked or (len(asked) == 1 and asked[0] in said)
     if not within or not asked:
-        return (*prompt, *side_)
+        return (*prompt, *_new(asked, said, side_))
     if any(turn.role in INSTRUCTING for turn in side_):
         return side_
     return (*(turn for turn in prompt if turn.role in INSTRUCTING), *side_)
+
+
+def _new(asked: list[tuple[str, str]], said: list[tuple[str, str]], side_: Turns) -> Turns:
+    """Give what a side says beyond the end of the prompt, which it may begin with once more."""
+    most = min(len(asked), len(said))
+    again = next((n for n in range(most, 0, -1) if asked[-n:] == said[:n]), 0)
+    # An answer that is said twice is said twice; a question is asked once.
+    if not again or said[again - 1][0] != "user" or len(said) == again:
+        return side_
+    spoken = [turn for turn in side_ if turn.role not in INSTRUCTING]
+    return tuple(spoken[again:])
 
 
 def _spoken(turns: Turns) -> list[tuple[str, str]]:

@@ -121,7 +121,7 @@ def test_whoever_counts_can_stop_it(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_zip_holds_one_file_beside_what_systems_add(tmp_path: Path) -> None:
-    names = ("folder/", "folder/rows.tsv", "__MACOSX/folder/._rows.tsv", ".DS_Store")
+    names = ("d/", "d/rows.tsv", "__MACOSX/d/._rows.tsv", ".DS_Store", "d/Thumbs.db")
     path = written(tmp_path, zipped(TEXT, *names), "download.zip")
 
     assert plain_name(path, path.name) == "rows.tsv"

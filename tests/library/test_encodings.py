@@ -24,6 +24,8 @@ TEXTS = {
     "cp1250": "Źle śpię, co mam robić? Czuję się zmęczony, łóżko jest niewygodne. ",
     "cp1251": "Я плохо сплю. Что мне делать? Мне грустно и тревожно. ",
     "koi8-r": "Я плохо сплю. Что мне делать? Мне грустно и тревожно. ",
+    "iso8859-5": "Я плохо сплю. Что мне делать? Мне грустно и тревожно. ",
+    "cp1256": "لا أنام جيدا في الليل، وأشعر بالقلق كل يوم. ماذا أفعل؟ ",
     "cp1253": "Δεν κοιμάμαι καλά. Τι να κάνω; Είμαι πολύ κουρασμένος. ",
     "cp932": "よく眠れません。どうすればいいですか。",
     "gb18030": "我睡不好，该怎么办？我很难过。",
@@ -70,6 +72,12 @@ def test_a_guess_is_replayed_from_the_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", TEXTS)
 def test_what_is_sure_is_guessed(encoding: str) -> None:
     assert sure((TEXTS[encoding] * 4).encode(encoding)) == encoding
+
+
+@pytest.mark.parametrize("encoding", ["cp1255", "iso8859-8"])
+def test_hebrew_is_never_taken_for_cyrillic(encoding: str) -> None:
+    text = "האם אתה ישן טוב בלילה? לא, אני מתעורר הרבה ומרגיש עייף בבוקר. "
+    assert sure((text * 4).encode(encoding)) in ("", encoding)
 
 
 @pytest.mark.parametrize("text", ["Müde;Ja", "at the café", FRENCH, "I don’t know", "costs 5 €"])

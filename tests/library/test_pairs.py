@@ -176,3 +176,32 @@ def test_a_label_that_says_neither_is_a_drop() -> None:
         assert one(RATED, prompt="q", completion="a", label=label)[1] == "unknown-label"
     assert one(RATED, prompt="q", completion=" ", label=False)[1] == "blank-response"
     assert one(RATED, prompt=messages(ASKED), completion=" ", label=False)[1] == "blank-response"
+
+
+def test_a_turn_of_the_prompt_that_both_answers_repeat_stands_once() -> None:
+    turns = (ASKED, GOOD, MORE)
+    chosen, rejected = messages(MORE, Turn("assistant", "Im Wald.")), messages(MORE, BAD)
+    record = one(PREFERENCE, prompt=messages(*turns), chosen=chosen, rejected=rejected)
+    assert isinstance(record, Kept)
+    assert record.conversation == Conversation(
+        (*turns, Turn("assistant", "Im Wald.")), (*turns, BAD)
+    )
+
+
+@pytest.mark.parametrize("nothing", [Turn("assistant", ""), MORE, BAD._replace(weight=0)])
+def test_a_rejected_side_without_an_answer_is_counted(nothing: Turn) -> None:
+    rejected = [{"role": nothing.role, "content": nothing.content, "weight": nothing.weight}]
+    record = one(PREFERENCE, prompt=ASKED.content, chosen=GOOD.content, rejected=rejected)
+    assert isinstance(record, Kept)
+    assert (record.response, record.rejected_response) == (GOOD.content, "")
+    assert record.changed == ("rejected-left-out",)
+
+
+@pytest.mark.parametrize("instruction", [None, "instruction"])
+def test_earlier_turns_beside_an_instruction_are_counted(instruction: str | None) -> None:
+    columns = Columns(input="instruction", response="output")
+    if instruction is not None:
+        columns = Columns(input="input", response="output", instruction=instruction)
+    row = {"instruction": "i", "input": "", "output": "a", "history": [["Wer?", "Ich."]]}
+    assert one(columns, **row) == Kept(0, "i", "a", changed=("history-column-left-out",))
+    assert one(columns, **row | {"history": []}) == Kept(0, "i", "a")

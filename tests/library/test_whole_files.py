@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpora import merge_sample
-from files_of_data import PACKED, ROWS, lines_of, merge_own, pairs_of, written
+from files_of_data import PACKED, ROWS, lines_of, merge_own, pairs_of, written, zipped
 
 from mindcorpus.errors import DataError, NotFoundError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
@@ -144,7 +144,7 @@ def stream_of(rows: list[Any]) -> bytes:
     with pa.ipc.new_stream(held, schema) as writer:
         for row in rows:
             writer.write_batch(pa.RecordBatch.from_pylist([row], schema))
-    return held.getvalue().to_pybytes()
+    return bytes(held.getvalue().to_pybytes())
 
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
@@ -257,8 +257,9 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
         (b"\n <HTML lang='en'>", "a web page"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a web page"),
         (b"", "is empty"),
+        (b"rows.jsonl".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
     ],
-    ids=["lfs", "html", "html-bare", "xml", "empty"],
+    ids=["lfs", "html", "html-bare", "xml", "empty", "tar"],
 )
 def test_what_is_no_data_is_called_by_its_name(
     tmp_path: Path, name: str, content: bytes, words: str
@@ -266,6 +267,21 @@ def test_what_is_no_data_is_called_by_its_name(
     error = fails(tmp_path, {name: content})
     assert words in error.title
     assert error.advice
+
+
+@pytest.mark.parametrize("outer", PACKED)
+@pytest.mark.parametrize("inner", PACKED)
+def test_what_is_packed_twice_is_called_so(tmp_path: Path, outer: str, inner: str) -> None:
+    pack = PACKED[outer] if outer != ".zip" else lambda content: zipped(content, "rows.jsonl")
+    error = fails(tmp_path, {f"rows.jsonl{outer}": pack(PACKED[inner](lines_of(ROWS)))})
+    assert "compressed once more" in error.title
+    assert error.advice
+
+
+def test_a_folder_without_data_says_why_its_files_are_not_read(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        merged(tmp_path, {"rows.tar.gz": b"x"})
+    assert "Not read: rows.tar.gz (its ending is none that is read)" in caught.value.hint
 
 
 def test_a_table_that_is_parquet_is_called_so(tmp_path: Path) -> None:

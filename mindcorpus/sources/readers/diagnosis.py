@@ -10,6 +10,8 @@ from mindcorpus.remedies import LeaveOut
 HEAD = 4096
 _EXCEL = b"\xd0\xcf\x11\xe0"
 _BINARY = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"%PDF-": "PDF", _EXCEL: "an old Excel workbook"}
+#: Where a tar has its mark, and the mark.
+_TAR = (257, b"ustar")
 _AGAIN = "Fetch the file again, mend it, or"
 
 
@@ -19,6 +21,8 @@ def refuse_no_data(head: bytes, file: str, format_: str | None) -> None:
         raise DataError(
             "the file is empty", file=file, hint="Fetch it again, or exclude its source."
         )
+    if head[_TAR[0] :].startswith(_TAR[1]):
+        raise _no_data("a tar archive, not data", file, "Unpack it into a folder and name that, or")
     if is_lfs_pointer(head):
         raise _no_data(
             "a Git LFS pointer, not the data it stands for", file, "Run «git lfs pull» there, or"

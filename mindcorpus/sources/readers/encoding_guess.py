@@ -21,6 +21,10 @@ _SINGLE = (
     "cp1257",
     "iso8859-15",
     "iso8859-2",
+    "cp1255",
+    "cp1256",
+    "cp874",
+    "iso8859-5",
     "koi8-r",
     "mac-roman",
     "cp850",
@@ -37,6 +41,8 @@ _DOUBLE = {
 #: Of systems of long ago: they must be clearly better than the others.
 _OLD = {"mac-roman", "cp850", "cp437"}
 _HANDICAP = 0.15
+#: Of scripts of their own: the Latin letters that they have too are no reason to take one.
+_NOT_LATIN = {"cp1255", "cp1256", "cp874", "iso8859-5"}
 _MARGIN = 0.1
 #: So many characters beyond ASCII an old code page needs to be sure of.
 _FEW = 10
@@ -70,6 +76,9 @@ _ALPHABETS = tuple(
         "абвгдежзийклмнопрстуфхцчшщьюяґєії",
         "абвгдђежзијклљмнњопрстћуфхцчџш",
         "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώ",
+        "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
+        "ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي",
+        "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮะาำเแโใไ",
     )
 )
 
@@ -145,6 +154,8 @@ def _explained(text: str, encoding: str) -> float:
             good += 1
         elif encoding in _DOUBLE:
             good += character.encode(encoding, "replace")[0] in _DOUBLE[encoding]
+        elif encoding in _NOT_LATIN and _script(character) == "LATIN":
+            continue
         elif character.isalpha() and _fits_in(text, at):
             letters[character] += 1
     best: float = max(sum(letters[letter] for letter in alphabet) for alphabet in _ALPHABETS)

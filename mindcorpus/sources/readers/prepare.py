@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mindcorpus.compression import compression_of, open_plain, plain_name
+from mindcorpus.compression import compression_by, compression_of, open_plain, plain_name
 from mindcorpus.errors import DataError
+from mindcorpus.remedies import LeaveOut
 from mindcorpus.sources.budgets import Budget, Meter
 from mindcorpus.sources.file_formats import BINARY, KNOWN_ENDINGS, Format, Reading, format_of
 from mindcorpus.sources.readers.diagnosis import HEAD, refuse_no_data
@@ -72,6 +73,7 @@ def prepare(
         source = target
         with source.open("rb") as opened:
             head = opened.read(HEAD)
+        _refuse_twice_packed(head, file)
     refuse_no_data(head, file, format_)
     as_it_is = Prepared(format_, copied=packed, spent=meter.spent)
     if format_ in BINARY:
@@ -98,6 +100,17 @@ def prepare(
         has_marks=scan.has_marks,
         spent=meter.spent,
     )
+
+
+def _refuse_twice_packed(head: bytes, file: str) -> None:
+    inner = compression_by(head)
+    if inner is not None:
+        raise DataError(
+            f"what the file unpacks to is compressed once more ({inner})",
+            file=file,
+            hint="Unpack it once, or",
+            remedy=LeaveOut(),
+        )
 
 
 def _unpack(
