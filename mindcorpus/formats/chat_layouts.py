@@ -22,8 +22,8 @@ Form = Literal["lines", "array", "values", "none"]
 #: How many examples are looked at to know the layout of all.
 _LOOKED_AT = 100
 _CONVERT = (
-    "to convert it, have its catalogue entry written (mindcorpus sources inspect FILE --write "
-    "my.toml), then run mindcorpus merge --catalog my.toml and mindcorpus prepare openai"
+    "to convert it, have its catalogue entry written (mindcorpus sources inspect), merge with that "
+    "catalogue, and prepare openai"
 )
 _LAYOUTS = {
     "ShareGPT (turns under conversations)": ("conversations",),
