@@ -74,6 +74,8 @@ class Flat(NamedTuple):
 
 #: What a turn has beside role and content, where it has nothing else.
 ONLY_TEXT = (None,) * (len(Turn._fields) - 2)
+#: What a call's arguments are called, beside the published name.
+_ARGUMENTS = ("args", "parameters", "input")
 
 
 def last_answer(turns: Sequence[Turn]) -> int:
@@ -126,11 +128,18 @@ def named_call(call: Any) -> tuple[str, str]:
 
 
 def function_of(call: Any) -> dict[str, Any]:
-    """Give the object that holds a call's name and arguments; some sources write it unwrapped."""
+    """Give the object that holds a call's name and arguments; some sources write it unwrapped.
+
+    What it calls with is `arguments`, whatever the source calls that.
+    """
     if not isinstance(call, dict):
         return {}
     function = call.get("function", call)
-    return function if isinstance(function, dict) else {"name": function, **call}
+    found = function if isinstance(function, dict) else {"name": function, **call}
+    if "arguments" in found:
+        return found
+    given = next((found[key] for key in _ARGUMENTS if key in found), None)
+    return found if given is None else {**found, "arguments": given}
 
 
 def as_text(value: Any) -> str:

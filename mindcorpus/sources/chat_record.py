@@ -19,7 +19,7 @@ from mindcorpus.sources.chat_turns import LEGACY, Changes, functions_as_tools, j
 from mindcorpus.sources.content_parts import refuse_attachments
 
 #: Columns beside the messages that hold what their texts speak of.
-_BESIDE = ("images", "audios", "videos")
+_BESIDE = ("image", "images", "audio", "audios", "video", "videos")
 
 
 def chat_record(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from raw_files import adapt, words_of
 
+from mindcorpus.chat_messages import messages_of
 from mindcorpus.conversations import Conversation, Turn
 from mindcorpus.sources.adapters import Kept
 from mindcorpus.sources.chat_adapter import Messages
@@ -228,6 +229,18 @@ def test_integers_of_any_size_in_json_texts_are_kept_as_they_stand() -> None:
     assert drop(message(USER), message(ANSWER), tools="1" * 5000).reason == "wrong-type"
 
 
+@pytest.mark.parametrize("key", ["arguments", "args", "parameters", "input"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_a_call_calls_with_is_told_whatever_it_is_called(key: str, wrapped: bool) -> None:
+    function = {"name": "look", key: {"place": "Zürich"}}
+    call = {"id": "1", "function": function} if wrapped else {"id": "1", **function}
+    found = record(message(USER), message(Turn("assistant", None), tool_calls=[call]))
+    assert found.response == 'Calls look({"place":"Zürich"})'
+    assert found.conversation is not None
+    (given,) = messages_of(found.conversation.turns)[1]["tool_calls"]
+    assert given["function"] == {"name": "look", "arguments": '{"place":"Zürich"}'}
+
+
 def test_calls_of_the_older_schema_are_written_as_those_of_today() -> None:
     function = {"name": "look", "arguments": "{}"}
     called = record(
@@ -324,7 +337,12 @@ def test_a_part_that_is_no_text_drops_the_row_by_its_name(part: Any, why: str) -
 def test_pictures_beside_the_texts_drop_the_row_too() -> None:
     assert drop(message(USER, images=[CANARY]), message(ANSWER)).reason == "image-content"
     assert drop(message(USER), message(ANSWER), audios=[CANARY]).reason == "audio-content"
-    assert record(message(USER, images=[]), message(ANSWER), images=[]).changed == ()
+    for key in ("image", "images", "video"):
+        assert drop(message(USER), message(ANSWER), **{key: CANARY}).reason in (
+            "image-content",
+            "video-content",
+        )
+    assert record(message(USER, images=[]), message(ANSWER), images=[], image=None).changed == ()
 
 
 # A system prompt in a column

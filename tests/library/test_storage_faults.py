@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from corpora import NAMES, SAMPLE, inflate, merge_sample, nothing_left, published
+from files_of_data import lines_of, merge_own, written
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.job_requests import MergeRequest
@@ -241,3 +243,23 @@ def test_a_limit_on_the_size_of_files_is_a_storage_error(raw: Path, tmp_path: Pa
         assert error["hint"]
         assert published(data_dir) == ["TRACE"]
         nothing_left(data_dir)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl.gz", "rows.csv"])
+def test_no_room_for_a_copy_that_is_read_is_no_fault_of_the_source(
+    tmp_path: Path, name: str
+) -> None:
+    rows = [{"question": f"Schläft {at}?", "answer": "Не очень. " * 9} for at in range(6000)]
+    table = "question,answer\n" + "".join(f"{row['question']},{row['answer']}\n" for row in rows)
+    packed = name.endswith(".gz")
+    content = gzip.compress(lines_of(rows)) if packed else table.encode("utf-16")
+    written(tmp_path / "own", {name: content})
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        merge_own(tmp_path / "own", tmp_path / "data")
+
+    error = in_a_child(work)
+    assert error["code"] == "storage"
+    assert error["hint"]
+    nothing_left(tmp_path / "data")

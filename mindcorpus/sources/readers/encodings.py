@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mindcorpus.errors import DataError
+from mindcorpus.sources.readers.copies import written
 from mindcorpus.sources.readers.encoding_guess import Guess, guess
 
 _CHUNK = 1024 * 1024
@@ -200,7 +201,7 @@ def transcode(path: Path, encoding: str, file: str, target: Path) -> Scan:
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     scan, at, first = Scan(), 0, True
-    with target.open("xb") as out:
+    with written(target) as write:
         for chunk in (*_chunks(path), b""):
             try:
                 text = decoder.decode(chunk, final=not chunk)
@@ -216,6 +217,6 @@ def transcode(path: Path, encoding: str, file: str, target: Path) -> Scan:
             if first and encoded:
                 encoded, first = encoded.removeprefix(_MARK), False
             scan.feed(encoded)
-            out.write(encoded)
+            write(encoded)
     scan.finish()
     return scan

@@ -5,8 +5,6 @@ Where both are so already, which is nearly always, nothing is written: the file 
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from mindcorpus.errors import DataError
 from mindcorpus.remedies import LeaveOut
 from mindcorpus.sources.budgets import Budget, Meter
 from mindcorpus.sources.file_formats import BINARY, KNOWN_ENDINGS, Format, Reading, format_of
+from mindcorpus.sources.readers.copies import written
 from mindcorpus.sources.readers.diagnosis import HEAD, refuse_no_data
 from mindcorpus.sources.readers.encodings import Scan, guessed, marked, scan_file, transcode
 
@@ -51,7 +50,7 @@ def prepare(
     `guess_of` gives the encoding that was guessed before for these bytes, or ""; it is called only
     for text that is not UTF-8. `check` is called for each piece that is unpacked. Raises
     `DataError` for what is no data, is damaged, comes to more than its budget, or is in an encoding
-    that cannot be told; and `OSError`.
+    that cannot be told; `StorageError` where the copy cannot be written; and `OSError`.
     """
     with path.open("rb") as opened:
         head = opened.read(HEAD)
@@ -122,19 +121,10 @@ def _unpack(
 
     scan = Scan()
     text = format_ not in BINARY
-    with open_plain(path, file, count) as packed, target.open("xb") as out:
+    with open_plain(path, file, count) as packed, written(target) as write:
         while chunk := packed.read(_CHUNK):
             if text:
                 scan.feed(chunk)
-            try:
-                out.write(chunk)
-            except OSError as error:
-                raise _no_room(error, target) from None
+            write(chunk)
     scan.finish()
     return scan
-
-
-def _no_room(error: OSError, target: Path) -> OSError:
-    """Say of an error in writing where it was, as what is read is another file."""
-    number = error.errno or errno.EIO
-    return OSError(number, os.strerror(number), str(target))
