@@ -337,11 +337,8 @@ def test_a_part_that_is_no_text_drops_the_row_by_its_name(part: Any, why: str) -
 def test_pictures_beside_the_texts_drop_the_row_too() -> None:
     assert drop(message(USER, images=[CANARY]), message(ANSWER)).reason == "image-content"
     assert drop(message(USER), message(ANSWER), audios=[CANARY]).reason == "audio-content"
-    for key in ("image", "images", "video"):
-        assert drop(message(USER), message(ANSWER), **{key: CANARY}).reason in (
-            "image-content",
-            "video-content",
-        )
+    assert drop(message(USER), message(ANSWER), image=CANARY).reason == "image-content"
+    assert drop(message(USER), message(ANSWER), video=CANARY).reason == "video-content"
     assert record(message(USER, images=[]), message(ANSWER), images=[], image=None).changed == ()
 
 

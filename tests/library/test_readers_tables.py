@@ -109,6 +109,18 @@ def test_a_row_with_too_many_or_too_few_cells_is_one_drop() -> None:
     assert long == Drop(2, "wrong-column-count", "3 columns where the header has 2")
 
 
+def test_a_header_that_stands_again_where_tables_were_joined_is_no_row() -> None:
+    rows = read_bytes(b"q,a\n1,2\nq,a\n3,4\na,q\n", "csv")
+    assert values([row for row in rows if not isinstance(row, Drop)]) == [
+        {"q": "1", "a": "2"},
+        {"q": "3", "a": "4"},
+        {"q": "a", "a": "q"},
+    ]
+    assert [row for row in rows if isinstance(row, Drop)] == [
+        Drop(1, "header-again", "the row is the header once more")
+    ]
+
+
 def test_nul_bytes_and_bytes_that_are_not_utf8_become_counted_drops(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(b"q,a\nnul \0,x\ncaf\xe9,x\nx,caf\xe9\nright,x\n\xff,\xfe\n")

@@ -81,7 +81,9 @@ def read_csv(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
                     header = cells
                     continue
                 number += 1
-                if len(cells) == len(header):
+                if cells == header and len(cells) > 1:  # tables were joined
+                    yield Drop(number, "header-again", "the row is the header once more")
+                elif len(cells) == len(header):
                     yield Row(number, dict(zip(header, cells, strict=True)))
                 else:
                     found = f"{len(cells)} columns where the header has {len(header)}"
