@@ -19,6 +19,21 @@ _JSON_KEYS = tuple(f'"{name}":'.encode() for name in COLUMNS)
 # Braces, five commas, the keys, and the two bytes before the record.
 _JSON_FRAME = 2 + 5 + sum(map(len, _JSON_KEYS)) + len(JSON_NEXT)
 _CSV_FRAME = len(COLUMNS) - 1 + len(CSV_END)
+# What JSON escapes: with one more byte, or as \u00XX, with five more (RFC 8259, 7).
+_SHORT = b'"\\\b\t\n\f\r'
+_LONG = bytes(set(range(0x20)) - set(_SHORT))
+_AS_THEY_ARE = bytes(set(range(0x100)) - set(_SHORT + _LONG))
+# From so many bytes on a text is not encoded only to be measured: where memory runs out within
+# orjson (3.13), the process dies, instead of telling of it.
+_MUCH = 1024 * 1024
+
+
+def json_size(text: str, raw: bytes) -> int:
+    """Give the length of `orjson.dumps(text)`; `raw` is the text in UTF-8."""
+    if len(raw) < _MUCH:
+        return len(orjson.dumps(text))
+    escaped = raw.translate(None, _AS_THEY_ARE)
+    return len(raw) + 2 + len(escaped) + 4 * len(escaped.translate(None, _SHORT))
 
 
 def csv_cell(text: bytes) -> bytes:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from mindcorpus.arrow import keys, numbers, texts
 from mindcorpus.conversations import Conversation
-from mindcorpus.corpus.encoding import Frame, csv_cell_size
+from mindcorpus.corpus.encoding import Frame, csv_cell_size, json_size
 from mindcorpus.corpus.lineage import written_changes
 from mindcorpus.corpus.turns import FIELDS, arrays_beside
 from mindcorpus.limits import BATCH_BYTES
@@ -243,7 +243,8 @@ class _Gathered:
         if is_blank(input_):
             return Drop(number, "blank-input", "", item)
         measured = measure(raw_input, raw_response, raw_rejected, of_chat and of_chat.said)
-        input_json, response_json = len(orjson.dumps(input_)), len(orjson.dumps(response))
+        input_json = json_size(input_, raw_input)
+        response_json = json_size(response, raw_response)
         input_csv, response_csv = csv_cell_size(raw_input), csv_cell_size(raw_response)
         tags_text = tags_json.decode()
         self._index.append(
@@ -268,7 +269,7 @@ class _Gathered:
                 input_csv,
                 response_csv,
                 self._frame.json_size(
-                    input_json + response_json + len(orjson.dumps(rejected)), tags_text
+                    input_json + response_json + json_size(rejected, raw_rejected), tags_text
                 ),
                 self._frame.csv_size(
                     input_csv + response_csv + csv_cell_size(raw_rejected), tags_text

@@ -22,8 +22,9 @@ def test_out_of_memory_ends_the_job_and_not_the_worker(build: Build) -> None:
     cluster, watcher = build(memory_limit_mb="1100")
     rows = fill(cluster.data_dir, "beta", megabytes=1)
     huge = cluster.data_dir / "huge.json"
-    # One record, within what a record may be, but of very many words.
-    huge.write_bytes('[{"a": "é", "q": "é'.encode() + b" ab" * (18 * MIB) + b'"}]')
+    # One record, within what a record may be, but of very many words; one of its blanks is none of
+    # ASCII, so that each word is a text of its own for a moment.
+    huge.write_bytes('[{"a": "é", "q": "é\u00a0'.encode() + b" ab" * (18 * MIB) + b'"}]')
     job = cluster.merge("alpha", paths={"alpha": str(huge)})
     ended = assert_sound(cluster, watcher, [job])[job.id]
     assert ended.state == "failed"

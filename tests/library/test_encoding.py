@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mindcorpus.corpus import encoding
 from mindcorpus.corpus.encoding import (
     CSV_END,
     CSV_HEADER,
@@ -19,6 +20,7 @@ from mindcorpus.corpus.encoding import (
     Frame,
     csv_cell,
     csv_cell_size,
+    json_size,
 )
 from mindcorpus.records import COLUMNS
 
@@ -103,3 +105,13 @@ def test_the_files_look_like_this() -> None:
         "input,response,rejected_response,source,type,tags\r\n"
         '"hi","a ""b""","","S","t","[""x"",""é""]"\r\n'
     )
+
+
+@settings(deadline=None)
+@given(text=texts, times=st.integers(1, 50))
+@example(text=SPECIAL + "\x00\x1f\x0b", times=1)
+def test_the_size_of_a_long_text_is_what_it_takes_as_json(text: str, times: int) -> None:
+    long = text * times
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_MUCH", 0)
+        assert json_size(long, long.encode()) == len(orjson.dumps(long))
