@@ -92,7 +92,7 @@ class Inspection:
 
     def as_dict(self, *, cut: bool = False) -> dict[str, Any]:
         """Give JSON values; with long texts cut, if so wanted."""
-        seen = self.preview
+        seen, layout = self.preview, self.layout
         if cut and seen is not None:
             seen = replace(seen, records=tuple(record.cut() for record in seen.records))
         return {
@@ -102,7 +102,7 @@ class Inspection:
             "splits": list(self.splits),
             "config": self.config,
             "configurations": list(self.configurations),
-            "layout": None if self.layout is None else asdict(self.layout),
+            "layout": None if layout is None else {**layout.as_dict(), "columns": layout.columns},
             "columns": [asdict(column) for column in self.columns],
             "columns_of_rows": self.columns_of_rows,
             "preview": None if seen is None else asdict(seen),
