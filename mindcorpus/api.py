@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from mindcorpus.inspection.inspecting import Inspection
-from mindcorpus.inspection.inspecting import inspect_source as inspect
 from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -15,6 +13,9 @@ from mindcorpus.progress import Cancellation, Progress, Reporter, silent
 from mindcorpus.settings import Settings
 from mindcorpus.storage.rollback import RolledBack, roll_back
 from mindcorpus.storage.store import Store
+
+if TYPE_CHECKING:
+    from mindcorpus.inspection.inspecting import Inspection
 
 Folder = str | Path
 
@@ -81,6 +82,9 @@ def inspect_source(
     Gives what it is, what a merge would make of its first rows, and the catalogue entry as TOML.
     `mindcorpus.inspection.inspecting` explains the choices and the errors.
     """
+    # Late: of those who merge and prepare nobody pays for it.
+    from mindcorpus.inspection.inspecting import inspect_source as inspect
+
     return inspect(
         str(where),
         _settings(data_dir, settings),
