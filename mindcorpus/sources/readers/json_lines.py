@@ -17,6 +17,7 @@ from mindcorpus.sources.readers.value_count import has_too_many_values
 _CHUNK = 1024 * 1024
 # The least integer of more than 64 bits has twenty digits: a line of fewer has none.
 _DIGITS = 20
+_DEEP = (dict, list)
 _NO_DIGITS = bytes(sorted(set(range(256)) - set(b"0123456789")))
 _MARK = b"\xef\xbb\xbf"
 _JOINT = b"}" + _MARK + b"{"
@@ -92,11 +93,21 @@ def _may_be_rounded(value: Any) -> bool:
     return False
 
 
+def _may_have_long_integers(value: Any, line: bytes) -> bool:
+    """Tell whether a line's value must be looked through for them.
+
+    Few lines of text have so many digits, and to count them is quicker than to look through turns;
+    the values of a flat row are soon looked at.
+    """
+    if type(value) is dict and not any(type(each) in _DEEP for each in value.values()):
+        return True
+    return len(line.translate(None, _NO_DIGITS)) >= _DIGITS
+
+
 def _parse_line(number: int, line: bytes) -> Row | Drop:
     try:
         value = orjson.loads(line)
-        # Few lines of text have so many digits, and to count them is much the quicker.
-        if len(line.translate(None, _NO_DIGITS)) < _DIGITS or not _may_be_rounded(value):
+        if not (_may_have_long_integers(value, line) and _may_be_rounded(value)):
             return Row(number, value)
     except orjson.JSONDecodeError:
         pass
