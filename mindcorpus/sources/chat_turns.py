@@ -162,6 +162,9 @@ def _with_fields(at: int, turn: Turn, given: dict[str, Any], changes: Changes) -
             fields["reasoning_content"] = given.pop(key) or None
     if "weight" in given:
         fields["weight"] = _weight(at, given.pop("weight"))
+    elif isinstance(given.get("train"), bool):
+        # Axolotl's word for it: https://docs.axolotl.ai/docs/dataset-formats/conversation.html
+        fields["weight"] = int(given.pop("train"))
     fields["tool_calls"] = turn.tool_calls or _calls(at, given, changes)
     _leave_out(at, given, changes)
     return turn._replace(**fields)

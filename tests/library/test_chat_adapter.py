@@ -303,6 +303,22 @@ def test_a_turn_of_weight_0_is_never_the_answer() -> None:
     assert drop(message(USER), message(ANSWER, weight=2)).reason == "wrong-type"
 
 
+def test_a_turn_that_is_not_to_be_trained_on_is_one_of_weight_0() -> None:
+    # As Axolotl's chats say it.
+    turns = (
+        message(USER),
+        message(ANSWER, train=True),
+        message(USER),
+        message(ANSWER, train=False),
+    )
+    found = record(*turns)
+    assert found[1:3] == (USER.content, ANSWER.content)
+    assert found.changed == ("later-turns-left-out",)
+    assert found.conversation
+    assert [turn.weight for turn in found.conversation.turns] == [None, 1, None, 0]
+    assert drop(message(USER), message(ANSWER, train=False)).reason == "nothing-to-learn"
+
+
 # Parts
 
 
