@@ -9,7 +9,9 @@ from __future__ import annotations
 import grp
 import os
 import stat
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,23 @@ def write(path: Path, content: bytes) -> None:
     """Write a file whole, for its owner alone."""
     with os.fdopen(create(path), "wb") as file:
         file.write(content)
+
+
+@contextmanager
+def drafted(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file beside its place and to the disk, for the block to move it there at once.
+
+    What the block leaves is removed. Raises `OSError`.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(create(draft, os.O_EXCL), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import CatalogError, ExistsError, storage_errors
-from mindcorpus.privacy import create
+from mindcorpus.privacy import drafted
 from mindcorpus.remedies import Replace
 from mindcorpus.sources.catalog import Source, load_catalog, read_entries
 
@@ -94,16 +92,8 @@ def write_entry(source: Source, text: str, file: Path, *, replace: bool = False)
             file=str(file),
             hint="Write it to a file of its own.",
         )
-    draft = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    with storage_errors(file):
-        try:
-            with os.fdopen(create(draft, os.O_EXCL), "w", encoding="utf-8") as out:
-                out.write(after)
-                out.flush()
-                os.fsync(out.fileno())
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+    with storage_errors(file), drafted(file, after.encode()) as draft:
+        draft.replace(file)
 
 
 def has_entry(name: str, file: Path) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from mindcorpus.errors import (
     SettingsError,
     storage_errors,
 )
-from mindcorpus.privacy import create
+from mindcorpus.privacy import drafted
 from mindcorpus.settings import Settings
 from mindcorpus.sources.catalog import Catalog, Source, load_catalog, read_entries
 from mindcorpus.storage.store import Store
@@ -86,25 +85,19 @@ def write_added(source: Source, text: str, settings: Settings, *, replace: bool 
     with storage_errors(folder):
         store.make_folder(folder)
         path = folder / f"{source.name}.toml"
-        draft = folder / f".{source.name}.{uuid.uuid4().hex}"
         try:
-            with os.fdopen(create(draft, os.O_EXCL), "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            store.close(draft)
-            if replace:
-                draft.replace(path)
-            else:
-                os.link(draft, path)  # fails where another was quicker
+            with drafted(path, text.encode()) as draft:
+                store.close(draft)
+                if replace:
+                    draft.replace(path)
+                else:
+                    os.link(draft, path)  # fails where another was quicker
         except FileExistsError:
             raise ExistsError(
                 f"a source {source.name} was added before",
                 source=source.name,
                 hint="Give this one another name, or remove that one first.",
             ) from None
-        finally:
-            draft.unlink(missing_ok=True)
     return path
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -12,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mindcorpus.errors import SettingsError, storage_errors
-from mindcorpus.privacy import create
+from mindcorpus.privacy import drafted
 from mindcorpus.sources.file_formats import known_encoding
 
 _REMEDY = "Restore the file from a copy, or delete it to lock today's commits with the next merge."
@@ -105,16 +103,8 @@ class SourcesLock(_Entry):
             if not source["config"]:
                 del source["config"]
         text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with storage_errors(path):
-            try:
-                with os.fdopen(create(draft, os.O_EXCL), "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+        with storage_errors(path), drafted(path, text.encode()) as draft:
+            draft.replace(path)
 
     def with_sources(
         self, sources: Mapping[str, LockedSource], encodings: Mapping[str, str] | None = None

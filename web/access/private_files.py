@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from mindcorpus.errors import StorageError
-from mindcorpus.privacy import create
+from mindcorpus.privacy import drafted
 from mindcorpus.storage.disk import sync
 
 _KEY_BYTES = 32
@@ -39,19 +39,12 @@ def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
 
     Without `replace` a file that is there already stays as it is.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(create(draft, os.O_EXCL), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with drafted(path, content) as draft:
         if replace:
             draft.replace(path)
         else:
             with suppress(FileExistsError):
                 path.hardlink_to(draft)
-    finally:
-        draft.unlink(missing_ok=True)
     sync(path.parent)
 
 
