@@ -5,7 +5,7 @@ Its turns are looked at once: folding their texts is most of the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
@@ -26,6 +26,7 @@ from mindcorpus.conversations import (
 from mindcorpus.records import Said, fold
 
 _SEPARATOR = b"\0"
+_FOLDED_HEADINGS = {role: f"{heading}: ".encode() for role, heading in HEADINGS.items()}
 
 
 class ChatFacts(NamedTuple):
@@ -105,9 +106,10 @@ def _folded(turns: Sequence[Turn]) -> list[bytes]:
     """Fold the contents of turns, all at once: a call for each would cost more than the folding."""
     if not turns:
         return []
-    # No content has a NUL: records with one are dropped.
-    joined = fold("\0".join([turn.content or "" for turn in turns]).encode())
-    return joined.replace(b" \0", b"\0").replace(b"\0 ", b"\0").split(_SEPARATOR)
+    # No content has a NUL: records with one are dropped. Ends are stripped first, so that no blank
+    # stands beside one.
+    joined = b"\0".join([(turn.content or "").strip().encode() for turn in turns])
+    return fold(joined).split(_SEPARATOR)
 
 
 def _compared(turns: Sequence[Turn], folded: Sequence[bytes]) -> bytes:
@@ -151,13 +153,6 @@ def _flat(
     response = _readable(turns[answer], folded[answer])
     if len(before) == 1 and turns[before[0]].role == "user":
         return _readable(turns[before[0]], folded[before[0]]), response
-    return b" ".join(_with_headings(turns, folded, before)), response
-
-
-def _with_headings(
-    turns: Sequence[Turn], folded: Sequence[bytes], places: Sequence[int]
-) -> Iterator[bytes]:
-    for at in places:
-        yield HEADINGS[turns[at].role].encode() + b":"
-        if text := _readable(turns[at], folded[at]):
-            yield text
+    said = [_FOLDED_HEADINGS[turns[at].role] + _readable(turns[at], folded[at]) for at in before]
+    # A turn without a text leaves its heading alone, and no second blank.
+    return b" ".join([text.rstrip(b" ") for text in said]), response

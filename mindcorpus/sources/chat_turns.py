@@ -44,8 +44,8 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 #: What was done to a conversation, a word each, in the order in which it was met.
 Changes = dict[str, None]
 LEGACY = "function-call-as-tool-call"
-# The least integer of more than 64 bits has twenty digits.
-_MANY_DIGITS = re.compile("[0-9]{20}")
+# The least integer that 64 bits do not hold, a negative one, has nineteen digits.
+_MANY_DIGITS = re.compile("[0-9]{19}")
 
 
 def role_called(name: str) -> Role | None:

@@ -214,8 +214,8 @@ def test_tools_may_be_json_text_and_an_empty_list_is_none() -> None:
     assert drop(*rows, tools=[CANARY]).reason == "wrong-type"
 
 
-def test_integers_of_any_size_in_json_texts_are_kept_as_they_stand() -> None:
-    big = 2**64 + 1
+@pytest.mark.parametrize("big", [2**64, 2**64 + 1, -(2**63) - 1, -(2**70)])
+def test_integers_of_any_size_in_json_texts_are_kept_as_they_stand(big: int) -> None:
     schemas = (
         f'[{{"type":"function","function":{{"name":"look","parameters":{{"maximum":{big}}}}}}}]'
     )

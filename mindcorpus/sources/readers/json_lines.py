@@ -15,10 +15,10 @@ from mindcorpus.sources.readers.rows import Drop, Row, Shard
 from mindcorpus.sources.readers.value_count import has_too_many_values
 
 _CHUNK = 1024 * 1024
-# The least integer of more than 64 bits has twenty digits: a line of fewer has none.
-_DIGITS = 20
+# The least integer that 64 bits do not hold, a negative one, has nineteen digits.
+_DIGITS = b"0" * 19
 _DEEP = (dict, list)
-_NO_DIGITS = bytes(sorted(set(range(256)) - set(b"0123456789")))
+_DIGITS_TO_ZERO = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 _MARK = b"\xef\xbb\xbf"
 _JOINT = b"}" + _MARK + b"{"
 
@@ -96,12 +96,12 @@ def _may_be_rounded(value: Any) -> bool:
 def _may_have_long_integers(value: Any, line: bytes) -> bool:
     """Tell whether a line's value must be looked through for them.
 
-    Few lines of text have so many digits, and to count them is quicker than to look through turns;
-    the values of a flat row are soon looked at.
+    Few lines of text have so many digits in a row, and to look for them is quicker than to look
+    through turns; the values of a flat row are soon looked at.
     """
     if type(value) is dict and not any(type(each) in _DEEP for each in value.values()):
         return True
-    return len(line.translate(None, _NO_DIGITS)) >= _DIGITS
+    return _DIGITS in line.translate(_DIGITS_TO_ZERO)
 
 
 def _parse_line(number: int, line: bytes) -> Row | Drop:
