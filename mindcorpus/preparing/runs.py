@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from mindcorpus.arrow import flags
+from mindcorpus.arrow import flags, numbers
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
-from mindcorpus.formats.base import Run, Target
+from mindcorpus.formats.base import Parts, Run, Target, Times
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.records import COLUMNS
 
@@ -26,18 +27,25 @@ _WEIGHED = ("input", "response", "source", "tags")
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one target of a run gets: how often each row, and which columns of the corpus."""
+
+    target: Target
+    choice: int
+    """Index into the choices of the job."""
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunJob:
-    """A run, the .npy files that tell which rows are taken and held out, and where they go."""
+    """A run, the .npy files that tell of its rows, and where they go."""
 
     run: Run
-    taken: Path
-    validation: Path
-    columns: tuple[tuple[str, ...], ...]
-    """Which of the corpus each format reads."""
-    targets: tuple[Target, ...]
-    """One a format."""
-    narrowed: Mapping[int, Path] = field(default_factory=dict)
-    """Which rows a format takes, by its place, where it takes not all that are taken."""
+    parts: Path
+    """The part of the split of each row, shape (rows,)."""
+    choices: tuple[Path, ...]
+    """How often each row is taken, shape (rows,), for each selection there is."""
+    targets: tuple[Part, ...]
     conversations: bool = True
     """Whether the run has any; if not, no columns of turns are read."""
 
@@ -62,38 +70,43 @@ def plan_runs(parts: Sequence[Path]) -> tuple[list[Run], int]:
 
 
 def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
-    """Write a run's rows into the formats; gives what each format's writer tells."""
-    taken = np.load(job.taken, mmap_mode="r")
-    validation = np.load(job.validation, mmap_mode="r")
+    """Write a run's rows to the targets; gives what each of their writers tells."""
+    parts = np.load(job.parts, mmap_mode="r")
+    choices = [np.load(path, mmap_mode="r") for path in job.choices]
     first = job.run.start
     with ExitStack() as stack:
-        writers = [target.open(stack) for target in job.targets]
-        narrowed = {at: np.load(path, mmap_mode="r") for at, path in job.narrowed.items()}
+        writers = [part.target.open(stack) for part in job.targets]
         there = (*COLUMNS, *turns.NAMES) if job.conversations else COLUMNS
-        wanted = tuple(name for name in there if any(name in each for each in job.columns))
-        columns = [tuple(name for name in each if name in wanted) for each in job.columns]
-        for part in job.run.parts:
-            parquet = ParquetFile(part)
+        wanted = tuple(name for name in there if any(name in each.columns for each in job.targets))
+        columns = [tuple(name for name in each.columns if name in wanted) for each in job.targets]
+        for path in job.run.parts:
+            parquet = ParquetFile(path)
             size, count = parquet.text_bytes, max(1, sum(parquet.rows))
             read = 0
             for group in range(len(parquet.rows)):
                 for table in _slices(parquet, group, wanted):
                     rows = slice(first, first + table.num_rows)
                     first += table.num_rows
-                    chosen = np.asarray(taken[rows])
-                    held_out = np.asarray(validation[rows])[chosen]
                     # Bytes are counted as `plan_runs` counts: what is done adds up to the total.
                     before, read = read, read + table.num_rows
-                    tick(int(chosen.sum()), size * read // count - size * before // count)
-                    if not chosen.all():
-                        table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
-                    for at, writer in enumerate(writers):
-                        mine, sides = table.select(columns[at]), held_out
-                        if at in narrowed:
-                            some = np.asarray(narrowed[at][rows])[chosen]
-                            mine, sides = mine.filter(flags(some)), held_out[some]
-                        writer.write(mine, sides)
+                    some = [np.asarray(times[rows]) for times in choices]
+                    taken = np.count_nonzero(np.any(some, axis=0))
+                    tick(int(taken), size * read // count - size * before // count)
+                    mine = [_chosen(table, np.asarray(parts[rows]), times) for times in some]
+                    for at, (writer, part) in enumerate(zip(writers, job.targets, strict=True)):
+                        chosen, sides = mine[part.choice]
+                        writer.write(chosen.select(columns[at]), sides)
     return [writer.result() for writer in writers]
+
+
+def _chosen(table: Any, parts: Parts, times: Times) -> tuple[Any, Parts]:
+    """Give the rows that are taken, each as often as it is, and the part of each."""
+    most = int(times.max(initial=0))
+    if most <= 1:
+        taken = times > 0
+        return (table, parts) if taken.all() else (table.filter(flags(taken)), parts[taken])
+    order = np.repeat(np.arange(len(times)), times)
+    return table.take(numbers(order, pa.int64())), parts[order]
 
 
 def _slices(parquet: ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[Any]:

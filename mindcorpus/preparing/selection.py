@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.command_words import in_commands
-from mindcorpus.corpus.row_facts import Flags, RowFacts
+from mindcorpus.corpus.row_facts import Codes, Flags, Numbers, RowFacts
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.base import Parts, Takes, Times
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.remedies import Cap, ChooseRecords, PrepareWithout
 from mindcorpus.warning import DataWarning
@@ -22,17 +24,33 @@ _DOMINANT = 0.5
 
 @dataclass(frozen=True)
 class Selection:
-    """Which corpus rows are taken, and the account of it by source."""
+    """Which corpus rows are taken, how often each, and the account of it by source."""
 
     rows: RowFacts
-    taken: Flags
+    times: Times
     sources: dict[str, dict[str, Any]]
-    """Source -> read, kept, dropped by reason, duplicates (always empty), changed by kind."""
+    """Source -> read, kept, dropped by reason, duplicates (always empty), changed by kind.
+
+    What is counted are rows of the corpus; a row that is taken twice is kept once.
+    """
+
+    @property
+    def taken(self) -> Flags:
+        """Which rows are taken."""
+        return self.times > 0
 
     @property
     def count(self) -> int:
-        """How many rows are taken."""
-        return int(self.taken.sum())
+        """How many records there are, a row as often as it is taken."""
+        return int(self.times.sum())
+
+    @property
+    def repeats(self) -> dict[str, int]:
+        """How many records of each source are there again; sources without any are not named."""
+        more = np.maximum(self.times.astype(np.int64) - 1, 0)
+        counts = np.bincount(self.rows.source, more, len(self.rows.names)).astype(np.int64)
+        found = zip(self.rows.names, counts.tolist(), strict=True)
+        return {name: count for name, count in found if count}
 
     def by_source(self, wanted: Flags) -> dict[str, int]:
         """Count some rows by source; sources without any are not named."""
@@ -60,45 +78,178 @@ class Choice:
     count: int
     skipped: dict[str, int]
     sources: dict[str, dict[str, Any]]
+    repeats: dict[str, int]
     warnings: list[DataWarning]
+    proof: dict[str, Any]
 
 
-def describe_choice(selection: Selection) -> Choice:
+def describe_choice(selection: Selection, proof: dict[str, Any]) -> Choice:
     """Give what a format's manifest tells of a selection."""
     return Choice(
-        selection.count, selection.skipped, selection.sources, mixture_warnings(selection)
+        selection.count,
+        selection.skipped,
+        selection.sources,
+        selection.repeats,
+        mixture_warnings(selection),
+        proof,
     )
 
 
-def select(rows: RowFacts, request: PrepareRequest, seed: int) -> Selection:
+class Tokens(NamedTuple):
+    """How many tokens each row has: shape (rows,)."""
+
+    whole: Numbers
+    """All its messages."""
+    least: Numbers
+    """Those up to the first answer: of a conversation that is cut there is no less."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What of a corpus decides which rows are taken, beside the facts of the rows themselves."""
+
+    rows: RowFacts
+    parts: Parts
+    seed: int
+    tokens: Tokens | None = None
+    """Where a request asks for no more than so many."""
+    unchangeable: tuple[str, ...] = ()
+    """Sources whose licence forbids to change what they hold."""
+
+
+def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> Selection:
     """Choose rows; each one that is not taken has one reason, the first that holds.
 
-    Raises `SettingsError` for a source or type that the corpus does not hold, and where nothing
-    is left.
+    Raises `SettingsError` for a source, type or tag that the corpus does not hold, and where
+    nothing is left.
     """
-    _check_names("source", (*request.exclude, *request.caps), rows.names)
-    _check_names("type", request.types, rows.types)
-    for name, cap in request.caps.items():
-        if cap < 0:
-            raise SettingsError(f"the cap of {name} is {cap}", hint="A cap is 0 or more records.")
-    excluded = np.isin(rows.source, [rows.names.index(name) for name in request.exclude])
-    wanted = np.isin(rows.type, [rows.types.index(name) for name in request.types])
-    if not request.types:
-        wanted[:] = True
-    reasons: dict[str, Flags] = {"excluded-source": excluded, "other-type": ~wanted}
+    rows = known.rows
+    given = _Given(rows, request)
+    reasons: dict[str, Flags] = given.reasons()
     reasons["no-response"] = ~rows.answered
-    taken = ~excluded & wanted & rows.answered
-    reasons["same-answer"] = _said_before(rows, taken)
-    reasons["over-cap"] = np.zeros(len(rows.source), bool)
-    taken &= ~reasons["same-answer"]
+    if takes == "pairs":
+        reasons["no-pair"] = ~rows.paired
+    taken = ~np.any([*reasons.values()], axis=0)
+    if not taken.any():
+        raise _nothing_left(rows, takes)
+    if takes == "answers":
+        reasons["same-answer"] = _said_before(rows, taken)
+        taken &= ~reasons["same-answer"]
+    words = rows.response_words
+    reasons["too-few-words"] = words < (request.min_words or 0)
+    reasons["too-many-words"] = words > (request.max_words or np.iinfo(np.int64).max)
+    if request.max_tokens is not None and request.over_length != "keep":
+        assert known.tokens is not None
+        over = known.tokens.whole > request.max_tokens
+        if request.over_length == "cut-turns" and takes == "answers":
+            whole = _among(rows.source, rows.names, known.unchangeable)
+            over &= whole | (known.tokens.least > request.max_tokens)
+        reasons["over-length"] = over
+    for reason in ("too-few-words", "too-many-words", "over-length"):
+        taken &= ~reasons.get(reason, np.zeros(1, bool))
+    reasons["over-cap"] = _over_caps(known, request, taken)
+    taken &= ~reasons["over-cap"]
+    times = taken.astype(np.uint16)
+    reasons["mixed-out"] = _mix(known, request, times)
+    if not times.any():
+        raise _nothing_left(rows, takes)
+    return Selection(rows, times, _account(rows, times > 0, reasons))
+
+
+class _Given:
+    """What a request says of sources, types and tags, in the words of a corpus."""
+
+    def __init__(self, rows: RowFacts, request: PrepareRequest) -> None:
+        self._rows = rows
+        self._request = request
+        sources = (*request.sources, *request.exclude, *request.caps, *request.mix)
+        check_names("source", sources, rows.names)
+        check_names("type", request.types, rows.types)
+        self._tags = [json.loads(each) for each in rows.tag_sets]
+        if request.tags:
+            held = dict.fromkeys(tag for each in self._tags for tag in each)
+            check_names("tag", request.tags, tuple(held))
+        for name, cap in request.caps.items():
+            if cap < 0:
+                raise SettingsError(
+                    f"the cap of {name} is {cap}", hint="A cap is 0 or more records."
+                )
+
+    def reasons(self) -> dict[str, Flags]:
+        """Give the rows that are not wanted, by reason."""
+        rows, request = self._rows, self._request
+        return {
+            "excluded-source": _among(rows.source, rows.names, request.exclude),
+            "other-source": self._others(rows.source, rows.names, request.sources),
+            "other-type": self._others(rows.type, rows.types, request.types),
+            "other-tag": self._other_tags(),
+        }
+
+    def _others(self, codes: Codes, names: Sequence[str], wanted: Sequence[str]) -> Flags:
+        if not wanted:
+            return np.zeros(len(codes), bool)
+        return ~_among(codes, names, wanted)
+
+    def _other_tags(self) -> Flags:
+        if not self._request.tags:
+            return np.zeros(len(self._rows.tags), bool)
+        wanted = set(self._request.tags)
+        without = np.array([wanted.isdisjoint(each) for each in self._tags], bool)
+        found: Flags = without[self._rows.tags]
+        return found
+
+
+def _among(codes: Codes, names: Sequence[str], wanted: Sequence[str]) -> Flags:
+    found: Flags = np.isin(codes, [at for at, name in enumerate(names) if name in wanted])
+    return found
+
+
+def _nothing_left(rows: RowFacts, takes: Takes) -> SettingsError:
+    if takes == "pairs" and not rows.paired.any():
+        return SettingsError(
+            "the corpus holds no preference pairs",
+            hint="A pair is a record with a response and a rejected one; sources that have them "
+            "are marked so in docs/sources.md. A corpus of an earlier release must be merged anew.",
+        )
+    what = "preference pair" if takes == "pairs" else "record"
+    return SettingsError(f"no {what} is left to prepare", remedy=ChooseRecords())
+
+
+def _over_caps(known: Known, request: PrepareRequest, taken: Flags) -> Flags:
+    """Tell which of the rows that are taken are more than their source's cap allows."""
+    rows, over = known.rows, np.zeros(len(taken), bool)
     for name, cap in request.caps.items():
         candidates = np.flatnonzero(taken & (rows.source == rows.names.index(name)))
-        over = candidates[_spread(rows, candidates, seed)[cap:]]
-        reasons["over-cap"][over] = True
-        taken[over] = False
-    if not taken.any():
-        raise SettingsError("no record is left to prepare", remedy=ChooseRecords())
-    return Selection(rows, taken, _account(rows, taken, reasons))
+        over[candidates[_spread(rows, candidates, known.seed)[cap:]]] = True
+    return over
+
+
+def _mix(known: Known, request: PrepareRequest, times: Times) -> Flags:
+    """Multiply sources by their factors: a share is a sample, and only what trains is repeated.
+
+    Gives the rows that are out by it. Raises `SettingsError` where a source has no row to give.
+    """
+    rows, out = known.rows, np.zeros(len(times), bool)
+    for name, factor in request.mix.items():
+        mine = np.flatnonzero((times > 0) & (rows.source == rows.names.index(name)))
+        if not len(mine):
+            raise SettingsError(
+                f"mix asks for {factor:g} times the records of {name}, of which none is left",
+                field="mix",
+                hint="Leave it out of mix, or take more of its records.",
+            )
+        whole, part = divmod(factor, 1)
+        if factor > 1:
+            mine = mine[known.parts[mine] == 0]
+        some = mine[_spread(rows, mine, known.seed)[: round(part * len(mine))]]
+        if factor < 1:
+            out[mine] = True
+            out[some] = False
+        else:
+            times[mine] = int(whole)
+            times[some] += 1
+    times[out] = 0
+    return out
 
 
 def _said_before(rows: RowFacts, candidates: Flags) -> Flags:
@@ -113,7 +264,8 @@ def _said_before(rows: RowFacts, candidates: Flags) -> Flags:
     return again
 
 
-def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+def check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise `SettingsError` for a name that the corpus does not hold."""
     for name in names:
         if name not in known:
             raise SettingsError(
@@ -180,14 +332,15 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
     """Say when one source or one-word answers dominate the rows, and what mends it."""
     rows, total = selection.rows, selection.count
     warnings = []
-    kept = {name: counts["kept"] for name, counts in selection.sources.items()}
+    counts = np.bincount(rows.source, selection.times, len(rows.names)).astype(np.int64).tolist()
+    kept = dict(zip(rows.names, counts, strict=True))
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
         mend = in_commands(Cap(top, others))
         text = f"{top} is {kept[top] / total:.0%} of the rows."
         warnings.append(DataWarning("dominant-source", text, mend))
-    short = rows.source[selection.taken & (rows.response_words == 1)]
+    short = np.repeat(rows.source, np.where(rows.response_words == 1, selection.times, 0))
     if len(short) > _DOMINANT * total:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]
