@@ -259,7 +259,7 @@ class _Planning:
                 continue
             any_ |= np.any([each.taken for each in selections.values()], axis=0)
             plan.choices[name] = {
-                section: describe_choice(each, self._split.prove(rows, each.taken))
+                section: describe_choice(each, self._split.prove(rows, each.times))
                 for section, each in selections.items()
             }
             plan.saved[name] = {
