@@ -89,6 +89,7 @@ class Planning:
         self._known = Known(rows, split.parts, split.settings.seed, None, unchangeable)
         self._chosen: dict[str, Selection] = {}
         self._saved: dict[bytes, Path] = {}
+        self._proofs: dict[Path, dict[str, Any]] = {}
 
     def plan(self, runs: Sequence[Run], text: int, broken: list[SettingsError]) -> Plan:
         """Choose, and lay out."""
@@ -107,12 +108,12 @@ class Planning:
                 broken.append(error)
                 continue
             any_ |= np.any([each.taken for each in selections.values()], axis=0)
-            plan.choices[name] = {
-                section: describe_choice(each, self._split.prove(rows, each.times))
-                for section, each in selections.items()
-            }
             plan.saved[name] = {
                 section: self._save(each.times) for section, each in selections.items()
+            }
+            plan.choices[name] = {
+                section: describe_choice(each, self._proof(plan.saved[name][section], each.times))
+                for section, each in selections.items()
             }
             taken = {
                 section: Taken(rows, each.times, self._split.parts)
@@ -203,6 +204,12 @@ class Planning:
             except SettingsError as error:
                 if at == 0 or error.field:
                     raise
+
+    def _proof(self, saved: Path, times: Any) -> dict[str, Any]:
+        """Prove the split of a selection, once for all formats that take the same rows."""
+        if saved not in self._proofs:
+            self._proofs[saved] = self._split.prove(self._known.rows, times)
+        return self._proofs[saved]
 
     def _save(self, times: Any) -> Path:
         """Write how often each row is taken; the same for selections that are equal."""
