@@ -126,13 +126,15 @@ class Planning:
                 continue
             links[name] = []
             for file in format_.files():
-                if file.lines.section not in taken:
+                section = taken.get(file.lines.section)
+                # Trainers and `datasets` fail for a file without a line.
+                if section is None or not section.of(file.part).any():
                     continue
                 path = format_.folder / file.name
                 path.parent.mkdir(exist_ok=True)
                 saved = plan.saved[name][file.lines.section]
                 key = (file.lines.encoder, file.lines.arguments, saved)
-                stream = streams.setdefault(key, Stream(file.lines, taken[file.lines.section]))
+                stream = streams.setdefault(key, Stream(file.lines, section))
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
