@@ -45,6 +45,8 @@ class FormatEntry:
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
     carries: tuple[str, ...] = ()
     """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
+    prompted: bool = False
+    """Whether each record has a system message: where it has none itself the configured one."""
     suffix: str = ".jsonl"
     """The ending of its file; "" for a folder."""
     in_all: bool = False
@@ -175,6 +177,7 @@ for _entry in (
         title="OpenAI chat JSON lines",
         summary="One chat a line, turn by turn, with a system message.",
         artifact="mental_health_openai",
+        prompted=True,
         use="upload {path}",
         settings=("system_prompt", "system_policy"),
         carries=("turns", "system", "developer", "tools", "names", "weights"),
@@ -195,6 +198,7 @@ for _entry in (
         title="Chat JSON lines, split",
         summary="The lines of the OpenAI format, in a train and a validation file.",
         artifact="mental_health_chat",
+        prompted=True,
         suffix="",
         use="upload {path}/train.jsonl and {path}/validation.jsonl, or name them in your trainer",
         settings=("system_prompt", "system_policy"),
