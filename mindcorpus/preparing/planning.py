@@ -125,13 +125,15 @@ class Planning:
                 continue
             links[name] = []
             for file in format_.files():
-                if file.lines.section not in taken:
+                mine = taken.get(file.lines.section)
+                if mine is None or not mine.of(file.part).any():
+                    # Readers of JSON lines fail at a file without any.
                     continue
                 path = format_.folder / file.name
                 path.parent.mkdir(exist_ok=True)
                 saved = plan.saved[name][file.lines.section]
                 key = (file.lines.encoder, file.lines.arguments, saved)
-                stream = streams.setdefault(key, Stream(file.lines, taken[file.lines.section]))
+                stream = streams.setdefault(key, Stream(file.lines, mine))
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
@@ -198,7 +200,7 @@ class Planning:
                     self._chosen[key] = select(self._known, request, section.takes)
                 yield (
                     section.name,
-                    narrow(self._chosen[key], format_.entry, format_.settings, section.takes),
+                    narrow(self._chosen[key], format_.entry, format_.settings, section),
                 )
             except SettingsError as error:
                 if at == 0 or error.field:

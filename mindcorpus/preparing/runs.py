@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mindcorpus.arrow import flags, numbers
+from mindcorpus.arrow import coded, flags, numbers
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
-from mindcorpus.formats.base import Parts, Run, Target, Times
+from mindcorpus.formats.base import PARTS, PLACES, Parts, Run, Target, Times
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.records import COLUMNS
 
@@ -78,7 +78,9 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
         writers = [part.target.open(stack) for part in job.targets]
         there = (*COLUMNS, *turns.NAMES) if job.conversations else COLUMNS
         wanted = tuple(name for name in there if any(name in each.columns for each in job.targets))
-        columns = [tuple(name for name in each.columns if name in wanted) for each in job.targets]
+        places = any(name in each.columns for name in PLACES for each in job.targets)
+        known = (*wanted, *PLACES)
+        columns = [tuple(name for name in each.columns if name in known) for each in job.targets]
         for path in job.run.parts:
             parquet = ParquetFile(path)
             size, count = parquet.text_bytes, max(1, sum(parquet.rows))
@@ -92,11 +94,20 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
                     some = [np.asarray(times[rows]) for times in choices]
                     taken = np.count_nonzero(np.any(some, axis=0))
                     tick(int(taken), size * read // count - size * before // count)
+                    if places:
+                        table = _with_places(table, rows, np.asarray(parts[rows]))  # noqa: PLW2901
                     mine = [_chosen(table, np.asarray(parts[rows]), times) for times in some]
                     for at, (writer, part) in enumerate(zip(writers, job.targets, strict=True)):
                         chosen, sides = mine[part.choice]
                         writer.write(chosen.select(columns[at]), sides)
     return [writer.result() for writer in writers]
+
+
+def _with_places(table: Any, rows: slice, parts: Parts) -> Any:
+    """Add the columns of `PLACES`."""
+    at = numbers(np.arange(rows.start, rows.stop), pa.int64())
+    part = coded(np.maximum(parts, 0).astype(np.int32), PARTS, parts >= 0)
+    return table.append_column(PLACES[0], at).append_column(PLACES[1], part)
 
 
 def _chosen(table: Any, parts: Parts, times: Times) -> tuple[Any, Parts]:
