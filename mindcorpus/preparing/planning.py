@@ -89,6 +89,7 @@ class Planning:
         self._known = Known(rows, split.parts, split.settings.seed, None, unchangeable)
         self._chosen: dict[str, Selection] = {}
         self._saved: dict[bytes, Path] = {}
+        self._proofs: dict[Path, dict[str, Any]] = {}
 
     def plan(self, runs: Sequence[Run], text: int, broken: list[SettingsError]) -> Plan:
         """Choose, and lay out."""
@@ -107,12 +108,12 @@ class Planning:
                 broken.append(error)
                 continue
             any_ |= np.any([each.taken for each in selections.values()], axis=0)
-            plan.choices[name] = {
-                section: describe_choice(each, self._split.prove(rows, each.times))
-                for section, each in selections.items()
-            }
             plan.saved[name] = {
                 section: self._save(each.times) for section, each in selections.items()
+            }
+            plan.choices[name] = {
+                section: describe_choice(each, self._proof(plan.saved[name][section], each.times))
+                for section, each in selections.items()
             }
             taken = {
                 section: Taken(rows, each.times, self._split.parts)
@@ -125,15 +126,15 @@ class Planning:
                 continue
             links[name] = []
             for file in format_.files():
-                mine = taken.get(file.lines.section)
-                if mine is None or not mine.of(file.part).any():
-                    # Readers of JSON lines fail at a file without any.
+                section = taken.get(file.lines.section)
+                # Trainers and `datasets` fail for a file without a line.
+                if section is None or not section.of(file.part).any():
                     continue
                 path = format_.folder / file.name
                 path.parent.mkdir(exist_ok=True)
                 saved = plan.saved[name][file.lines.section]
                 key = (file.lines.encoder, file.lines.arguments, saved)
-                stream = streams.setdefault(key, Stream(file.lines, mine))
+                stream = streams.setdefault(key, Stream(file.lines, section))
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
@@ -205,6 +206,12 @@ class Planning:
             except SettingsError as error:
                 if at == 0 or error.field:
                     raise
+
+    def _proof(self, saved: Path, times: Any) -> dict[str, Any]:
+        """Prove the split of a selection, once for all formats that take the same rows."""
+        if saved not in self._proofs:
+            self._proofs[saved] = self._split.prove(self._known.rows, times)
+        return self._proofs[saved]
 
     def _save(self, times: Any) -> Path:
         """Write how often each row is taken; the same for selections that are equal."""

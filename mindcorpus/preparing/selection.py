@@ -17,6 +17,13 @@ from mindcorpus.preparing.sampling import Known, mix, over_caps
 from mindcorpus.remedies import ChooseRecords
 
 
+#: Why a row is not taken, in the order in which it is asked.
+REASONS = (
+    *("excluded-source", "other-source", "other-type", "other-tag", "no-response", "no-pair"),
+    *("same-answer", "too-few-words", "too-many-words", "over-length", "over-cap", "mixed-out"),
+)
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which corpus rows are taken, how often each, and the account of it by source."""
@@ -102,6 +109,7 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
     reasons["mixed-out"] = mix(known, request, times)
     if not times.any():
         raise _nothing_left(rows, takes)
+    assert [*reasons] == [reason for reason in REASONS if reason in reasons]
     return Selection(rows, times, _account(rows, times > 0, reasons))
 
 
