@@ -226,7 +226,7 @@ def prompt_size(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> int:
     """
     size = 0
     for one, other in zip(chosen, rejected, strict=False):
-        # Nothing of a prompt is learnt from: how much it weighs, and what was thought, is no matter.
+        # Of a prompt nothing is learnt: what it weighs, and what was thought, is no matter.
         if _without_thought(one) != _without_thought(other):
             break
         size += 1

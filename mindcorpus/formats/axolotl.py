@@ -33,7 +33,7 @@ _READING = {
         "field_rejected": "rejected",
     },
 }
-_HEAD = """# Paths are relative: run it in this folder, `axolotl train {section}.yml --base-model MODEL`.
+_HEAD = """# Paths are relative: run it in here, `axolotl train {section}.yml --base-model MODEL`.
 {more}chat_template: tokenizer_default
 """
 #: What the user may well change; without them it does not start, or cuts at 512 tokens.

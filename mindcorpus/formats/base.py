@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.registry import FormatEntry
+from mindcorpus.formats.entry import FormatEntry
 from mindcorpus.storage.files import Piece, Region, Written, lay_out
 from mindcorpus.warning import DataWarning
 

@@ -1,7 +1,7 @@
 """Bedrock customisation JSON lines: `bedrock-conversation-2024`, as Amazon Nova is tuned with it.
 
 Source: https://docs.aws.amazon.com/nova/latest/userguide/fine-tune-prepare-data-understanding.html,
-as it stood in 2026-01: one system text, the first turn is a user's, the last the assistant's.
+seen in 2026-11: one system text, the first turn is a user's, the last the assistant's.
 """
 
 from __future__ import annotations
@@ -30,13 +30,10 @@ class BedrockConversations(SystemApart):
 
     def value(self, system: str | None, turns: Sequence[Said]) -> dict[str, Any]:
         """Give what a line holds."""
-        asked = [system or "", *(turn.text for turn in turns if not turn.by_assistant)]
+        asked = [system or "", *(turn.text for turn in turns if turn.role == "user")]
         self._reserved += any(word in text for text in asked for word in RESERVED)
         instruction = {} if system is None else {"system": [{"text": system}]}
-        messages = [
-            {"role": "assistant" if turn.by_assistant else "user", "content": [{"text": turn.text}]}
-            for turn in turns
-        ]
+        messages = [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns]
         return {
             "schemaVersion": "bedrock-conversation-2024",
             **instruction,

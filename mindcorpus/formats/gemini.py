@@ -1,7 +1,7 @@
 """Gemini tuning JSON lines: a system instruction, and contents of users and the model.
 
 Source: https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-prepare,
-as it stood in 2025-09.
+as it stood on 2025-09-04.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from mindcorpus.formats.chats import ChatFormat
 from mindcorpus.formats.lines import Lines
 from mindcorpus.formats.system_apart import Said, SystemApart
 
+_ROLES = {"user": "user", "assistant": "model"}
+
 
 class Contents(SystemApart):
     """Encodes chats as contents of one part each."""
 
     def value(self, system: str | None, turns: Sequence[Said]) -> dict[str, Any]:
         """Give what a line holds."""
-        contents = [
-            {"role": "model" if turn.by_assistant else "user", "parts": [{"text": turn.text}]}
-            for turn in turns
-        ]
+        contents = [{"role": _ROLES[turn.role], "parts": [{"text": turn.text}]} for turn in turns]
         if system is None:
             return {"contents": contents}
         instruction = {"role": "system", "parts": [{"text": system}]}

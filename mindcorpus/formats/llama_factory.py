@@ -28,7 +28,7 @@ _TAGS = {
     "observation_tag": "observation",
     "function_tag": "function_call",
 }
-_COLUMNS = {
+_COLUMNS: dict[str, dict[str, Any]] = {
     "sft": {"columns": {"messages": "messages"}},
     "dpo": {
         "ranking": True,

@@ -99,8 +99,8 @@ class PairEncoder(Encoder):
 
     def _of_texts(self, input_: str, response: str, rejected: str) -> bytes:
         asked = Turn("user", input_)
-        sides = ([asked, Turn("assistant", text)] for text in (response, rejected))
-        return self._line(*sides, 1, b"")
+        one, other = ([asked, Turn("assistant", text)] for text in (response, rejected))
+        return self._line(one, other, 1, b"")
 
     def _line(self, chosen: Turns, rejected: Turns, size: int, tools: bytes) -> bytes:
         parts = [chosen[:size], chosen[size:], rejected[size:]]
@@ -108,7 +108,8 @@ class PairEncoder(Encoder):
             parts = [[turn for turn in part if turn.role not in INSTRUCTING] for part in parts]
         if all(turn.role not in INSTRUCTING for part in parts for turn in part):
             parts[0] = [*self._system, *parts[0]]
-        return self.encode(Pair(*map(self.messages, parts), tools))
+        prompt, one, other = map(self.messages, parts)
+        return self.encode(Pair(prompt, one, other, tools))
 
     def _count(
         self, source: str, turns: Turns, chosen: Turns, other: Turns, rejected: Turns

@@ -14,9 +14,9 @@ from mindcorpus.formats.chats import ChatEncoder
 
 
 class Said(NamedTuple):
-    """A turn: whether it is the assistant's, and its text."""
+    """A turn: who says it, user or assistant, and its text."""
 
-    by_assistant: bool
+    role: str
     text: str
 
 
@@ -45,14 +45,14 @@ class SystemApart(ChatEncoder):
 
     def plain(self, input_: str, response: str) -> bytes:
         """Give the line of a record that its two texts say."""
-        return self._line(self._prompt, [Said(False, input_), Said(True, response)])
+        return self._line(self._prompt, [Said("user", input_), Said("assistant", response)])
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""
         own = [turn.content or "" for turn in chat.turns if turn.role in INSTRUCTING]
         system = own[0] if own and self._policy == "own" else self._prompt
         said = [
-            Said(turn.role == "assistant", turn.content or "")
+            Said(turn.role, turn.content or "")
             for turn in chat.turns
             if turn.role not in INSTRUCTING
         ]

@@ -1,4 +1,4 @@
-"""TRL's unpaired JSON lines: of each pair the chosen answer as a good one, the other as a bad one."""
+"""TRL's unpaired JSON lines: each pair's chosen answer as a good one, the other as a bad one."""
 
 from __future__ import annotations
 

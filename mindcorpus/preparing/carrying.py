@@ -12,7 +12,8 @@ from mindcorpus.conversations import HOLDS
 from mindcorpus.corpus.row_facts import Flags
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.base import Section, Takes
-from mindcorpus.formats.registry import FORMATS, FormatEntry
+from mindcorpus.formats.entry import FormatEntry
+from mindcorpus.formats.registry import FORMATS
 from mindcorpus.preparing.selection import Selection
 from mindcorpus.warning import DataWarning
 
@@ -107,9 +108,7 @@ def _changes(
     """Give which of the rows that are taken lose something, by the word for it."""
     holding = selection.rows.holding
     changes = {
-        change: taken & holding(what)
-        for what, change in WITHOUT.items()
-        if what not in carries
+        change: taken & holding(what) for what, change in WITHOUT.items() if what not in carries
     }
     policy = POLICIES.get(settings.get("system_policy", "own"))
     if policy is not None:
