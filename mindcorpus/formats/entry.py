@@ -36,6 +36,8 @@ class FormatEntry:
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
     carries: tuple[str, ...] = ()
     """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
+    prompted: bool = False
+    """Whether each record has a system message: where it has none itself the configured one."""
     suffix: str = ".jsonl"
     """The ending of its file; "" for a folder."""
     in_all: bool = False

@@ -240,6 +240,8 @@ class Stream:
 
     lines: Lines
     taken: Taken
+    is_whole: bool = True
+    """Whether records are written as the corpus has them: only then are sizes known before."""
     files: list[SharedFile] = field(default_factory=list)
     routes: list[tuple[int | None, bool]] = field(default_factory=list)
     """Of each file: the part, and whether it is an array."""
@@ -257,7 +259,8 @@ class Stream:
     def _laid_out(
         self, path: Path, file: LineFile, scratch: Path, runs: Sequence[Run]
     ) -> SharedFile:
-        sizes = None if file.array else self.lines.made().sizes(self.taken.rows)
+        in_place = self.is_whole and not file.array
+        sizes = self.lines.made().sizes(self.taken.rows) if in_place else None
         if sizes is not None:
             times = self.taken.of(file.part)
             return SharedFile(path, tuple(regions_of(path, b"", sizes, times, runs)))

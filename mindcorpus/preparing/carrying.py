@@ -164,7 +164,11 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[DataWarning]:
     flat = changed.get(WITHOUT["turns"], 0)
     if not flat:
         return []
-    *others, last = _who_carry(("turns",))
+    *others, last = (
+        name
+        for name, entry in FORMATS.items()
+        if "turns" in entry.carries and entry.task == "fine-tuning"
+    )
     lost = "what was said before the answer is one text, and system turns are left out"
     said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
     return [
@@ -172,7 +176,3 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[DataWarning]:
             "conversations-flat", said, f"Their turns are in {', '.join(others)} and {last}."
         )
     ]
-
-
-def _who_carry(what: tuple[str, ...]) -> list[str]:
-    return [name for name, entry in FORMATS.items() if {*what} <= {*entry.carries}]

@@ -10,6 +10,8 @@ import numpy as np
 from mindcorpus.command_words import in_commands
 from mindcorpus.preparing.selection import Selection
 from mindcorpus.remedies import Cap, PrepareWithout
+from mindcorpus.tokens.lengths import LengthSummary
+from mindcorpus.tokens.tokenizer import Tokenizer
 from mindcorpus.warning import DataWarning
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
@@ -26,9 +28,14 @@ class Choice:
     repeats: dict[str, int]
     warnings: list[DataWarning]
     proof: dict[str, Any]
+    tokenizer: Tokenizer
+    lengths: LengthSummary
+    """How long the records are, in tokens."""
 
 
-def describe_choice(selection: Selection, proof: dict[str, Any]) -> Choice:
+def describe_choice(
+    selection: Selection, proof: dict[str, Any], tokenizer: Tokenizer, lengths: LengthSummary
+) -> Choice:
     """Give what a format's manifest tells of a selection."""
     return Choice(
         selection.count,
@@ -37,6 +44,8 @@ def describe_choice(selection: Selection, proof: dict[str, Any]) -> Choice:
         selection.repeats,
         mixture_warnings(selection),
         proof,
+        tokenizer,
+        lengths,
     )
 
 

@@ -51,6 +51,7 @@ from mindcorpus.storage.manifest import (
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
+from mindcorpus.tokens.tokenizer import default_tokenizer
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def prepare(
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
+    if request.max_tokens is not None and request.tokenizer is None:
+        request = request.model_copy(update={"tokenizer": default_tokenizer()})
     defaults = settings.model_dump(include=set(DEFAULTED))
     request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     names = names_of(request.format, request.formats, added=settings.formats)
