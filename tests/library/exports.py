@@ -35,21 +35,13 @@ class Traced(NamedTuple):
 def corpus_of(data_dir: Path) -> list[Record]:
     """Read the records of a corpus; what is JSON text there stays so."""
     folder = data_dir / f"{NAME}.parquet"
-    table = [pq.read_table(path) for path in sorted(folder.iterdir())]
-    turns = {
-        name: [each for part in table for each in turns_of(part.column(name))]
-        for name in ("messages", "rejected_messages")
-    }
-    return [
-        {
-            **record,
-            **{
-                name: None if of_rows[at] is None else [message_of(turn) for turn in of_rows[at]]
-                for name, of_rows in turns.items()
-            },
-        }
-        for at, record in enumerate(read_parquet(folder))
-    ]
+    tables = [pq.read_table(path) for path in sorted(folder.iterdir())]
+    records = read_parquet(folder)
+    for name in ("messages", "rejected_messages"):
+        sides = [each for table in tables for each in turns_of(table.column(name))]
+        for record, side in zip(records, sides, strict=True):
+            record[name] = None if side is None else [message_of(turn) for turn in side]
+    return records
 
 
 def traced(made: PrepareResult, corpus: Sequence[Record]) -> list[Traced]:

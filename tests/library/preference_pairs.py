@@ -18,12 +18,17 @@ Message = dict[str, Any]
 _OPTIONS = '[source.options]\nprompt = "prompt"\nchosen = "chosen"\nrejected = "rejected"\n'
 
 
-def merge_pairs(folder: Path, rows: Sequence[Row], workers: int = 1) -> MergeResult:
-    """Merge pairs into a corpus, in the folder `out`."""
+def merge_pairs(
+    folder: Path, rows: Sequence[Row], workers: int = 1, sources: int = 1
+) -> MergeResult:
+    """Merge pairs into a corpus, in the folder `out`, as one source or as several."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_rows(folder / "pairs.jsonl", rows)
+    names = ["pairs", *(f"pairs-{at}" for at in range(1, sources))]
+    for at, name in enumerate(names):
+        write_rows(folder / f"{name}.jsonl", rows[at::sources])
     mapping = f'adapter = "preference"\n{_OPTIONS}'
-    return merge_entries(folder, entry("pairs", "pairs.jsonl", mapping), workers=workers)
+    entries = (entry(name, f"{name}.jsonl", mapping) for name in names)
+    return merge_entries(folder, *entries, workers=workers)
 
 
 def user(text: str, **more: Any) -> Message:
