@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,36 +14,32 @@ from mindcorpus.formats.registry import FORMATS
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.settings import Settings
+from mindcorpus.storage.store import Store
 
 PAGE = read("docs/formats.md")
 SHELLS = ("llama-factory", "axolotl", "ms-swift", "mlx")
 
 
 @pytest.fixture(scope="module")
-def snippets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    data_dir = tmp_path_factory.mktemp("snippets")
-    merge_sample(data_dir)
-    settings = Settings(data_dir=data_dir, workers=1)
-    made = prepare(PrepareRequest(formats=tuple(FORMATS)), settings)
-    return {name: each.manifest["snippet"] for name, each in made.items()}
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("snippets")
+    merge_sample(folder)
+    prepare(PrepareRequest(formats=tuple(FORMATS)), Settings(data_dir=folder, workers=1))
+    return folder
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_is_a_program_and_stands_in_the_docs(name: str, snippets: dict[str, str]) -> None:
-    snippet = snippets[name]
-    assert FORMATS[name].path in snippet
+def test_each_is_a_program_of_paths_that_are_there_and_stands_in_the_docs(
+    name: str, data_dir: Path
+) -> None:
+    snippet: str = Store(data_dir).manifest(name)["snippet"]
     assert snippet in blocks(PAGE, "bash" if name in SHELLS else "python")
     if name in SHELLS:
         subprocess.run(["bash", "-n", "-c", snippet], check=True)
     else:
         compile(snippet, name, "exec")
-
-
-def test_each_names_files_that_are_there(snippets: dict[str, str], tmp_path: Path) -> None:
-    merge_sample(tmp_path)
-    settings = Settings(data_dir=tmp_path, workers=1)
-    prepare(PrepareRequest(formats=tuple(FORMATS)), settings)
-    for snippet in snippets.values():
-        for word in snippet.replace('"', " ").replace("'", " ").replace("*.jsonl", " ").split():
-            if word.startswith("mental_health_") and "{" not in word:
-                assert (tmp_path / word).exists(), word
+    paths = [word for word in re.split(r"[\s\"'*]+", snippet) if word.startswith("mental_health_")]
+    assert paths
+    for path in paths:
+        parts = ("train", "validation") if "{part}" in path else ("",)
+        assert all((data_dir / path.replace("{part}", part)).exists() for part in parts), path
