@@ -225,7 +225,7 @@ class Planning:
                         self._selected(known, request, section.takes, format_),
                         format_.entry,
                         format_.settings,
-                        section.takes,
+                        section,
                     ),
                 )
             except SettingsError:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mindcorpus.arrow import flags, numbers
+from mindcorpus.arrow import coded, flags, numbers
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
-from mindcorpus.formats.base import Parts, Run, Target, Times
+from mindcorpus.formats.base import PARTS, PLACES, Parts, Run, Target, Times
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.preparing.cutting import Cut, WasCut, cut_table
 from mindcorpus.records import COLUMNS
@@ -124,7 +124,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
         needed = {name for each in job.targets for name in each.columns}
         needed |= {"source", "tools"} if any(pick.cut for pick in job.choices) else set()
         wanted = tuple(name for name in there if name in needed)
-        columns = [tuple(name for name in each.columns if name in wanted) for each in job.targets]
+        known = (*wanted, *PLACES)
+        columns = [tuple(name for name in each.columns if name in known) for each in job.targets]
         for path in job.run.parts:
             parquet = ParquetFile(path)
             size, count = parquet.text_bytes, max(1, sum(parquet.rows))
@@ -138,6 +139,8 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
                     some = [np.asarray(times[rows]) for times in choices]
                     taken = np.count_nonzero(np.any(some, axis=0))
                     tick(int(taken), size * read // count - size * before // count)
+                    if not needed.isdisjoint(PLACES):
+                        table = _with_places(table, rows, np.asarray(parts[rows]))  # noqa: PLW2901
                     mine = []
                     for at, (pick, times) in enumerate(zip(job.choices, some, strict=True)):
                         whole = table
@@ -149,6 +152,13 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
                         chosen, sides = mine[part.choice]
                         writer.write(chosen.select(columns[at]), sides)
     return RunWritten([writer.result() for writer in writers], cut)
+
+
+def _with_places(table: Any, rows: slice, parts: Parts) -> Any:
+    """Add the columns of `PLACES`."""
+    at = numbers(np.arange(rows.start, rows.stop), pa.int64())
+    part = coded(np.maximum(parts, 0).astype(np.int32), PARTS, parts >= 0)
+    return table.append_column(PLACES[0], at).append_column(PLACES[1], part)
 
 
 def _chosen(table: Any, parts: Parts, times: Times) -> tuple[Any, Parts]:
