@@ -42,12 +42,13 @@ docs-figures: .venv/test  ## what the pages print of the sample, written anew fr
 screenshots: .venv/test  ## the dashboard's pages as pictures, into docs/screenshots
 	$(BIN)/python tests/browser/screenshots.py
 
-lock:  ## move constraints.txt to the newest versions that pyproject.toml allows
+lock:  ## move the pins to the newest versions that pyproject.toml allows, and lock them with hashes
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip==$(PIP)
 	build/lock/bin/python -m pip install --quiet '.[service,local,monitoring]' --group dev
 	echo "# Exact versions of all that the project and its tests install. Made by \`make lock\`; edit pyproject.toml instead." > constraints.txt
 	build/lock/bin/python -m pip freeze --exclude mindcorpus >> constraints.txt
+	sh .ci/lock build/lock/bin/uv
 
 sbom: .venv/test  ## what the image installs, as CycloneDX, into build/mindcorpus.cdx.json
 	$(PYTHON) -m venv --clear build/sbom
