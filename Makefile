@@ -13,7 +13,7 @@ SEED ?= 1
 JOBS ?= 2000
 FILES ?= 900
 
-.PHONY: run test soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
+.PHONY: run test test-bounds soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -24,6 +24,10 @@ test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8
+
+test-bounds: .venv/test  ## the lowest and newest versions that pyproject.toml allows, and other Pythons
+	$(BIN)/python tests/bounds/run.py
+	$(BIN)/python tests/bounds/beside_trainers.py
 
 soak: .venv/test  ## all long runs, one after the other; tells what each gave
 	@MINDCORPUS_SOAK_SEED=$(SEED) MINDCORPUS_SOAK_JOBS=$(JOBS) MINDCORPUS_SOAK_FILES=$(FILES) \

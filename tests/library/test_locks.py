@@ -37,6 +37,12 @@ def urls(value: Any) -> Iterator[str]:
             yield from urls(each)
 
 
+def files_of(package: dict[str, Any]) -> list[dict[str, str]]:
+    """Give the files of a package that the lock knows: its wheels, and its source if it has one."""
+    source = [package["sdist"]] if "sdist" in package else []
+    return [*package.get("wheels", []), *source]
+
+
 def specified(requirements: list[str]) -> dict[str, str]:
     return {
         canonicalize_name(each.name): str(each.specifier) for each in map(Requirement, requirements)
@@ -80,10 +86,7 @@ def test_the_lock_has_the_versions_of_the_constraints() -> None:
 def test_what_the_lock_names_has_hashes_and_comes_from_pypi() -> None:
     for name, package in PACKAGES.items():
         if name != "mindcorpus":
-            files = [
-                *package.get("wheels", []),
-                *([package["sdist"]] if "sdist" in package else []),
-            ]
+            files = files_of(package)
             assert files, name
             assert all(each["hash"].startswith("sha256:") for each in files), name
     assert {urlsplit(url).hostname for url in urls(LOCK)} == HOSTS
@@ -100,7 +103,7 @@ def test_the_requirements_are_those_of_the_lock_with_their_hashes() -> None:
     for entry in entries:
         name = canonicalize_name(entry.partition("==")[0])
         package = PACKAGES[name]
-        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        files = files_of(package)
         hashes = set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", entry))
         assert hashes == {each["hash"] for each in files}, name
 
