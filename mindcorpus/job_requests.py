@@ -34,6 +34,9 @@ Address = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 SystemPolicy = Literal["own", "replace", "none"]
+OverLength = Literal["drop", "cut-turns", "keep"]
+#: A source's records may stand ten times in a mixture: who wants more repeats what little there is.
+Factor = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
 
 class Flag(str):
@@ -167,7 +170,10 @@ LOCAL = tuple(sorted(set(MergeRequest.model_fields) - set(MergeBody.model_fields
 class PrepareRequest(_Request):
     """Which training formats to make, of which records; {} makes `all` of all records."""
 
-    _later = ("formats", "system_policy")
+    _later = (
+        *("formats", "system_policy", "sources", "tags", "min_words", "max_words", "mix"),
+        *("max_tokens", "over_length", "tokenizer", "test_share", "folds"),
+    )
 
     format: Annotated[str, Flag("FORMAT")] = Field(
         "all", description="A format's name, or `all`: those of the guide."
@@ -176,13 +182,44 @@ class PrepareRequest(_Request):
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace formats that are there."
     )
+    sources: Annotated[Names, Flag("--source")] = Field(
+        (), description="Sources to take; none: all."
+    )
     exclude: Annotated[Names, Flag("--exclude")] = Field((), description="Sources to leave out.")
     types: Annotated[Names, Flag("--type")] = Field((), description="Types to take; none: all.")
+    tags: Annotated[Names, Flag("--tag")] = Field(
+        (), description="Tags of which a record must have one; none: any record."
+    )
+    min_words: Annotated[int | None, Flag("--min-words")] = Field(
+        None, ge=1, le=2**31 - 1, description="Least words of an answer."
+    )
+    max_words: Annotated[int | None, Flag("--max-words")] = Field(
+        None, ge=1, le=2**31 - 1, description="Most words of an answer."
+    )
+    max_tokens: Annotated[int | None, Flag("--max-tokens")] = Field(
+        None, ge=1, le=2**31 - 1, description="Most tokens of a record, all its messages together."
+    )
+    over_length: Annotated[OverLength | None, Flag("--over-length")] = Field(
+        None,
+        description="What becomes of records with more tokens: `drop`, `cut-turns` (the last turns "
+        "of a conversation, up to an answer that fits) or `keep`; null: `drop`.",
+    )
+    tokenizer: Annotated[Name | None, Flag("--tokenizer")] = Field(
+        None, description="What counts tokens; null: an estimate."
+    )
     caps: Annotated[dict[Name, Annotated[int, Field(ge=0, le=2**53 - 1)]], Flag("--cap")] = Field(
         {}, max_length=1000, description="Source -> at most so many records."
     )
+    mix: Annotated[dict[Name, Factor], Flag("--mix")] = Field(
+        {},
+        max_length=1000,
+        description="Source -> factor: 0.5 takes a half, 2 each training record twice.",
+    )
     seed: Annotated[int | None, Flag("--seed")] = Field(
-        None, ge=0, le=2**32 - 1, description="Seed of samples and split."
+        None,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of samples and split; null: that of the corpus' split.",
     )
     system_prompt: Annotated[Text | None, Flag("--system-prompt")] = Field(
         None, description="System message of OpenAI examples."
@@ -193,21 +230,45 @@ class PrepareRequest(_Request):
         "the system message in their place, `none` writes none; null: `replace` where "
         "`system_prompt` is given, else `own`.",
     )
-    instruction: Text | None = Field(None, description="Instruction of Hugging Face examples.")
-    validation_share: float | None = Field(
-        None, gt=0, lt=1, description="Share of rows in the validation split."
+    instruction: Annotated[Text | None, Flag("--instruction")] = Field(
+        None, description="Instruction of Hugging Face examples."
+    )
+    validation_share: Annotated[float | None, Flag("--validation-share")] = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the corpus' records for validation; null: that of its split.",
+    )
+    test_share: Annotated[float | None, Flag("--test-share")] = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the corpus' records for a test part; null: that of its split.",
+    )
+    folds: Annotated[int | None, Flag("--folds")] = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Folds for cross-validation, 0 for none; null: as its split has.",
     )
 
     @model_validator(mode="after")
     def _one_word_for_it(self) -> Self:
         if self.formats and self.format != "all":
             raise ValueError("give `format` or `formats`, not both")
+        if self.min_words and self.max_words and self.min_words > self.max_words:
+            raise ValueError("`min_words` is more than `max_words`")
+        if self.over_length is not None and self.max_tokens is None:
+            raise ValueError("`over_length` says what becomes of records over `max_tokens`")
+        if self.folds == 1:
+            raise ValueError("`folds` must be 0, for none, or 2 and more")
         return self
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
-        """Give the same request with what it leaves open filled in: seed, prompts, share, policy.
+        """Give the same request with what it leaves open filled in: prompts and policy.
 
-        A prompt that is given here is meant for all records; that of the settings is not.
+        A prompt that is given here is meant for all records; that of the settings is not. What
+        the split is like stays open: the corpus may have one.
         """
         open_ = {name: defaults[name] for name in DEFAULTED if getattr(self, name) is None}
         if self.system_policy is None:
@@ -228,4 +289,11 @@ class PrepareRequest(_Request):
 
 
 #: The fields of a prepare whose defaults are settings.
-DEFAULTED = ("system_prompt", "instruction", "validation_share", "seed")
+DEFAULTED = ("system_prompt", "instruction")
+#: Those that say how the corpus is split; what they leave open its split says, or the settings.
+SPLITTING = ("seed", "validation_share", "test_share", "folds")
+#: Those that say which records a format takes.
+SELECTING = (
+    *("sources", "exclude", "types", "tags", "min_words", "max_words"),
+    *("max_tokens", "over_length", "tokenizer", "caps", "mix"),
+)

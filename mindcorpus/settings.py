@@ -109,8 +109,13 @@ class Settings(BaseSettings):
         0.2, gt=0, lt=1, description="Share of rows in the validation split."
     )
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
+    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Formats, with commas, that `all` means beside openai and huggingface; *: every"
+        " one.",
+    )
 
-    @field_validator("allowed_hosts", "source_folders", "source_owners", mode="before")
+    @field_validator("allowed_hosts", "source_folders", "source_owners", "formats", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         return [each for each in given.split(",") if each] if isinstance(given, str) else given

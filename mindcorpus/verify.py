@@ -9,7 +9,14 @@ from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import find_damage, read_manifest
+from mindcorpus.storage.status import base_of
 from mindcorpus.storage.store import Store
+
+#: What makes a format outdated, in a sentence each.
+OUTDATED = {
+    "corpus-changed": "is outdated: it was made from another corpus than the one there is",
+    "split-changed": "is outdated: the corpus was split anew since it was made",
+}
 
 
 def verify(
@@ -25,12 +32,15 @@ def verify(
     if not kinds:
         store.folder("corpus")
     problems: list[dict[str, str]] = []
+    base = base_of(store)
     for kind in kinds:
         # Whoever replaces it meanwhile leaves it whole: a build in use is not damaged.
         with store.reading(kind) as folder:
             found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
             if kind in FORMATS and not found:
                 found = _checked(kind, folder)
+            if KINDS[kind].is_format and (reason := base.outdated(read_manifest(folder))):
+                found.append({"path": KINDS[kind].path, "problem": OUTDATED[reason]})
         problems += [{"kind": kind, **problem} for problem in found]
     return problems
 

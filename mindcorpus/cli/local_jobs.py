@@ -69,7 +69,7 @@ def make_formats(
     terminal = Terminal()
     store = Store(settings.data_dir)
     store.folder("corpus")  # without a corpus there is nothing to ask about
-    wanted = names_of(request.format, request.formats, store.exists)
+    wanted = names_of(request.format, request.formats, store.exists, settings.formats)
     force = _agreed(terminal, settings, wanted, force=request.force)
     request = with_formats(request, wanted).model_copy(update={"force": force})
     terminal.say(

@@ -53,6 +53,8 @@ SCHEMA = pa.schema(
         # each of their records begins, before any is written.
         ("input_json", pa.int32()),
         ("response_json", pa.int32()),
+        # 0 for a record that is no pair.
+        ("rejected_json", pa.int32()),
         ("input_csv", pa.int32()),
         ("response_csv", pa.int32()),
         # Of a conversation: its turns as messages, those of them that instruct, and its tools.

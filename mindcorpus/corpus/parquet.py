@@ -21,7 +21,7 @@ _LATER = {
     "holds": WORD,
     "group_key": pa.binary(16),
     **dict.fromkeys(("same_answer", "same_opening"), pa.int64()),
-    **dict.fromkeys(("turns_json", "system_json", "tools_json"), pa.int32()),
+    **dict.fromkeys(("turns_json", "system_json", "tools_json", "rejected_json"), pa.int32()),
 }
 
 

@@ -21,8 +21,8 @@ Keys = npt.NDArray[np.uint64]
 
 _WORDS = ("source", "type", "tags", "holds")
 _NUMBERS = (
-    *("response_words", "input_json", "response_json", "input_csv", "response_csv"),
-    *("turns_json", "system_json", "tools_json"),
+    *("response_words", "input_json", "response_json", "rejected_json", "input_csv"),
+    *("response_csv", "input_chars", "response_chars", "turns_json", "system_json", "tools_json"),
 )
 _KIN = ("same_answer", "same_opening")
 
@@ -132,10 +132,14 @@ class RowFacts:
     """Index into `tag_sets`."""
     response_words: Numbers
     input_json: Numbers
-    """Bytes the input takes as JSON; the next three likewise."""
+    """Bytes the input takes as JSON; those below likewise."""
     response_json: Numbers
+    rejected_json: Numbers
+    """The same of the rejected response; 0 for a record that is no pair."""
     input_csv: Numbers
     response_csv: Numbers
+    input_chars: Numbers
+    response_chars: Numbers
     turns_json: Numbers
     """Bytes the turns of a conversation take as messages, up to the last answer; else 0."""
     system_json: Numbers
@@ -152,6 +156,11 @@ class RowFacts:
     def answered(self) -> Flags:
         """Whether a row has a response."""
         return self.response_words > 0
+
+    @property
+    def paired(self) -> Flags:
+        """Whether a row has a response, and a rejected one beside it."""
+        return self.answered & (self.rejected_json > 0)
 
 
 def read_row_facts(lineage: Path) -> RowFacts:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from mindcorpus.chat_messages import has_misplaced_keys
 from mindcorpus.conversations import Conversation, kept_turns, last_answer
 from mindcorpus.corpus.turns import turns_of
-from mindcorpus.formats.base import Encoder, LineFormat, Made
+from mindcorpus.formats.base import Made
+from mindcorpus.formats.lines import Encoder, LineFile, LineFormat
 from mindcorpus.storage.files import Written
 
 #: What a chat format reads of the corpus.
@@ -38,8 +39,11 @@ class Encoded(NamedTuple):
 class ChatEncoder(Encoder):
     """Encodes plain records of their two texts, and conversations of their turns."""
 
+    columns = COLUMNS
+
     def __init__(self) -> None:
         self._changed: Changed = Counter()
+        self._place = 0
 
     @abstractmethod
     def plain(self, input_: str, response: str) -> bytes:
@@ -52,11 +56,19 @@ class ChatEncoder(Encoder):
         Its turns are the `kept_turns`; a format is given none that holds what it cannot carry.
         """
 
-    def lines(self, table: Any) -> Iterable[bytes]:
+    @property
+    def number(self) -> int:
+        """The number of the record whose line is asked for, among all of its section, from 1."""
+        return self._place
+
+    def lines(self, table: Any, first: int) -> Iterable[bytes]:
         """Give the line of each row of a table with `COLUMNS`, of which some may be missing."""
+        self._place = first
         if "messages" not in table.column_names:
             texts = (table.column(name).to_pylist() for name in ("input", "response"))
-            yield from map(self.plain, *texts)
+            for input_, response in zip(*texts, strict=True):
+                self._place += 1
+                yield self.plain(input_, response)
             return
         for at in range(0, table.num_rows, _AT_ONCE):
             yield from self._mixed(table.slice(at, _AT_ONCE))
@@ -65,6 +77,7 @@ class ChatEncoder(Encoder):
         names = ("input", "response", "source")
         texts = (table.column(name).to_pylist() for name in names)
         for input_, response, source, chat in zip(*texts, conversations_of(table), strict=True):
+            self._place += 1
             if chat is None:
                 yield self.plain(input_, response)
                 continue
@@ -94,16 +107,24 @@ def conversations_of(table: Any) -> Iterator[Conversation | None]:
 class ChatFormat(LineFormat):
     """A chat a line."""
 
-    columns = COLUMNS
-
-    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
+    def describe(
+        self,
+        files: Sequence[LineFile],
+        outputs: Sequence[Written],
+        encoded: Sequence[Sequence[Any]],
+    ) -> Made:
         """Tell what was done to conversations."""
-        return Made(outputs, changed=changed_in(encoded))
+        return Made(outputs, changed=changed_in(files, encoded))
 
 
-def changed_in(encoded: Sequence[Sequence[Encoded]]) -> Changed:
-    """Add up what encoders did to the rows of all files."""
-    changed: Changed = Counter()
-    for each in (run for runs in encoded for run in runs):
-        changed.update(each.changed)
+def changed_in(
+    files: Sequence[LineFile], encoded: Sequence[Sequence[Encoded]]
+) -> dict[str, Changed]:
+    """Add up what encoders did to the records of each section: once, however many files it has."""
+    changed: dict[str, Changed] = {}
+    for file, runs in zip(files, encoded, strict=True):
+        if file.lines.section not in changed:
+            changed[file.lines.section] = Counter()
+            for run in runs:
+                changed[file.lines.section].update(run.changed)
     return changed

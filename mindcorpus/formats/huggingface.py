@@ -20,12 +20,14 @@ import pyarrow as pa
 
 from mindcorpus.arrow import flags, repeated
 from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_escaped
-from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
+from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
-    SPLITS,
+    PARTS,
     Format,
     Layout,
     Made,
+    Parts,
+    Placed,
     Run,
     SharedFile,
     Taken,
@@ -105,7 +107,9 @@ def arrow_name(shard: int, shards: int) -> str:
     return f"data-{shard:05d}-of-{shards:05d}.arrow"
 
 
-def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
+def write_layout(
+    folder: Path, shards: int, digest: str, parts: Sequence[str] = PARTS[:2]
+) -> list[Written]:
     """Write the JSON by which `datasets` knows the folder; `digest` is of all that shapes it."""
     features: dict[str, Any] = {
         name: {"dtype": "string", "_type": "Value"} for name in SCHEMA.names if name != "tags"
@@ -113,8 +117,8 @@ def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
     features["tags"] = {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
     info = {"citation": "", "description": "", "features": features, "homepage": "", "license": ""}
     files = [{"filename": arrow_name(shard, shards)} for shard in range(shards)]
-    written = [write_text(folder / "dataset_dict.json", json.dumps({"splits": list(SPLITS)}))]
-    for split in SPLITS:
+    written = [write_text(folder / "dataset_dict.json", json.dumps({"splits": list(parts)}))]
+    for split in parts:
         state: dict[str, Any] = {
             "_data_files": files,
             "_fingerprint": hashlib.sha256(f"{digest} {split}".encode()).hexdigest()[:16],
@@ -133,8 +137,8 @@ def write_layout(folder: Path, shards: int, digest: str) -> list[Written]:
 class FolderTarget:
     """Where a run's rows go in the folder."""
 
-    train: Path
-    validation: Path
+    arrows: tuple[Path, ...]
+    """One a part."""
     table: Region
     instruction: str
 
@@ -144,28 +148,28 @@ class FolderTarget:
 
 
 class FolderWriter:
-    """Writes a run's rows into the table, and into the Arrow file of their side."""
+    """Writes a run's rows into the table, and into the Arrow file of their part."""
 
     def __init__(self, target: FolderTarget, stack: ExitStack) -> None:
         self._table = stack.enter_context(target.table.open())
         self._rows = CsvRows(target.instruction)
         self._count = 0
         self._files: list[HashedFile] = []
-        self._arrows: list[tuple[ArrowFile, bool]] = []
-        for path, held_out in zip((target.train, target.validation), SPLITS.values(), strict=True):
+        self._arrows: list[ArrowFile] = []
+        for path in target.arrows:
             file = stack.enter_context(HashedFile(path))
             arrow = ArrowFile(file, target.instruction)
             stack.callback(arrow.close)
             self._files.append(file)
-            self._arrows.append((arrow, held_out))
+            self._arrows.append(arrow)
 
-    def write(self, table: Any, held_out: Flags) -> None:
+    def write(self, table: Any, parts: Parts) -> None:
         """Write the rows of a table with the columns of the corpus."""
         for line in self._rows.lines(table):
             self._table.write(line)
         self._count += table.num_rows
-        for arrow, side in self._arrows:
-            arrow.write(table.filter(flags(held_out == side)))
+        for part, arrow in enumerate(self._arrows):
+            arrow.write(table.filter(flags(parts == part)))
 
     def result(self) -> tuple[int, list[Written]]:
         """Give the rows of the table, and the Arrow files."""
@@ -177,32 +181,45 @@ class HuggingFace(Format):
 
     columns = ("input", "response", "source", "tags")
 
-    def plan(self, taken: Taken, runs: Sequence[Run]) -> Layout:
+    def plan(self, taken: Mapping[str, Taken], runs: Sequence[Run]) -> Layout:
         """Lay out the table; each run has Arrow files of its own."""
-        for name in SPLITS:
+        for name in self.parts:
             (self.folder / name).mkdir()
+        (rows,) = taken.values()
         instruction = self.settings["instruction"]
         path = self.folder / "dataset.csv"
-        sizes = CsvRows(instruction).sizes(taken.rows)
-        regions = regions_of(path, CSV_HEADER, sizes, taken.taken, runs)
-        names = (arrow_name(at, len(runs)) for at in range(len(runs)))
+        sizes = CsvRows(instruction).sizes(rows.rows)
+        regions = regions_of(path, CSV_HEADER, sizes, rows.times, runs)
         targets = [
             FolderTarget(
-                self.folder / "train" / name, self.folder / "validation" / name, region, instruction
+                tuple(self.folder / part / arrow_name(at, len(runs)) for part in self.parts),
+                region,
+                instruction,
             )
-            for name, region in zip(names, regions, strict=True)
+            for at, region in enumerate(regions)
         ]
         return Layout(targets, [SharedFile(path, tuple(regions))])
 
-    def finish(
-        self, files: Sequence[Written], results: Sequence[Any], digest: str, proof: dict[str, Any]
-    ) -> Made:
-        """Write what `datasets` knows the folder by; every row is in the table and in one split."""
+    def finish(self, files: Sequence[Written], results: Sequence[Any], digest: str) -> Made:
+        """Write what `datasets` knows the folder by; every row is in the table and in one part."""
         (table,) = files
         rows = sum(count for count, _ in results)
         arrows = [file for _, written in results for file in written]
-        layout = write_layout(self.folder, len(results), digest)
-        return Made([replace(table, rows=rows), *arrows, *layout], split=proof)
+        layout = write_layout(self.folder, len(results), digest, self.parts)
+        section = self.sections[0].name
+        return Made(
+            [replace(table, rows=rows), *arrows, *layout],
+            placed=[
+                *(Placed(part, section, part) for part in self.parts),
+                Placed(table.path.name, section, None),
+            ],
+        )
+
+    def configs(self, made: Made) -> list[dict[str, Any]]:
+        """Name the Arrow files: left alone, `datasets` before 5 takes a lone one for its state."""
+        del made
+        files = [{"split": part, "path": f"{part}/*.arrow"} for part in self.parts]
+        return [{"config_name": self.sections[0].name, "data_files": files}]
 
     @staticmethod
     def check(folder: Path) -> list[dict[str, str]]:
@@ -218,7 +235,7 @@ def load_problem(folder: Path, rows: Mapping[str, int]) -> str:
 
     try:
         loaded = datasets.load_from_disk(str(folder))
-        found = {split: loaded[split].num_rows for split in SPLITS}
+        found = {split: loaded[split].num_rows for split in rows}
     except Exception as error:  # noqa: BLE001 - whatever it raises, the folder does not load
         return f"datasets.load_from_disk fails: {type(error).__name__}"
     return "" if found == rows else f"datasets.load_from_disk gives {found}, not {dict(rows)}"

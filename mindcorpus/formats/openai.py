@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chat_check import ChatCheck, combine
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, changed_in
+from mindcorpus.formats.lines import LineFile, Lines
 from mindcorpus.storage.files import Written
 
 _START = b'{"messages":['
@@ -27,7 +27,7 @@ _START = b'{"messages":['
 class ChatLines(ChatEncoder):
     """Encodes records as chat lines, knows their sizes beforehand, and checks them."""
 
-    def __init__(self, system_prompt: str, policy: str, first_line: int = 1) -> None:
+    def __init__(self, system_prompt: str, policy: str) -> None:
         super().__init__()
         self._policy = policy
         self._system = [{"role": "system", "content": system_prompt}] if policy != "none" else []
@@ -36,7 +36,6 @@ class ChatLines(ChatEncoder):
         self._head = _START + self._configured + b'{"role":"user","content":'
         self._middle = b'},{"role":"assistant","content":'
         self._end = b"}]}\n"
-        self._numbers = count(first_line)
         self._check = ChatCheck()
 
     def sizes(self, rows: RowFacts) -> Numbers:
@@ -63,7 +62,7 @@ class ChatLines(ChatEncoder):
         }
         texts = orjson.dumps(input_), self._middle, orjson.dumps(response)
         line = b"".join((self._head, *texts, self._end))
-        self._check.example(next(self._numbers), value, line)
+        self._check.example(self.number, value, line)
         return line
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
@@ -76,7 +75,7 @@ class ChatLines(ChatEncoder):
         end = tools_json(chat.tools, chat.parallel_tool_calls)
         line = b"".join((b'{"messages":', orjson.dumps(messages), end, b"}\n"))
         value = orjson.loads(line) if end else {"messages": messages}
-        self._check.example(next(self._numbers), value, line)
+        self._check.example(self.number, value, line)
         return line, ()
 
     def result(self) -> Encoded:
@@ -84,23 +83,31 @@ class ChatLines(ChatEncoder):
         return Encoded(self._changed, self._check.result())
 
 
-class OpenAI(ChatFormat):
-    """One chat file, which the provider takes as it is."""
+class ChatLinesFormat(ChatFormat):
+    """A format of these lines, with what the provider's rules say of them."""
 
-    def encoder(self, first_line: int) -> ChatLines:
-        """Give what encodes and checks a run's lines."""
-        return ChatLines(self.settings["system_prompt"], self.settings["system_policy"], first_line)
+    def lines(self) -> Sequence[Lines]:
+        """Give what encodes and checks them."""
+        return [Lines(ChatLines, (self.settings["system_prompt"], self.settings["system_policy"]))]
 
-    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
-        """Tell what the rules say of the whole file."""
-        (chat,), (runs,) = outputs, encoded
-        checked = combine([run.checked for run in runs], "", chat.bytes)
+    def describe(
+        self,
+        files: Sequence[LineFile],
+        outputs: Sequence[Written],
+        encoded: Sequence[Sequence[Any]],
+    ) -> Made:
+        """Tell what the rules say of all lines, and of the first file as a whole."""
+        checked = combine([run.checked for run in encoded[0]], "", outputs[0].bytes)
         return Made(
             outputs,
             findings=[asdict(finding) for finding in checked.findings],
             finding_counts=checked.counts,
-            changed=changed_in(encoded),
+            changed=changed_in(files, encoded),
         )
+
+
+class OpenAI(ChatLinesFormat):
+    """One chat file, which the provider takes as it is."""
 
 
 FORMAT = OpenAI

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from mindcorpus.registry import Registry
 from mindcorpus.storage.kinds import CARD, KINDS, MANIFEST, ArtifactKind
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _Request = TypeVar("_Request", bound="PrepareRequest")
 #: The word that stands for the formats the guide promises.
 ALL = "all"
+#: Of the setting that adds formats to these: every one.
+EVERY = "*"
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,20 @@ class FormatEntry:
     """The name of its file, without ending, or of its folder."""
     use: str
     """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
+    task: str = "fine-tuning"
+    """What it is for: `fine-tuning`, `preference` or `annotation`."""
+    readers: tuple[str, ...] = ()
+    """Who reads it."""
+    proof: Literal["loader", "schema", "none"] = "none"
+    """How that is proved: by the readers' own loader, by a schema of the provider's page."""
+    snippet: str = ""
+    """Python that loads it and trains on it; `{path}` is its path in the data folder."""
     settings: tuple[str, ...] = ()
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
     carries: tuple[str, ...] = ()
     """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
+    prompted: bool = False
+    """Whether each record has a system message: where it has none itself the configured one."""
     suffix: str = ".jsonl"
     """The ending of its file; "" for a folder."""
     in_all: bool = False
@@ -47,12 +59,22 @@ class FormatEntry:
             object.__setattr__(self, "module", f"{__package__}.{self.name}")
 
     @property
+    def path(self) -> str:
+        """Its file or folder, within the data folder."""
+        return f"{self.artifact}{self.suffix}"
+
+    @property
     def kind(self) -> ArtifactKind:
         """How it is kept and found."""
         files = (f"{self.artifact}{self.suffix}", f"{self.artifact}.manifest.json")
         links = {self.artifact: ""}
         if self.suffix:
-            links = {files[0]: files[0], files[1]: MANIFEST, f"{self.artifact}.README.md": CARD}
+            links = {
+                files[0]: files[0],
+                files[1]: MANIFEST,
+                f"{self.artifact}.README.md": CARD,
+                f"{self.artifact}.lineage.parquet": "lineage.parquet",
+            }
         return ArtifactKind(self.name, self.title, links, expected=self.in_all)
 
 
@@ -91,21 +113,31 @@ def choices() -> tuple[str, ...]:
 
 
 def names_of(
-    format_: str, formats: Collection[str] = (), exists: Callable[[str], bool] | None = None
+    format_: str,
+    formats: Collection[str] = (),
+    exists: Callable[[str], bool] | None = None,
+    added: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Give the names that a request stands for, in the order of the registry.
 
-    `format_` is a name or `all`; `formats` are names, and stand for themselves. With `exists`,
-    `all` means those that exist as well: they can be outdated like the others. Raises
-    `SettingsError` for a name that no format has, or more than one.
+    `format_` is a name or `all`; `formats` are names, and stand for themselves. `added` are formats
+    that `all` means beside those of the guide; `*`: every one. With `exists`, it means those that
+    exist as well: they can be outdated like the others. Raises `SettingsError` for a name that no
+    format has, or more than one.
     """
     if formats:
-        wanted: Collection[str] = {FORMATS.find(name).name for name in formats}
+        wanted = {FORMATS.find(name).name for name in formats}
     elif format_ == ALL:
         wanted = {name for name, entry in FORMATS.items() if entry.in_all}
-        if exists is not None:
+        for name in added:
             # One whose name two entries have keeps none of the others from being made.
-            wanted.update(name for name in FORMATS if FORMATS.is_known(name) and exists(name))
+            wanted |= (
+                {each for each in FORMATS if FORMATS.is_known(each)}
+                if name == EVERY
+                else {FORMATS.find(name).name}
+            )
+        if exists is not None:
+            wanted |= {name for name in FORMATS if FORMATS.is_known(name) and exists(name)}
     else:
         wanted = {FORMATS.find(format_).name}
     return tuple(name for name in FORMATS if name in wanted)
@@ -126,12 +158,26 @@ def load(name: str) -> type[Format]:
     return cast("type[Format]", FORMATS.load(name, "FORMAT"))
 
 
+_TRL_SFT = """from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+
+data = load_dataset({path!r})
+trainer = SFTTrainer(
+    model="Qwen/Qwen3-0.6B",
+    train_dataset=data["train"],
+    eval_dataset=data["validation"],
+    args=SFTConfig(output_dir="out"),
+)
+trainer.train()
+"""
+
 for _entry in (
     FormatEntry(
         name="openai",
         title="OpenAI chat JSON lines",
         summary="One chat a line, turn by turn, with a system message.",
         artifact="mental_health_openai",
+        prompted=True,
         use="upload {path}",
         settings=("system_prompt", "system_policy"),
         carries=("turns", "system", "developer", "tools", "names", "weights"),
@@ -144,8 +190,22 @@ for _entry in (
         artifact="mental_health_huggingface",
         suffix="",
         use="datasets.load_from_disk({path!r}) in Python",
-        settings=("instruction", "validation_share"),
+        settings=("instruction",),
         in_all=True,
+    ),
+    FormatEntry(
+        name="chat",
+        title="Chat JSON lines, split",
+        summary="The lines of the OpenAI format, in a train and a validation file.",
+        artifact="mental_health_chat",
+        prompted=True,
+        suffix="",
+        use="upload {path}/train.jsonl and {path}/validation.jsonl, or name them in your trainer",
+        settings=("system_prompt", "system_policy"),
+        carries=("turns", "system", "developer", "tools", "names", "weights"),
+        readers=("OpenAI", "Azure", "Together", "TRL", "Unsloth", "torchtune"),
+        proof="loader",
+        snippet=_TRL_SFT,
     ),
     FormatEntry(
         name="sharegpt",
@@ -154,7 +214,7 @@ for _entry in (
         artifact="mental_health_sharegpt",
         suffix="",
         use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
-        settings=("system_prompt", "system_policy", "validation_share"),
+        settings=("system_prompt", "system_policy"),
         carries=("turns", "system", "tools"),
     ),
 ):

@@ -18,6 +18,7 @@ from mindcorpus.conversations import INSTRUCTING, Conversation, Turn, as_text, c
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded
+from mindcorpus.formats.lines import LineFile, Lines
 from mindcorpus.records import is_blank
 from mindcorpus.storage.files import Written
 from mindcorpus.warning import DataWarning
@@ -149,20 +150,26 @@ def _changes(chat: Conversation) -> Iterator[str]:
 class ShareGPT(ChatFormat):
     """A folder with a train and a validation file, a conversation a line."""
 
-    def encoder(self, first_line: int) -> Conversations:
-        """Give what encodes a run's lines."""
-        del first_line
-        return Conversations(self.settings["system_prompt"], self.settings["system_policy"])
+    def lines(self) -> Sequence[Lines]:
+        """Give what encodes them."""
+        settings = self.settings["system_prompt"], self.settings["system_policy"]
+        return [Lines(Conversations, settings)]
 
-    def describe(self, encoded: Sequence[Sequence[Any]], outputs: Sequence[Written]) -> Made:
+    def describe(
+        self,
+        files: Sequence[LineFile],
+        outputs: Sequence[Written],
+        encoded: Sequence[Sequence[Any]],
+    ) -> Made:
         """Tell what was done to conversations, and which of them a reader would leave out."""
-        uneven = sum(run.checked for runs in encoded for run in runs)
+        uneven = sum(run.checked for run in encoded[0])
         warning = DataWarning(
             "uneven-turns",
             f"In {uneven:,} of the rows users and assistants do not take turns, or a system turn "
             "stands between theirs: LLaMA-Factory leaves such rows out.",
         )
-        return replace(super().describe(encoded, outputs), warnings=[warning] if uneven else [])
+        made = super().describe(files, outputs, encoded)
+        return replace(made, warnings=[warning] if uneven else [])
 
 
 FORMAT = ShareGPT

@@ -33,7 +33,8 @@ from mindcorpus.stages.base import Record, RecordStage
 #: The index: one line for each row read (for threads: each comment), in order. A line with a
 #: reason was dropped; all others have keys, of which `records.Measured` tells. `…_json` and `…_csv`
 #: are the bytes a text takes in JSON and CSV, `json_bytes` and `csv_bytes` those of the whole
-#: record in the merged files. Of a conversation `turns_json` are the bytes of its turns up to the
+#: record in the merged files; `rejected_json` is 0 where a rejected response says nothing. Of a
+#: conversation `turns_json` are the bytes of its turns up to the
 #: last answer, as messages, `system_json` those of the turns among these that instruct, with a
 #: comma each, and `tools_json` those of its tools.
 INDEX = pa.schema(
@@ -58,6 +59,7 @@ INDEX = pa.schema(
         ("response_words", pa.int32()),
         ("input_json", pa.int32()),
         ("response_json", pa.int32()),
+        ("rejected_json", pa.int32()),
         ("input_csv", pa.int32()),
         ("response_csv", pa.int32()),
         ("json_bytes", pa.int64()),
@@ -245,6 +247,7 @@ class _Gathered:
         measured = measure(raw_input, raw_response, raw_rejected, of_chat and of_chat.said)
         input_json = json_size(input_, raw_input)
         response_json = json_size(response, raw_response)
+        rejected_json = json_size(rejected, raw_rejected)
         input_csv, response_csv = csv_cell_size(raw_input), csv_cell_size(raw_response)
         tags_text = tags_json.decode()
         self._index.append(
@@ -266,11 +269,10 @@ class _Gathered:
                 measured.response_words,
                 input_json,
                 response_json,
+                0 if is_blank(rejected) else rejected_json,
                 input_csv,
                 response_csv,
-                self._frame.json_size(
-                    input_json + response_json + json_size(rejected, raw_rejected), tags_text
-                ),
+                self._frame.json_size(input_json + response_json + rejected_json, tags_text),
                 self._frame.csv_size(
                     input_csv + response_csv + csv_cell_size(raw_rejected), tags_text
                 ),

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from mindcorpus.conversations import HOLDS
 from mindcorpus.corpus.row_facts import Flags
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.base import Takes
 from mindcorpus.formats.registry import FORMATS, FormatEntry
 from mindcorpus.preparing.selection import Selection
 from mindcorpus.warning import DataWarning
@@ -33,7 +36,9 @@ WITHOUT = {
 POLICIES = {"replace": "system-turns-replaced", "none": "system-turns-left-out"}
 
 
-def narrow(selection: Selection, entry: FormatEntry, settings: Mapping[str, Any]) -> Selection:
+def narrow(
+    selection: Selection, entry: FormatEntry, settings: Mapping[str, Any], takes: Takes = "answers"
+) -> Selection:
     """Give what a format takes of a selection, and the account of it.
 
     The flat view holds what it says of any conversation; a chat format takes what it can carry.
@@ -42,22 +47,24 @@ def narrow(selection: Selection, entry: FormatEntry, settings: Mapping[str, Any]
     rows = selection.rows
     if not rows.holding(*HOLDS).any():
         return selection
-    taken, sources = selection.taken, selection.sources
+    times, sources = selection.times, selection.sources
     if "turns" in entry.carries:
         for what, reason in zip(NEEDED, REASONS, strict=True):
             if what not in entry.carries:
-                over = taken & rows.holding(what)
-                taken = taken & ~over
+                over = (times > 0) & rows.holding(what)
+                times = np.where(over, 0, times).astype(np.uint16)
                 sources = _dropped(sources, reason, selection.by_source(over))
-    if not taken.any():
+    if not times.any():
         others = _who_carry(NEEDED)
         raise SettingsError(
             f"no record is left for {entry.name}, which cannot carry what they hold",
             hint=f"Formats that can: {', '.join(others)}.",
         )
-    for change, changed in _changes(selection, taken, entry, settings).items():
+    for change, changed in _changes(selection, times > 0, entry, settings).items():
+        if takes == "pairs" and change == WITHOUT["rejected-turns"]:
+            continue
         sources = _changed(sources, change, selection.by_source(changed))
-    return replace(selection, taken=taken, sources=sources)
+    return replace(selection, times=times, sources=sources)
 
 
 def _changes(
@@ -124,10 +131,14 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[DataWarning]:
     flat = changed.get(WITHOUT["turns"], 0)
     if not flat:
         return []
-    others = " and ".join(_who_carry(("turns",)))
+    *others, last = _who_carry(("turns",))
     lost = "what was said before the answer is one text, and system turns are left out"
     said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
-    return [DataWarning("conversations-flat", said, f"Their turns are in {others}.")]
+    return [
+        DataWarning(
+            "conversations-flat", said, f"Their turns are in {', '.join(others)} and {last}."
+        )
+    ]
 
 
 def _who_carry(what: tuple[str, ...]) -> list[str]:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError, storage_errors
+from mindcorpus.errors import (
+    ArtifactError,
+    CorruptArtifactError,
+    ExistsError,
+    SettingsError,
+    storage_errors,
+)
 from mindcorpus.formats.base import Format
 from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import load, names_of
-from mindcorpus.job_requests import DEFAULTED, PrepareRequest
+from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
+from mindcorpus.preparing.corpus_split import (
+    CorpusSplit,
+    KnownSplit,
+    SplitSettings,
+    known_split,
+    write_split,
+)
+from mindcorpus.preparing.existing import (
+    look_at,
+    refuse_edited,
+    refuse_other_settings,
+)
 from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -22,6 +41,7 @@ from mindcorpus.progress import (
     silent,
     written,
 )
+from mindcorpus.remedies import Replace
 from mindcorpus.settings import Settings
 from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.manifest import (
@@ -31,6 +51,7 @@ from mindcorpus.storage.manifest import (
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
+from mindcorpus.tokens.tokenizer import default_tokenizer
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,8 @@ class PrepareResult:
     """Rows of the corpus that were left out, by reason."""
     changed: dict[str, int]
     """Rows that the format holds without something of theirs, by a word for it."""
+    repeats: dict[str, int]
+    """Records that are there again, by source, as `mix` asks for."""
     corpus_sha256: str
     """Of which corpus it was made: the sha256 of that one's manifest."""
     warnings: tuple[str, ...]
@@ -65,14 +88,21 @@ def prepare(
     """Make training formats of the corpus and publish each; what was there stays until then.
 
     It is made of the corpus there is when it begins, also where a merge replaces that meanwhile.
+    A format that exists is made anew where it is outdated, with the settings of its own manifest
+    unless the request has others; one that is up to date stays. All obey the split of the corpus,
+    which is decided once, and anew where the request asks for another.
     Raises `NoCorpusError`, `CorruptArtifactError` for a corpus that is not whole, `ArtifactError`
-    where somebody removes it meanwhile, `ExistsError` where a format may not be replaced,
+    where somebody removes it meanwhile, `ExistsError` where a format may not be replaced (all are
+    up to date, one would have other settings or was changed by hand, or the split would change),
     `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
-    request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
-    names = names_of(request.format, request.formats)
+    if request.max_tokens is not None and request.tokenizer is None:
+        request = request.model_copy(update={"tokenizer": default_tokenizer()})
+    defaults = settings.model_dump(include=set(DEFAULTED))
+    request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
+    names = names_of(request.format, request.formats, added=settings.formats)
     store = Store.of(settings, publisher)
     with storage_errors(settings.data_dir), store.reading("corpus") as corpus:
         published = {name: store.published(name) for name in names}
@@ -81,35 +111,118 @@ def prepare(
         if not missing:
             report(written(*amounts_of(made.values()), published=True))
             return {name: _result(name, made[name], store) for name in names}
-        classes: dict[str, type[Format]] = {}
-        broken: list[SettingsError] = []
-        for name in missing:
-            try:
-                classes[name] = load(name)
-            except SettingsError as error:
-                # The others are made first: one that is broken keeps nobody's work from being done.
-                broken.append(error)
-        if not classes:
-            raise broken[0]
-        missing = [*classes]
-        store.begin(*missing)
-        for name in missing:
-            store.refuse_to_overwrite(name, force=request.force)
+        classes, broken = _load(missing)
+        store.refuse_foreign("split")
+        store.begin("split", *classes)
         with _unless_removed(corpus):
-            making = Making(request, settings.workers, corpus, report, cancel)
+            making = Making(settings.workers, corpus, report, cancel)
+            known = known_split(store, making.corpus_sha256)
+            wanted, kept = _choose(store, classes, request, plain, known)
+            made.update(kept)
+            rows = making.read_rows()
+            asked = SplitSettings.of(
+                request.model_dump(include=set(SPLITTING)), known.settings or _defaults(settings)
+            )
+            split = known.split
+            if split is None or split.settings != asked:
+                split = making.split(rows, asked)
+            if known.split is not None and split.id != known.split.id:
+                _refuse_another_split(store, known.split, force=request.force)
+            cancel.check()
             with store.stage("formats") as staging:
-                folders = making.run(classes, staging)
+                folders = making.run(wanted, split, rows, staging, broken)
                 # What is told is what was staged: another may replace it once it is published.
                 made.update((name, read_manifest(folder)) for name, folder in folders.items())
                 report(written(*amounts_of(made.values())))
                 cancel.check()
+                if known.split is None or split.id != known.split.id:
+                    # First: formats of a split that is not there yet would pass for outdated.
+                    folder = staging.output / "split"
+                    folder.mkdir(mode=0o700)
+                    write_split(folder, split, rows, making.corpus_sha256)
+                    store.publish("split", folder, staging, force=True)
                 for name, folder in folders.items():
-                    store.publish(name, folder, staging, force=request.force)
+                    replaces = wanted[name].replaces
+                    store.publish(name, folder, staging, force=request.force, replaces=replaces)
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
         raise broken[0]
-    return {name: _result(name, made[name], store) for name in names}
+    return {name: _result(name, made[name], store) for name in names if name in made}
+
+
+def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], list[SettingsError]]:
+    """Import formats; raises `SettingsError` where none can be.
+
+    The others are made first: one that is broken keeps nobody's work from being done.
+    """
+    classes: dict[str, type[Format]] = {}
+    broken: list[SettingsError] = []
+    for name in names:
+        try:
+            classes[name] = load(name)
+        except SettingsError as error:
+            broken.append(error)
+    if not classes:
+        raise broken[0]
+    return classes, broken
+
+
+def _choose(
+    store: Store,
+    classes: Mapping[str, type[Format]],
+    request: PrepareRequest,
+    plain: PrepareRequest,
+    known: KnownSplit,
+) -> tuple[dict[str, Wanted], dict[str, dict[str, Any]]]:
+    """Give which formats are to be made, each with what request, and the manifests of those kept.
+
+    Raises `ExistsError` where none is to be made, and for one that may not be replaced.
+    """
+    wanted: dict[str, Wanted] = {}
+    kept: dict[str, dict[str, Any]] = {}
+    for name, made_by in classes.items():
+        store.refuse_foreign(name)
+        if request.force or store.is_own(name) or not store.exists(name):
+            wanted[name] = Wanted(made_by, request)
+            continue
+        there = look_at(store, name, request, plain, known.base)
+        if there.manifest is None:
+            store.refuse_to_overwrite(name, force=False)
+        if there.differences:
+            refuse_other_settings(store, name, there)
+        if there.is_due:
+            refuse_edited(store, name)
+            wanted[name] = Wanted(made_by, there.request, there.build)
+        elif there.manifest is not None:
+            kept[name] = there.manifest
+    if not wanted:
+        store.refuse_to_overwrite(next(iter(kept)), force=False)
+    return wanted, kept
+
+
+def _defaults(settings: Settings) -> dict[str, Any]:
+    """Give how a corpus is split that was not split yet."""
+    return {
+        "seed": settings.seed,
+        "validation_share": settings.validation_share,
+        "test_share": 0.0,
+        "folds": 0,
+    }
+
+
+def _refuse_another_split(store: Store, split: CorpusSplit, *, force: bool) -> None:
+    """Raise `ExistsError` where another split would make formats outdated that nobody gave up."""
+    there = [name for name, exists in store.prepared().items() if exists]
+    if not there or force:
+        return
+    settings = split.settings
+    raise ExistsError(
+        f"the corpus is split already (seed {settings.seed}, validation "
+        f"{settings.validation_share:g}); another split makes every format outdated: "
+        f"{', '.join(there)}",
+        remedy=Replace(),
+    )
 
 
 @contextmanager
@@ -134,6 +247,7 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
         skipped=manifest["skipped"],
         # A format of an earlier release knows no conversations.
         changed=manifest.get("changed", {}),
+        repeats=manifest.get("repeats", {}),
         corpus_sha256=manifest["corpus_sha256"],
         warnings=tuple(manifest["warnings"]),
         split=manifest["split"],

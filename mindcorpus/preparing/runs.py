@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from mindcorpus.arrow import flags
+from mindcorpus.arrow import flags, numbers
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
-from mindcorpus.formats.base import Run, Target
+from mindcorpus.formats.base import Parts, Run, Target, Times
 from mindcorpus.limits import BATCH_BYTES
+from mindcorpus.preparing.cutting import Cut, WasCut, cut_table
 from mindcorpus.records import COLUMNS
+from mindcorpus.tokens.lengths import LengthSummary
 
 # Parquet that one task reads, by the size of its text. It decides the Arrow files, of which
 # `datasets` reads any number.
@@ -26,18 +30,36 @@ _WEIGHED = ("input", "response", "source", "tags")
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one target of a run gets: how often each row, and which columns of the corpus."""
+
+    target: Target
+    choice: int
+    """Index into the choices of the job."""
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What one selection takes of a run's rows, as .npy files with one value a corpus row."""
+
+    times: Path
+    """How often each row is taken."""
+    over: Path | None = None
+    """Which of them have too many tokens, and are cut."""
+    cut: Cut | None = None
+
+
+@dataclass(frozen=True)
 class RunJob:
-    """A run, the .npy files that tell which rows are taken and held out, and where they go."""
+    """A run, the .npy files that tell of its rows, and where they go."""
 
     run: Run
-    taken: Path
-    validation: Path
-    columns: tuple[tuple[str, ...], ...]
-    """Which of the corpus each format reads."""
-    targets: tuple[Target, ...]
-    """One a format."""
-    narrowed: Mapping[int, Path] = field(default_factory=dict)
-    """Which rows a format takes, by its place, where it takes not all that are taken."""
+    parts: Path
+    """The part of the split of each row, shape (rows,)."""
+    choices: tuple[Pick, ...]
+    """One for each selection there is."""
+    targets: tuple[Part, ...]
     conversations: bool = True
     """Whether the run has any; if not, no columns of turns are read."""
 
@@ -61,42 +83,85 @@ def plan_runs(parts: Sequence[Path]) -> tuple[list[Run], int]:
     return runs, total
 
 
-def write_run(job: RunJob, tick: Callable[[int, int], None]) -> list[Any]:
-    """Write a run's rows into the formats; gives what each format's writer tells."""
-    taken = np.load(job.taken, mmap_mode="r")
-    validation = np.load(job.validation, mmap_mode="r")
+class Cuts:
+    """How many conversations were cut, by source, and how long they are now."""
+
+    def __init__(self) -> None:
+        self.records: Counter[str] = Counter()
+        self.lengths = LengthSummary()
+
+    def add(self, found: Sequence[WasCut], times: Times) -> None:
+        """Add records of a table; `times` says how often each row of it is taken."""
+        for each in found:
+            self.records[each.source] += 1
+            self.lengths.add(each.source, [each.tokens] * int(times[each.row]))
+
+    def update(self, other: Cuts) -> None:
+        """Add those of another run."""
+        self.records.update(other.records)
+        self.lengths.update(other.lengths)
+
+
+class RunWritten(NamedTuple):
+    """What became of a run."""
+
+    told: list[Any]
+    """What the writer of each target tells."""
+    cut: list[Cuts]
+    """What of each choice was cut."""
+
+
+def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
+    """Write a run's rows to the targets."""
+    parts = np.load(job.parts, mmap_mode="r")
+    choices = [np.load(pick.times, mmap_mode="r") for pick in job.choices]
+    over = {pick: np.load(pick.over, mmap_mode="r") for pick in job.choices if pick.over}
+    cut = [Cuts() for _ in job.choices]
     first = job.run.start
     with ExitStack() as stack:
-        writers = [target.open(stack) for target in job.targets]
-        narrowed = {at: np.load(path, mmap_mode="r") for at, path in job.narrowed.items()}
+        writers = [part.target.open(stack) for part in job.targets]
         there = (*COLUMNS, *turns.NAMES) if job.conversations else COLUMNS
-        wanted = tuple(name for name in there if any(name in each for each in job.columns))
-        columns = [tuple(name for name in each if name in wanted) for each in job.columns]
-        for part in job.run.parts:
-            parquet = ParquetFile(part)
+        needed = {name for each in job.targets for name in each.columns}
+        needed |= {"source", "tools"} if any(pick.cut for pick in job.choices) else set()
+        wanted = tuple(name for name in there if name in needed)
+        columns = [tuple(name for name in each.columns if name in wanted) for each in job.targets]
+        for path in job.run.parts:
+            parquet = ParquetFile(path)
             size, count = parquet.text_bytes, max(1, sum(parquet.rows))
             read = 0
             for group in range(len(parquet.rows)):
-                for table in _slices(parquet, group, wanted):
+                for table in slices(parquet, group, wanted):
                     rows = slice(first, first + table.num_rows)
                     first += table.num_rows
-                    chosen = np.asarray(taken[rows])
-                    held_out = np.asarray(validation[rows])[chosen]
                     # Bytes are counted as `plan_runs` counts: what is done adds up to the total.
                     before, read = read, read + table.num_rows
-                    tick(int(chosen.sum()), size * read // count - size * before // count)
-                    if not chosen.all():
-                        table = table.filter(flags(chosen))  # noqa: PLW2901 - the rest is not wanted
-                    for at, writer in enumerate(writers):
-                        mine, sides = table.select(columns[at]), held_out
-                        if at in narrowed:
-                            some = np.asarray(narrowed[at][rows])[chosen]
-                            mine, sides = mine.filter(flags(some)), held_out[some]
-                        writer.write(mine, sides)
-    return [writer.result() for writer in writers]
+                    some = [np.asarray(times[rows]) for times in choices]
+                    taken = np.count_nonzero(np.any(some, axis=0))
+                    tick(int(taken), size * read // count - size * before // count)
+                    mine = []
+                    for at, (pick, times) in enumerate(zip(job.choices, some, strict=True)):
+                        whole = table
+                        if pick.cut is not None:
+                            whole, found = cut_table(table, over[pick][rows], pick.cut)
+                            cut[at].add(found, times)
+                        mine.append(_chosen(whole, np.asarray(parts[rows]), times))
+                    for at, (writer, part) in enumerate(zip(writers, job.targets, strict=True)):
+                        chosen, sides = mine[part.choice]
+                        writer.write(chosen.select(columns[at]), sides)
+    return RunWritten([writer.result() for writer in writers], cut)
 
 
-def _slices(parquet: ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[Any]:
+def _chosen(table: Any, parts: Parts, times: Times) -> tuple[Any, Parts]:
+    """Give the rows that are taken, each as often as it is, and the part of each."""
+    most = int(times.max(initial=0))
+    if most <= 1:
+        taken = times > 0
+        return (table, parts) if taken.all() else (table.filter(flags(taken)), parts[taken])
+    order = np.repeat(np.arange(len(times)), times)
+    return table.take(numbers(order, pa.int64())), parts[order]
+
+
+def slices(parquet: ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[Any]:
     """Give a row group in slices of about a batch's bytes, as its rows become Python objects."""
     table = parquet.read_group(group, tuple(dict.fromkeys((*columns, *_WEIGHED))))
     weight = table.select(_WEIGHED).nbytes

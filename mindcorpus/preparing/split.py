@@ -1,69 +1,105 @@
-"""Train and validation without a leak: records that anything ties together never part."""
+"""Train, validation and test without a leak: records that anything ties together never part."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_facts import Codes, Flags, Numbers
-from mindcorpus.preparing.selection import scramble
+from mindcorpus.preparing.sampling import scramble
 from mindcorpus.preparing.ties import Ties
 
-#: How far, as a share of all rows, the validation part may be from what was asked for.
+#: How far, as a share of all rows, a part may be from what was asked for.
 TOLERANCE = 0.005
+#: How far validation may be of a format's rows, which keep their parts, before that is told.
+TOLERANCE_OF_SOME = 0.02
 # Bits of work up to which the exact search for the best fit is tried (50 MB at the most).
 _SEARCH_BITS = 400_000_000
 
 
-@dataclass(frozen=True)
-class Split:
-    """Which rows are for validation, and what proves that nothing leaks."""
+class Shares(Protocol):
+    """How rows are split."""
 
-    validation: Flags
-    group: Numbers
-    """The group of each row; none is on both sides."""
-    proof: dict[str, Any]
-    """parts (train and validation: rows, groups), share, what is on both sides, by_source, note."""
+    @property
+    def seed(self) -> int:
+        """The seed of every choice."""
+
+    @property
+    def validation_share(self) -> float:
+        """The share of all rows."""
+
+    @property
+    def test_share(self) -> float:
+        """The same; 0 for no test part."""
+
+    @property
+    def folds(self) -> int:
+        """How many folds; 0 for none."""
 
 
-def split_rows(
-    ties: Ties, sources: Codes, names: tuple[str, ...], share: float, seed: int
-) -> Split:
-    """Split rows by groups of what is tied, stratified by source, the same for a seed.
+def assign(ties: Ties, strata: Numbers, shares: Shares) -> tuple[npt.NDArray[np.int8], Numbers]:
+    """Give each row its part (0 train, 1 validation, 2 test) and its fold, -1 for none.
 
-    `sources` has shape (rows,), as the ties have. A group's stratum is the source of its first
-    row. Strata are filled one after another, each making up for what the last could not place, so
-    that the whole is as near to `share` as groups allow.
+    Rows are split by groups of what is tied, stratified by `strata` of shape (rows,), the same for
+    a seed. A group's stratum is that of its first row. Test is taken from what validation leaves,
+    and the folds from what test leaves.
     """
-    count = len(sources)
     group, sizes, first = ties.find_groups()
-    scores = scramble(ties.inputs[first, 0], seed)
-    strata = sources[first]
+    scores = scramble(ties.inputs[first, 0], shares.seed)
+    strata_of = strata[first]
+    of_group = np.zeros(len(sizes), np.int8)
+    count = len(strata)
+    for part, share in ((1, shares.validation_share), (2, shares.test_share)):
+        free = np.flatnonzero(of_group == 0)
+        left = int(sizes[free].sum())
+        if share and left:
+            aim = min(1.0, share * count / left)
+            chosen = _held_out(sizes[free], strata_of[free], scores[free], aim)
+            of_group[free[chosen]] = part
+    folds = np.full(len(sizes), -1, np.int64)
+    if shares.folds:
+        folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
+    return of_group[group], folds[group]
+
+
+def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Flags:
+    """Choose groups whose rows are a share of all, stratum by stratum.
+
+    Strata are filled one after another, each making up for what the last could not place, so that
+    the whole is as near to `share` as groups allow.
+    """
+    count = int(sizes.sum())
     chosen = np.zeros(len(sizes), bool)
-    rows = aim = 0
+    rows = placed = 0
+    codes, found = np.unique(strata, return_counts=True)
     # Strata of few groups first: those of many can make up for them.
-    by_freedom = sorted(set(strata.tolist()), key=lambda code: (int((strata == code).sum()), code))
-    placed = 0
-    for code in by_freedom:
+    for code in codes[np.lexsort((codes, found))].tolist():
         mine = np.flatnonzero(strata == code)
         mine = mine[np.lexsort((mine, scores[mine]))]
         rows += int(sizes[mine].sum())
-        aim = round(share * rows) - placed
-        picked = mine[_fill(sizes[mine], aim)]
+        picked = mine[_fill(sizes[mine], round(share * rows) - placed)]
         chosen[picked] = True
         placed += int(sizes[picked].sum())
     if abs(placed - share * count) > TOLERANCE * count and len(sizes) * count <= _SEARCH_BITS:
-        best = _best_fit(sizes[np.lexsort((scores,))], share * count)
+        order = np.lexsort((scores,))
         better = np.zeros(len(sizes), bool)
-        better[np.lexsort((scores,))[best]] = True
+        better[order[_best_fit(sizes[order], share * count)]] = True
         if abs(int(sizes[better].sum()) - share * count) < abs(placed - share * count):
             chosen = better
-    validation = chosen[group]
-    proof = prove(ties, group, sources, names, validation, share)
-    return Split(validation, group, proof)
+    return chosen
+
+
+def _dealt(sizes: Numbers, strata: Numbers, scores: Any, free: Flags, folds: int) -> Numbers:
+    """Deal groups into folds, of each stratum the largest first, back and forth."""
+    found = np.full(len(sizes), -1, np.int64)
+    mine = np.flatnonzero(free)
+    order = mine[np.lexsort((scores[mine], -sizes[mine], strata[mine]))]
+    place = np.arange(len(order)) % (2 * folds)
+    found[order] = np.where(place < folds, place, 2 * folds - 1 - place)
+    return found
 
 
 def _fill(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
@@ -101,42 +137,59 @@ def _best_fit(sizes: npt.NDArray[np.int64], aim: float) -> npt.NDArray[np.int64]
 
 def prove(
     ties: Ties,
-    group: Numbers,
     sources: Codes,
     names: tuple[str, ...],
-    validation: Flags,
+    parts: npt.NDArray[np.int8],
+    part_names: Sequence[str],
     share: float,
+    others: int = 0,
 ) -> dict[str, Any]:
-    """Say how rows are split, counted from the rows themselves, not from how they were chosen."""
-    count = len(validation)
-    overlaps = ties.overlaps(validation)
+    """Say how rows are split, counted from the rows themselves, not from how they were chosen.
+
+    `parts` are the rows' parts, of `part_names`; `others` is how many rows of the corpus' split
+    are not among them: what is left need not have its share.
+    """
+    count = len(parts)
+    overlaps = ties.overlaps(parts)
     assert not any(overlaps.values())
-    placed = int(validation.sum())
-    sizes = np.bincount(group)
-    held_out = np.bincount(group[validation], minlength=len(sizes)) > 0
-    note = ""
-    if abs(placed - share * count) > TOLERANCE * count:
-        largest = int(sizes.max())
-        inputs_alone = ties.openings is None and ties.groups is None
-        tied = "of one input" if inputs_alone else "that belong together"
-        note = (
-            f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: records {tied} "
-            f"stay together, and the largest such group has {largest:,} of {count:,} rows."
-        )
-    by_source = {
-        names[code]: {
-            "train": int((~validation & (sources == code)).sum()),
-            "validation": int((validation & (sources == code)).sum()),
-        }
-        for code in sorted(set(sources.tolist()))
-    }
+    group, sizes, _ = ties.find_groups()
+    rows = [int((parts == code).sum()) for code in range(len(part_names))]
+    groups = [len(np.unique(group[parts == code])) for code in range(len(part_names))]
+    placed = rows[1]
     return {
         "parts": {
-            "train": {"rows": count - placed, "groups": int(((sizes > 0) & ~held_out).sum())},
-            "validation": {"rows": placed, "groups": int(held_out.sum())},
+            name: {"rows": rows[code], "groups": groups[code]}
+            for code, name in enumerate(part_names)
         },
-        "share": round(placed / count, 6),
+        "share": round(placed / count, 6) if count else 0.0,
         **overlaps,
-        "by_source": by_source,
-        "note": note,
+        "by_source": {
+            names[code]: {
+                name: int(((parts == at) & (sources == code)).sum())
+                for at, name in enumerate(part_names)
+            }
+            for code in sorted(set(sources.tolist()))
+        },
+        "note": _note(ties, sizes, placed, count, share, others),
     }
+
+
+def _note(ties: Ties, sizes: Numbers, placed: int, count: int, share: float, others: int) -> str:
+    """Say why validation is off its share; "" where it is not."""
+    if not count or abs(placed - share * count) <= count * (
+        TOLERANCE_OF_SOME if others else TOLERANCE
+    ):
+        return ""
+    said = f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: "
+    if others:
+        return said + (
+            "a record is in the same part in all formats, and this one does not take "
+            f"{others:,} of the {count + others:,} that were split."
+        )
+    alone = ties.openings is None and ties.groups is None
+    tied = "of one input" if alone else "that belong together"
+    largest = int(sizes.max())
+    return said + (
+        f"records {tied} stay together, and the largest such group has {largest:,} of "
+        f"{count:,} rows."
+    )

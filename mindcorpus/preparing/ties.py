@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,8 @@ class Ties:
     """The keys of the groups that their sources name: shape (rows, 2), zeros for none."""
 
     @classmethod
-    def of_rows(cls, rows: RowFacts, taken: Flags) -> Self:
-        """Give what ties the rows that are taken."""
+    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers) -> Self:
+        """Give what ties the rows that are taken: flags of them, or their numbers."""
         openings = groups = None
         if (rows.same_opening >= 0).any():
             places = np.arange(len(rows.same_opening))
@@ -42,14 +42,6 @@ class Ties:
         if rows.group_key.any():
             groups = rows.group_key[taken]
         return cls(rows.input_key[taken], openings, groups)
-
-    def of(self, wanted: Flags) -> Ties:
-        """Give what ties some of the rows."""
-        return Ties(
-            self.inputs[wanted],
-            None if self.openings is None else self.openings[wanted],
-            None if self.groups is None else self.groups[wanted],
-        )
 
     def find_groups(self) -> Groups:
         """Find the groups: rows of one input, joined wherever an opening or a group joins two."""
@@ -64,17 +56,20 @@ class Ties:
         joined = joined[:, joined[0] != joined[1]]
         return _merged(found, *joined) if joined.size else found
 
-    def overlaps(self, validation: Flags) -> dict[str, int]:
-        """Count what stands on both sides: of inputs, openings and groups."""
+    def overlaps(self, parts: Any) -> dict[str, int]:
+        """Count what stands in more than one part: of inputs, openings and groups.
+
+        `parts` has the part of each row, shape (rows,).
+        """
         named = None if self.groups is None else self.groups.any(axis=1)
         return {
-            "overlap": _on_both_sides(_equal(self.inputs), validation),
+            "overlap": _in_several(_equal(self.inputs), parts),
             "opening_overlap": 0
             if self.openings is None
-            else _on_both_sides(_numbered(self.openings), validation),
+            else _in_several(_numbered(self.openings), parts),
             "group_overlap": 0
             if self.groups is None
-            else _on_both_sides(_equal(self.groups[named]), validation[named]),
+            else _in_several(_equal(self.groups[named]), parts[named]),
         }
 
 
@@ -132,7 +127,8 @@ def _join(count: int, left: Numbers, right: Numbers) -> npt.NDArray[np.int64]:
             root = higher
 
 
-def _on_both_sides(groups: Groups, validation: Flags) -> int:
-    """Count the groups with rows on both sides, from the rows themselves."""
-    held_out = np.bincount(groups.of_row[validation], minlength=len(groups.sizes))
-    return int(((held_out > 0) & (held_out < groups.sizes)).sum())
+def _in_several(groups: Groups, parts: Any) -> int:
+    """Count the groups with rows in more than one part, from the rows themselves."""
+    first = np.asarray(parts)[groups.first]
+    apart = groups.of_row[parts != first[groups.of_row]]
+    return len(np.unique(apart))

@@ -23,6 +23,8 @@ class ArtifactKind:
     """Name in the data folder -> name in the artifact; "" is the artifact's folder itself."""
     expected: bool
     """Whether it is listed as missing where there is none."""
+    is_format: bool = True
+    """Whether it is a training format: made of the corpus, and outdated when that changes."""
 
     @property
     def path(self) -> str:
@@ -49,5 +51,16 @@ KINDS: dict[str, ArtifactKind] = {
             f"{CORPUS}.README.md": CARD,
         },
         expected=True,
-    )
+        is_format=False,
+    ),
+    "split": ArtifactKind(
+        name="split",
+        title="Split",
+        links={
+            f"{CORPUS}.split.parquet": "split.parquet",
+            f"{CORPUS}.split.manifest.json": MANIFEST,
+        },
+        expected=False,
+        is_format=False,
+    ),
 }

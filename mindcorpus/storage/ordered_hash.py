@@ -120,13 +120,17 @@ class OrderedHash(_Follower):
 class OrderedCopy(_Follower):
     """Puts pieces together into a new file, in order, and hashes it; a piece that is in is gone."""
 
-    def __init__(self, path: Path, pieces: Sequence[Piece]) -> None:
+    def __init__(
+        self, path: Path, pieces: Sequence[Piece], head: bytes = b"", tail: bytes = b""
+    ) -> None:
         super().__init__(path, len(pieces))
         self._pieces = pieces
+        self._ends = head, tail
 
     def _follow(self) -> None:
         buffer = bytearray(PIECE)
         with HashedFile(self._path) as file, memoryview(buffer) as view:
+            file.write(self._ends[0])
             for number, piece in enumerate(self._pieces):
                 if not self._wait_for(number):
                     return
@@ -134,12 +138,18 @@ class OrderedCopy(_Follower):
                     while (count := source.readinto(buffer)) and not self._stop.is_set():
                         file.write(view[:count])
                 piece.path.unlink()
+            file.write(self._ends[1])
         self._size, self._sha256 = file.written.bytes, file.written.sha256
 
 
-def follow(path: Path, shares: Sequence[Region | Piece]) -> OrderedHash | OrderedCopy:
-    """Give what follows behind the writers of a file's shares, all regions or all pieces."""
+def follow(
+    path: Path, shares: Sequence[Region | Piece], head: bytes = b"", tail: bytes = b""
+) -> OrderedHash | OrderedCopy:
+    """Give what follows behind the writers of a file's shares, all regions or all pieces.
+
+    `head` and `tail` are what stands before and behind pieces.
+    """
     regions = [share for share in shares if isinstance(share, Region)]
     pieces = [share for share in shares if isinstance(share, Piece)]
     assert not (regions and pieces), "a file is written in place, or put together"
-    return OrderedHash(path, regions) if regions else OrderedCopy(path, pieces)
+    return OrderedHash(path, regions) if regions else OrderedCopy(path, pieces, head, tail)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mindcorpus.storage.builds import moment, size_told
-from mindcorpus.storage.kinds import MANIFEST
+from mindcorpus.storage.kinds import KINDS, MANIFEST
 
 if TYPE_CHECKING:
     from mindcorpus.storage.store import Store
@@ -13,16 +14,43 @@ if TYPE_CHECKING:
 
 def status_of(store: Store) -> dict[str, Any]:
     """Tell of each kind of artifact; `Store.status` says what."""
-    digest = store.digest("corpus")
-    return {kind: entry_of(store, kind, digest)[0] for kind in store.kinds()}
+    base = base_of(store)
+    return {kind: entry_of(store, kind, base)[0] for kind in store.kinds()}
+
+
+class Base(NamedTuple):
+    """What formats are made of: they are outdated where it is another now."""
+
+    corpus: str = ""
+    """The sha256 of the corpus' manifest."""
+    split: str = ""
+    """The id of its split; "" where none was decided yet."""
+
+    def outdated(self, manifest: Mapping[str, Any]) -> str | None:
+        """Say by what a format is outdated, from its manifest; None if it is not."""
+        if manifest["corpus_sha256"] != self.corpus:
+            return "corpus-changed"
+        # One of an earlier release knows of no split.
+        if self.split and manifest.get("split_id") != self.split:
+            return "split-changed"
+        return None
+
+
+def base_of(store: Store) -> Base:
+    """Give the corpus and the split that formats are to be of."""
+    corpus = store.digest("corpus")
+    if not (corpus and store.exists("split")):
+        return Base(corpus)
+    split = store.manifest("split")
+    return Base(corpus, split["id"] if split["corpus_sha256"] == corpus else "")
 
 
 def entry_of(
-    store: Store, kind: str, corpus: str = ""
+    store: Store, kind: str, base: Base | None = None
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Tell of one kind, and give the manifest of which it is told; None where there is none.
 
-    `corpus` is the sha256 of the corpus' manifest, by which a format is outdated or not.
+    `base` is what a format is outdated by, or not.
     """
     entry: dict[str, Any] = {"exists": False, "path": str(store.path(kind))}
     manifest = None
@@ -40,8 +68,9 @@ def entry_of(
             "built": moment(built),
             "warnings": manifest["warnings"],
         }
-        if kind != "corpus":
-            entry["outdated"] = manifest["corpus_sha256"] != corpus
+        if KINDS[kind].is_format:
+            reason = (base or Base()).outdated(manifest)
+            entry |= {"outdated": reason is not None, "outdated_by": reason}
         break
     kept = [build.as_dict() for build in store.builds.kept(kind)]
     return {**entry, "kept": kept}, manifest

@@ -97,11 +97,15 @@ class Store:
 
     def prepared(self) -> dict[str, bool]:
         """Whether each training format was published: those of the guide, and what exists."""
-        return {kind: self.exists(kind) for kind in self.kinds() if kind != "corpus"}
+        return {kind: self.exists(kind) for kind in self.kinds() if KINDS[kind].is_format}
 
     def kinds(self) -> tuple[str, ...]:
-        """Give the kinds of artifacts that are expected here, and those that are there besides."""
-        return tuple(name for name, kind in KINDS.items() if kind.expected or self.exists(name))
+        """Give the kinds of artifacts that are expected here, and formats that are there too."""
+        return tuple(
+            name
+            for name, kind in KINDS.items()
+            if kind.expected or (kind.is_format and self.exists(name))
+        )
 
     def folder(self, kind: str) -> Path:
         """Give the current folder of a kind, links resolved: it stays the same artifact.
@@ -178,7 +182,7 @@ class Store:
         """Tell by kind whether it exists, its path, build, bytes, rows, time of making, warnings.
 
         `kept` are the builds that a rollback can bring back. Of a format also whether it is
-        `outdated`: made from another corpus than the one there is.
+        `outdated`, and by what: `corpus-changed` or `split-changed`, else null.
         """
         return status_of(self)
 
@@ -186,7 +190,7 @@ class Store:
 
     def refuse_to_overwrite(self, kind: str, *, force: bool) -> None:
         """Raise `ExistsError` if publishing would replace what nobody said may be replaced."""
-        self._refuse_foreign(kind)
+        self.refuse_foreign(kind)
         if self.exists(kind) and not force and not self.is_own(kind):
             raise ExistsError(
                 f"{self.path(kind).name} exists",
@@ -261,7 +265,8 @@ class Store:
                 disk.unlock(held)
         return True
 
-    def _refuse_foreign(self, kind: str) -> None:
+    def refuse_foreign(self, kind: str) -> None:
+        """Raise `ExistsError` where something stands that mindcorpus did not make."""
         ours = {self.data_dir / name: _text_of(kind, name) for name in KINDS[kind].links}
         for path, text in {**ours, self._artifacts / kind: None}.items():
             known = path.is_symlink() and text in (None, os.readlink(path))
@@ -306,16 +311,20 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
         self._publications.sweep()
 
-    def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
+    def publish(
+        self, kind: str, output: Path, staging: Staging, *, force: bool, replaces: str = ""
+    ) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
 
         Its manifest must be there: it is what tells a whole artifact. What it replaces is kept, as
-        many builds as there may be. Gives the artifact's folder.
+        many builds as there may be. `replaces` is a build that it may replace without `force`.
+        Gives the artifact's folder.
         """
         with storage_errors(self.data_dir), disk.locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             # Once more, now that nobody else publishes: another run may have been faster.
-            self.refuse_to_overwrite(kind, force=force)
+            expected = bool(replaces) and self.builds.current(kind) == replaces
+            self.refuse_to_overwrite(kind, force=force or expected)
             self.close(output)
             disk.sync_all(output)
             folder = self._artifacts / f"{kind}-{digest}"
@@ -346,7 +355,7 @@ class Store:
             before = self.builds.current(kind)
             if before == build:
                 return None
-            self._refuse_foreign(kind)
+            self.refuse_foreign(kind)
             self._keep_current(kind)
             self._point(kind, build)
             self.builds.give_up(build)

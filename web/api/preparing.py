@@ -88,7 +88,7 @@ def prepare(body: PrepareBody) -> Response:
     if not store.corpus_exists():
         return no_corpus(409)
     _check_names(body, store.manifest("corpus")["statistics"])
-    asked = names_of(body.format, body.formats, store.exists)
+    asked = names_of(body.format, body.formats, store.exists, settings.formats)
     missing = tuple(name for name in asked if body.force or not store.exists(name))
     if not missing:
         formats = {kind: entry for kind, entry in _formats(store).items() if kind in asked}

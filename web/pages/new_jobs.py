@@ -137,7 +137,8 @@ def make_prepare() -> Any:
     values = _prepare_values(given, manifest, errors)
     body = checked(PrepareBody, values, errors)
     store = Store(services().settings.data_dir)
-    asked = () if body is None else names_of(body.format, body.formats, store.exists)
+    added = services().settings.formats
+    asked = () if body is None else names_of(body.format, body.formats, store.exists, added)
     if body is not None and not body.force and any(map(store.exists, asked)):
         errors["force"] = "It exists. Tick this if it may be replaced."
     if body is None or errors:

@@ -1,0 +1,206 @@
+"""The split of a corpus: decided once, kept beside it, and obeyed by every format.
+
+It is an artifact of its own: a table with the part (and fold) of each corpus row, and a manifest
+that says how it was decided, of which corpus, and proves that nothing leaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mindcorpus._version import __version__
+from mindcorpus.arrow import as_numbers, coded, numbers
+from mindcorpus.corpus.row_facts import Numbers, RowFacts
+from mindcorpus.errors import CorruptArtifactError, SettingsError
+from mindcorpus.formats.base import PARTS, Parts
+from mindcorpus.job_requests import SPLITTING
+from mindcorpus.preparing.split import assign, prove
+from mindcorpus.preparing.ties import Ties
+from mindcorpus.remedies import Remake
+from mindcorpus.storage.files import HashedFile
+from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, read_manifest, write_manifest
+from mindcorpus.storage.status import Base
+from mindcorpus.storage.store import Store
+
+FILE = "split.parquet"
+#: What ties records together; a later release may know more, and then splits anew.
+GROUP_KEYS = ("input", "opening", "group")
+_SCHEMA = pa.schema(
+    [
+        ("part", pa.dictionary(pa.int32(), pa.string())),
+        ("fold", pa.int32()),
+    ]
+)
+_GROUP_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How a corpus is split."""
+
+    seed: int
+    validation_share: float
+    test_share: float = 0.0
+    folds: int = 0
+    """0: none."""
+
+    def __post_init__(self) -> None:
+        if self.validation_share + self.test_share >= 1:
+            raise SettingsError(
+                f"validation ({self.validation_share:g}) and test ({self.test_share:g}) "
+                "together leave nothing to train on",
+                field="test_share",
+                hint="Their shares must add up to less than 1.",
+            )
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any], known: Mapping[str, Any]) -> Self:
+        """Give what is asked for; what is None there is as `known` has it."""
+        said = {name: value for name, value in asked.items() if value is not None}
+        values: dict[str, Any] = {name: said.get(name, known[name]) for name in SPLITTING}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class CorpusSplit:
+    """The part of each row of a corpus, and which split that is."""
+
+    settings: SplitSettings
+    parts: Parts
+    """Shape (rows,): index into `PARTS`, -1 for a record without a response."""
+    folds: Numbers
+    """Shape (rows,): the fold of each row from 0; -1 for none."""
+    id: str
+    """The same for the same parts and folds of the same corpus, and for no others."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts that there are."""
+        return PARTS if self.settings.test_share else PARTS[:2]
+
+    def prove(self, rows: RowFacts, times: Any) -> dict[str, Any]:
+        """Prove the split of some of the rows, counted from the rows themselves.
+
+        `times` says how often each is taken; each counts so often.
+        """
+        others = int((self.parts >= 0).sum()) - int(np.count_nonzero(times))
+        order = np.repeat(np.arange(len(times)), times)
+        proof = prove(
+            Ties.of_rows(rows, order),
+            rows.source[order],
+            rows.names,
+            self.parts[order],
+            self.names,
+            self.settings.validation_share,
+            others,
+        )
+        return {"id": self.id, **proof}
+
+
+def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> CorpusSplit:
+    """Split the records with a response, stratified by source and kind, by groups."""
+    answered = rows.answered
+    ties = Ties.of_rows(rows, answered)
+    kind = np.where(rows.paired, 2, np.where(rows.turns_json > 0, 1, 0))
+    strata = (rows.source.astype(np.int64) * 3 + kind)[answered]
+    parts = np.full(len(answered), -1, np.int8)
+    folds = np.full(len(answered), -1, np.int64)
+    parts[answered], folds[answered] = assign(ties, strata, settings)
+    return CorpusSplit(settings, parts, folds, _id(corpus_sha256, parts, folds))
+
+
+def _id(corpus_sha256: str, parts: Parts, folds: Numbers) -> str:
+    digest = hashlib.sha256(corpus_sha256.encode())
+    digest.update(parts.tobytes())
+    digest.update(folds.astype("<i8").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def write_split(folder: Path, split: CorpusSplit, rows: RowFacts, corpus_sha256: str) -> None:
+    """Write a split into a folder that is there and empty."""
+    with (
+        HashedFile(folder / FILE) as file,
+        pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer,
+    ):
+        for at in range(0, max(1, len(split.parts)), _GROUP_ROWS):
+            parts, folds = split.parts[at : at + _GROUP_ROWS], split.folds[at : at + _GROUP_ROWS]
+            columns = [
+                coded(np.maximum(parts, 0).astype(np.int32), PARTS, parts >= 0),
+                numbers(np.maximum(folds, 0), pa.int32(), folds >= 0),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
+        file.rows = len(split.parts)
+    write_manifest(
+        folder,
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "split",
+            "tool": {"name": "mindcorpus", "version": __version__},
+            "settings": asdict(split.settings),
+            "group_keys": list(GROUP_KEYS),
+            "id": split.id,
+            "corpus_sha256": corpus_sha256,
+            "rows": len(split.parts),
+            "split": split.prove(rows, rows.answered.astype(np.uint16)),
+            "sources": [],
+            "warnings": [],
+            "outputs": describe([file.written], folder),
+        },
+    )
+
+
+def read_split(folder: Path) -> CorpusSplit:
+    """Read a split that was written; raises `CorruptArtifactError`."""
+    manifest = read_manifest(folder)
+    try:
+        table = pq.read_table(folder / FILE, use_threads=False)
+        column = table.column("part").combine_chunks()
+        parts = np.full(len(table), -1, np.int8)
+        known = [PARTS.index(name) for name in column.dictionary.to_pylist()]
+        valid = ~np.asarray(column.is_null())
+        parts[valid] = np.array(known, np.int8)[as_numbers(column.indices, np.int32)]
+        folds = np.full(len(table), -1, np.int64)
+        fold = table.column("fold").combine_chunks()
+        folds[~np.asarray(fold.is_null())] = as_numbers(fold, np.int32)
+        settings = SplitSettings(**manifest["settings"])
+        return CorpusSplit(settings, parts, folds, manifest["id"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptArtifactError(
+            f"the corpus' split cannot be read: {type(error).__name__}",
+            file=str(folder / FILE),
+            remedy=Remake(),
+        ) from None
+
+
+@dataclass(frozen=True)
+class KnownSplit:
+    """What a data folder knows of how its corpus is split."""
+
+    base: Base
+    split: CorpusSplit | None
+    """None where this corpus was not split yet."""
+    settings: dict[str, Any] | None
+    """How it was split last, though it was another corpus then; None: never."""
+
+
+def known_split(store: Store, corpus_sha256: str) -> KnownSplit:
+    """Find the split of a corpus; one that is damaged is decided anew."""
+    if not store.exists("split"):
+        return KnownSplit(Base(corpus_sha256), None, None)
+    try:
+        folder, manifest = store.current("split")
+        settings = dict(manifest["settings"])
+        if manifest["corpus_sha256"] != corpus_sha256:
+            return KnownSplit(Base(corpus_sha256), None, settings)
+        split = read_split(folder)
+    except CorruptArtifactError:
+        return KnownSplit(Base(corpus_sha256), None, None)
+    return KnownSplit(Base(corpus_sha256, split.id), split, settings)
