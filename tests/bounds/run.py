@@ -2,8 +2,9 @@
 
 For each Python that is found, environments with the newest and with the lowest versions that the
 bounds allow merge and prepare the sample; what they publish is compared with what this environment,
-which has the pinned versions, publishes. The lowest also runs the tests of what the hub and the
-service get wrong. Environments lie in build/bounds, and are made anew.
+which has the pinned versions, publishes. The lowest also runs the tests of what a hub and a service
+get wrong, and so does one with the hub's client that trainers have. Environments lie in
+build/bounds, and are made anew.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ UV = Path(sys.executable).with_name("uv")
 PYTHONS = ("3.11", "3.12", "3.13")
 #: Of these, what the bounds allow is resolved, and nothing run.
 RESOLVED_ONLY = ("3.14",)
+#: What trainers hold the hub's client to, through transformers.
+TRAINERS_HUB = "huggingface-hub<2"
+#: The environments that run tests, too: both have the hub's client of 1.x.
+TESTED = ("lowest", "newest-hub-1")
 TESTS = (
     "test_hub.py",
     "test_hub_configs.py",
@@ -158,13 +163,15 @@ def main() -> None:
             "lowest": resolved(version, "lowest-direct"),
             "lowest-pinned-pyarrow": resolved(version, "lowest-direct", arrow),
         }
+        if version == PYTHONS[0]:
+            chosen["newest-hub-1"] = resolved(version, "highest", TRAINERS_HUB)
         for kind, pins in chosen.items():
             environment = made(f"{version}-{kind}", python, pins, wheel)
             other = published(environment.python, environment.name)
             wrong = differences(pinned, other)
             _tell(environment.name, other, wrong)
             right = right and not wrong
-            if (version, kind) == (PYTHONS[0], "lowest"):
+            if version == PYTHONS[0] and kind in TESTED:
                 right = tested(environment) and right
     for version in RESOLVED_ONLY:
         count = len(resolved(version, "highest")), len(resolved(version, "lowest-direct"))

@@ -34,7 +34,6 @@ from mindcorpus.records import COLUMNS
 from mindcorpus.sources import chat_turns, content_parts, thread_adapter
 from mindcorpus.sources.adapters import TagColumn
 from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
-from mindcorpus.warning import CODES as WARNINGS
 from web.settings import WebSettings
 from workers.settings import ServiceSettings, WorkerSettings
 

@@ -26,6 +26,7 @@ from mindcorpus.formats.registry import FORMATS
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HEAVY = (
     "datasets",
+    "httpx",
     "httpx2",
     "huggingface_hub",
     "numpy",
