@@ -228,8 +228,8 @@ class Planning:
                         section.takes,
                     ),
                 )
-            except SettingsError as error:
-                if at == 0 or error.field:
+            except SettingsError:
+                if at == 0:
                     raise
 
     def _selected(

@@ -190,7 +190,14 @@ def required(requirements: list[str]) -> set[str]:
 
 
 def test_the_dependencies_are_what_the_package_imports() -> None:
-    assert required(PROJECT["project"]["dependencies"]) == imported_by("mindcorpus")
+    project = PROJECT["project"]
+    named = required(project["dependencies"] + project["optional-dependencies"]["tokens"])
+    assert named == imported_by("mindcorpus")
+
+
+def test_the_tests_have_what_the_extra_of_the_library_has() -> None:
+    extra = PROJECT["project"]["optional-dependencies"]["tokens"]
+    assert set(extra) <= set(PROJECT["dependency-groups"]["dev"])
 
 
 def test_the_tests_and_the_bench_import_nothing_that_is_not_named() -> None:
