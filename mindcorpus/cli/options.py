@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _Value = TypeVar("_Value")
 
+if TYPE_CHECKING:
+    _NameType = click.ParamType[str]
+    _PairType = click.ParamType[tuple[str, str]]
+else:  # before click 8.4 it takes no parameters
+    _NameType = _PairType = click.ParamType
 
-class FormatName(click.ParamType[str]):
+
+class FormatName(_NameType):
     """The name of a training format, or the word for those of the guide."""
 
     name = "format"
@@ -40,7 +46,7 @@ class FormatName(click.ParamType[str]):
         return click.Choice(choices()).shell_complete(ctx, param, incomplete)
 
 
-class _Pair(click.ParamType[tuple[str, str]]):
+class _Pair(_PairType):
     """NAME=VALUE."""
 
     name = "pair"
