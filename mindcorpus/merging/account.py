@@ -94,6 +94,7 @@ def _source_entry(
         "revision": fetched.revision,
         "files": [_file_entry(file) for file in fetched.files],
         "licence": source.licence.model_dump(),
+        "language": list(source.language),
         "mapping_sha256": hashlib.sha256(source.mapping.encode()).hexdigest(),
         **statistics["sources"][source.name],
     }
