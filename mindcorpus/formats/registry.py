@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from mindcorpus.registry import Registry
-from mindcorpus.storage.kinds import CARD, KINDS, MANIFEST, ArtifactKind
+from mindcorpus.storage.kinds import CARD, CROISSANT, KINDS, MANIFEST, ArtifactKind
 
 if TYPE_CHECKING:
     from mindcorpus.formats.base import Format
@@ -52,7 +52,12 @@ class FormatEntry:
         files = (f"{self.artifact}{self.suffix}", f"{self.artifact}.manifest.json")
         links = {self.artifact: ""}
         if self.suffix:
-            links = {files[0]: files[0], files[1]: MANIFEST, f"{self.artifact}.README.md": CARD}
+            links = {
+                files[0]: files[0],
+                files[1]: MANIFEST,
+                f"{self.artifact}.README.md": CARD,
+                f"{self.artifact}.croissant.json": CROISSANT,
+            }
         return ArtifactKind(self.name, self.title, links, expected=self.in_all)
 
 

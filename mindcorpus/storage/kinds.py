@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CROISSANT = "croissant.json"
 CORPUS = "merged_mental_health_dataset"
 
 
@@ -47,6 +48,7 @@ KINDS: dict[str, ArtifactKind] = {
             f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
             f"{CORPUS}.manifest.json": MANIFEST,
             f"{CORPUS}.README.md": CARD,
+            f"{CORPUS}.croissant.json": CROISSANT,
         },
         expected=True,
     )

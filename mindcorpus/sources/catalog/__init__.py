@@ -65,7 +65,8 @@ class Licence(_Entry):
         description="Whether a product may be built on it; the first two pass --commercial-only."
     )
     redistribution: Permission = Field(
-        "unknown", description="Whether others may be given copies; its terms say on what conditions."
+        "unknown",
+        description="Whether others may be given copies; its terms say on what conditions.",
     )
     modification: Permission = Field(
         "unknown", description="Whether what is made by changing it may be given to others."
@@ -153,8 +154,11 @@ class Source(_Reading):
     licence: Licence
     adapter: str = Field("auto", description="`columns` where options name columns, unless said.")
     type: str = Field(min_length=1)
-    language: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")], ...] = Field(
-        (), description="Of its texts, as language tags: `en`, `pt-BR`; none where it is not known."
+    language: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")], ...] = (
+        Field(
+            (),
+            description="Of its texts, as language tags: `en`, `pt-BR`; none if not known.",
+        )
     )
     tags: tuple[str, ...] = ()
     group: tuple[str, ...] = Field(
