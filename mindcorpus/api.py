@@ -16,6 +16,7 @@ from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
     from mindcorpus.inspection.inspecting import Inspection
+    from mindcorpus.pushing.push import PushResult
 
 Folder = str | Path
 
@@ -182,6 +183,28 @@ def rollback(
         report(Progress("check", kind or "corpus", done=done))
 
     return roll_back(store, kind, build, tick)
+
+
+def push(
+    target: str,
+    data_dir: Folder | None = None,
+    *,
+    format: str | None = None,  # noqa: A002 - as the command's option is called
+    public: bool = False,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> PushResult:
+    """Send the corpus, or a format, to a repository of the hub, a storage or a folder.
+
+    `target` is `owner/name`, an address such as `s3://bucket/prefix`, or a folder such as `./out`;
+    `public` says that others may read it there. `mindcorpus.pushing.push` explains the errors.
+    """
+    # Late: of those who merge and prepare nobody pays for it.
+    from mindcorpus.pushing.push import push as send
+
+    settings = _settings(data_dir, settings)
+    return send(target, format or "corpus", settings, report, cancel, public=public)
 
 
 def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[str, PrepareResult]:

@@ -23,6 +23,7 @@ from mindcorpus.errors import ExistsError, PushError
 from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.pushing.bodies import Body
 from mindcorpus.pushing.hub_asking import HubDesk, conflict
+from mindcorpus.pushing.licence_gate import refuse_what_is_not_to_be_public
 from mindcorpus.pushing.parcels import Parcel, ParcelFile
 from mindcorpus.pushing.targets import Repository
 from mindcorpus.settings import Settings
@@ -85,11 +86,11 @@ class _Push:
         self._done = 0
 
     def run(self, *, public: bool) -> Sent:
-        self._desk.require_token()
         found = self._desk.ask(lambda _exchange: self._look())
         stale: frozenset[str] = frozenset()
         if found is not None:
             if found.public and not public:
+                refuse_what_is_not_to_be_public(self._parcel.kind, self._parcel.manifest)
                 raise PushError(
                     f"{self._repository} is public",
                     hint="Push it to another repository, or say --public if all may read it.",

@@ -10,6 +10,11 @@ from typing import TypeVar
 
 from huggingface_hub import get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils.tqdm import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from mindcorpus.errors import MindcorpusError, PushDeniedError, PushError, SettingsError
 from mindcorpus.progress import Cancellation, Progress, Reporter
@@ -25,6 +30,15 @@ T = TypeVar("T")
 _TOKENS = "Make one that may write at {endpoint}/settings/tokens, and set HF_TOKEN to it."
 
 
+def require_token() -> None:
+    """Raise `PushDeniedError` if there is no token, and `PushError` where nobody is to be asked."""
+    if offline():
+        raise PushError("HF_HUB_OFFLINE is set", hint="Unset it to push to the hub.")
+    if not get_token():
+        hint = _TOKENS.format(endpoint=endpoint())
+        raise PushDeniedError("there is no token for the hub", hint=hint)
+
+
 class HubDesk:
     """Asks the hub on behalf of one push, and tells refusals of its repository."""
 
@@ -37,15 +51,6 @@ class HubDesk:
         self._repository = repository
         self._settings = settings
         self._hosts = HostVerdicts()
-
-    def require_token(self) -> None:
-        """Raise `PushDeniedError` if there is no token, and `PushError` where no one is asked."""
-        if offline():
-            raise PushError("HF_HUB_OFFLINE is set", hint="Unset it to push to the hub.")
-        if not get_token():
-            raise PushDeniedError(
-                "there is no token for the hub", hint=_TOKENS.format(endpoint=self.endpoint)
-            )
 
     def ask(
         self, work: Callable[[Exchange], T], report: Callable[[int, str], None] | None = None
@@ -146,11 +151,14 @@ def _unwrapped(work: Callable[[Exchange], T], exchange: Exchange) -> T:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the hub's client from telling that files are sent as streams, and so without Xet."""
+    """Keep the hub's client quiet: its own bars, and that streams are sent without Xet."""
     log = logging.getLogger("huggingface_hub")
-    level = log.level
+    level, bars = log.level, not are_progress_bars_disabled()
     log.setLevel(logging.ERROR)
+    disable_progress_bars()
     try:
         yield
     finally:
         log.setLevel(level)
+        if bars:
+            enable_progress_bars()

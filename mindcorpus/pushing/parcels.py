@@ -10,6 +10,7 @@ from typing import Any
 
 from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError
 from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.pushing.licence_gate import refuse_what_is_not_to_be_public
 from mindcorpus.remedies import Merge, Prepare, Remake
 from mindcorpus.storage.files import hash_file
 from mindcorpus.storage.kinds import CARD, CROISSANT, KINDS, MANIFEST
@@ -45,11 +46,14 @@ class Parcel:
 
 
 @contextmanager
-def packed(store: Store, kind: str, report: Reporter, cancel: Cancellation) -> Iterator[Parcel]:
+def packed(
+    store: Store, kind: str, report: Reporter, cancel: Cancellation, *, public: bool
+) -> Iterator[Parcel]:
     """Check the current artifact of a kind, every byte of it, and keep it until the block ends.
 
     Raises `SettingsError` for a kind that is none, `NoCorpusError`, `ArtifactError` for an export
-    of another corpus, or one of an earlier release, and `CorruptArtifactError`.
+    of another corpus, or one of an earlier release, `CorruptArtifactError`, and `LicenceError` for
+    what is to be `public` and may not.
     """
     if kind not in KINDS:
         raise SettingsError(
@@ -64,6 +68,8 @@ def packed(store: Store, kind: str, report: Reporter, cancel: Cancellation) -> I
                 f"the {_called(kind)} was made by an earlier release: it has no Croissant",
                 remedy=Remake(),
             )
+        if public:
+            refuse_what_is_not_to_be_public(kind, manifest)
         yield Parcel(kind, folder.name, manifest, _checked(folder, kind, manifest, report, cancel))
 
 

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mindcorpus.progress import Cancellation, Reporter, silent
-from mindcorpus.pushing.licence_gate import refuse_what_is_not_to_be_public
 from mindcorpus.pushing.parcels import packed
 from mindcorpus.pushing.targets import Repository, read_target
 from mindcorpus.settings import Settings
@@ -49,15 +48,18 @@ def push(
     """Send the current artifact of a kind to a target: all of it, or nothing that anybody sees.
 
     `public` says that others may read it there. Raises `SettingsError`, what `packed` raises,
-    `LicenceError` for what is not to be public, `ExistsError` where other things are in the way,
-    `PushDeniedError` and other `PushError`s, `CancelledError`.
+    `ExistsError` where other things are in the way, `PushDeniedError` and other `PushError`s,
+    `CancelledError`.
     """
     cancel = cancel or Cancellation()
     where = read_target(target)
     store = Store(settings.data_dir)
-    with packed(store, kind, report, cancel) as parcel:
-        if public:
-            refuse_what_is_not_to_be_public(parcel)
+    if isinstance(where, Repository):
+        # Late: who pushes to a folder does not load the hub's client.
+        from mindcorpus.pushing.hub_asking import require_token
+
+        require_token()
+    with packed(store, kind, report, cancel, public=public) as parcel:
         told = {
             "kind": kind,
             "build": parcel.build,
@@ -66,7 +68,6 @@ def push(
             "bytes": parcel.bytes,
         }
         if isinstance(where, Repository):
-            # Late: who pushes to a folder does not load the hub's client.
             from mindcorpus.pushing.hub import send_to_hub
 
             sent = send_to_hub(parcel, where, settings, report, cancel, public=public)
