@@ -81,8 +81,7 @@ def _send(parcel: Parcel, system: Any, whole: str, telling: _Telling) -> None:
         try:
             _copy(file, opened, telling)
         except BaseException:
-            if hasattr(opened, "discard"):
-                opened.discard()  # closing it would publish what there is of it
+            _give_up(opened)
             raise
         opened.close()
         size = system.info(path)["size"]
@@ -96,6 +95,15 @@ def _open(system: Any, path: str) -> Any:
         return system.open(path, "wb")
     privacy.make_folder(Path(path).parent)
     return os.fdopen(privacy.create(Path(path)), "wb")
+
+
+def _give_up(opened: Any) -> None:
+    """Close a file that is not whole; in a storage, closing alone would publish what there is."""
+    if hasattr(opened, "discard"):
+        opened.discard()
+        opened.closed = True
+    else:
+        opened.close()
 
 
 def _copy(file: ParcelFile, opened: Any, telling: _Telling) -> None:
