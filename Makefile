@@ -12,8 +12,10 @@ SOURCES ?= sample
 SEED ?= 1
 JOBS ?= 2000
 FILES ?= 900
+# Of `make test-consumers`: the consumers, by the names in tests/consumers/environments.py; none: all.
+CONSUMERS ?=
 
-.PHONY: run test soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
+.PHONY: run test test-consumers soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -24,6 +26,9 @@ test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8
+
+test-consumers: .venv/test  ## every format, read by those who are to read it (CONSUMERS: some of them)
+	MINDCORPUS_CONSUMERS="$(CONSUMERS)" $(BIN)/pytest --numprocesses 0 tests/consumers/proof.py
 
 soak: .venv/test  ## all long runs, one after the other; tells what each gave
 	@MINDCORPUS_SOAK_SEED=$(SEED) MINDCORPUS_SOAK_JOBS=$(JOBS) MINDCORPUS_SOAK_FILES=$(FILES) \

@@ -42,13 +42,14 @@ def _config(file: Path, base_model: str) -> Any:
 
 def _parsed(text: str) -> list[reading.Turn]:
     """Read turns back from what the template made of them."""
-    found = []
+    messages = []
     for piece in text.split(START)[1:]:
         role, _, said = piece.partition("\n")
         said = said.partition(END)[0]
+        # Of a prompt the last is the beginning of an answer; beside calls there may be no text.
         if said:
-            found.append(["call", reading.calls(said)] if role == "call" else [role, said])
-    return found
+            messages.append({"role": role, "content": said})
+    return reading.turns(messages)
 
 
 def _answers(config: Any, split: str) -> list[reading.Row]:
@@ -70,10 +71,8 @@ def _pairs(config: Any, split: str) -> list[reading.Row]:
     return [
         {
             "prompt": _parsed(value["prompt"]),
-            **{
-                side: [["assistant", value[side].removesuffix(END)]]
-                for side in ("chosen", "rejected")
-            },
+            "chosen": [["assistant", value["chosen"].removesuffix(END)]],
+            "rejected": [["assistant", value["rejected"].removesuffix(END)]],
         }
         for value in _load_split(config, split)
     ]

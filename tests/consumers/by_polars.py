@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import polars
+import polars as pl
 import reading
 
 _TEXTS = ("input", "response", "rejected_response", "source", "type")
@@ -14,15 +14,15 @@ _TEXTS = ("input", "response", "rejected_response", "source", "type")
 def _corpus(folder: Path) -> reading.Files:
     """Read all three files of the corpus; they must say the same."""
     name = "merged_mental_health_dataset"
-    rows = _rows(polars.read_parquet(folder / f"{name}.parquet" / "*.parquet"))
+    rows = _rows(pl.read_parquet(folder / f"{name}.parquet" / "*.parquet"))
     # Polars takes an empty quoted cell for a missing value unless it is told.
-    csv = polars.read_csv(folder / f"{name}.csv", infer_schema=False, missing_utf8_is_empty_string=True)
+    csv = pl.read_csv(folder / f"{name}.csv", infer_schema=False, missing_utf8_is_empty_string=True)
     assert _rows(csv) == rows
-    assert _rows(polars.read_json(folder / f"{name}.json", infer_schema_length=None)) == rows
+    assert _rows(pl.read_json(folder / f"{name}.json", infer_schema_length=None)) == rows
     return {"": rows}
 
 
-def _rows(table: polars.DataFrame) -> list[reading.Row]:
+def _rows(table: pl.DataFrame) -> list[reading.Row]:
     return [{"columns": [[key, value[key]] for key in _TEXTS]} for value in table.to_dicts()]
 
 
@@ -33,8 +33,8 @@ def _lines(folder: Path) -> reading.Files:
     }
 
 
-def _table(path: Path) -> polars.DataFrame:
-    return polars.read_ndjson(path, infer_schema_length=None)
+def _table(path: Path) -> pl.DataFrame:
+    return pl.read_ndjson(path, infer_schema_length=None)
 
 
 def _given(value: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,24 @@ class Consumer:
     """What is installed without what it asks for, most of which only training needs."""
     python: str = "3.11"
     """The least Python that it runs with."""
-    refuses: tuple[str, ...] = ()
-    """What of a conversation makes it refuse a whole file: words of the lineage's `holds`."""
+    refuses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a format: what rows may hold that it does not take, in the words of `Corpus.holds`.
+
+    It is given files without these; docs/formats.md names them.
+    """
 
 
 CONSUMERS = {
     consumer.name: consumer
     for consumer in (
-        Consumer("datasets-4", "by_datasets", (CORPUS, "*"), ("datasets==4.0.0",)),
+        Consumer(
+            "datasets-4",
+            "by_datasets",
+            (CORPUS, "*"),
+            ("datasets==4.0.0",),
+            # Keys that stand in one part alone are read since 4.7, which has a type for JSON.
+            refuses=dict.fromkeys(("chat", "axolotl", "mlx"), ("tools", "names", "weights")),
+        ),
         Consumer("datasets-5", "by_datasets", (CORPUS, "*"), ("datasets==5.2.0",)),
         Consumer(
             "llama-factory",
@@ -59,11 +69,12 @@ CONSUMERS = {
                 "psutil==7.1.3",
             ),
             alone=("llamafactory==0.9.5",),
+            refuses={"sharegpt": ("uneven",)},
         ),
         Consumer(
             "ms-swift",
             "by_ms_swift",
-            ("ms-swift", "chat", "sharegpt"),
+            ("ms-swift",),
             ("datasets==4.8.4", "modelscope==1.32.0", "psutil==7.1.3"),
             alone=("ms-swift==4.6.0",),
         ),
@@ -94,10 +105,20 @@ CONSUMERS = {
             python="3.12",
         ),
         Consumer(
-            "unsloth", "by_unsloth", ("sharegpt",), ("datasets==4.8.4",), ("unsloth_zoo==2026.10.9",)
+            "unsloth",
+            "by_unsloth",
+            ("chat", "sharegpt"),
+            ("datasets==4.8.4",),
+            ("unsloth_zoo==2026.10.9",),
+            refuses={"sharegpt": ("tools",)},
         ),
         Consumer(
-            "torchtune", "by_torchtune", ("chat",), ("numpy==2.3.5",), ("torchtune==0.6.1",), refuses=("tools",)
+            "torchtune",
+            "by_torchtune",
+            ("chat",),
+            ("numpy==2.3.5", "typing-extensions==4.15.0"),
+            ("torchtune==0.6.1",),
+            refuses={"chat": ("tools",)},
         ),
         Consumer(
             "mlx-lm",
@@ -111,11 +132,14 @@ CONSUMERS = {
             "by_mistral_common",
             ("openai", "chat"),
             ("mistral-common==1.13.1",),
+            refuses=dict.fromkeys(("openai", "chat"), ("developer", "names")),
         ),
         Consumer(
             "together", "by_together", ("openai", "chat", "openai-preference"), ("together==3.1.1",)
         ),
-        Consumer("polars", "by_polars", (CORPUS, "openai", "chat", "sharegpt"), ("polars==1.35.2",)),
+        Consumer(
+            "polars", "by_polars", (CORPUS, "openai", "chat", "sharegpt"), ("polars==1.35.2",)
+        ),
         Consumer("duckdb", "by_duckdb", (CORPUS, "openai", "chat", "sharegpt"), ("duckdb==1.4.2",)),
         Consumer("mlcroissant", "by_mlcroissant", (CORPUS, "*"), ("mlcroissant==1.1.1",)),
     )

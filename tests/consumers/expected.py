@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from environments import CORPUS
 from reading import Row, Turn, turns
 
-from mindcorpus.formats.registry import FORMATS
-
 NAME = "merged_mental_health_dataset"
 _TEXTS = ("input", "response", "rejected_response", "source", "type")
 #: Formats that have a row for each side of a pair.
 _KTO = "trl-kto"
 _PAIRS = {"openai-preference", "trl-dpo", _KTO}
+#: Who may speak when one side speaks after the other.
+_SIDES = (("user", "tool"), ("assistant", "call"))
 #: Files of pairs, where a format has answers as well.
 _PAIR_FILES = ("dpo_", "preference_", "pairs_")
 
@@ -48,6 +48,7 @@ class Corpus:
             lines = file.read_text("utf-8").splitlines(keepends=True)
             text = "".join(lines[each["line"] - 1] for each in kept)
             (copy / file.name).write_text(text, "utf-8")
+        shutil.copy(folder / "README.md", copy)
         return copy
 
     def lineage(self, name: str) -> Path:
@@ -69,6 +70,11 @@ class Corpus:
             for file in sorted(files)
         }
 
+    def not_to_learn(self) -> set[str]:
+        """Give the answers that no model is to learn: those of weight 0."""
+        turns = (turn for row in self._rows for turn in row["messages"] or [])
+        return {turn["content"] for turn in turns if turn["weight"] == 0}
+
     def without_prompt(self, name: str, row: Row) -> Row:
         """Take out the system prompt that a format puts before what has none of its own."""
         if name == CORPUS:
@@ -81,12 +87,32 @@ class Corpus:
             if side != "learnt"
         }
 
+    def holds(self, number: int) -> set[str]:
+        """Give words for what a record holds that some readers do not take.
+
+        `uneven`: users and assistants do not take turns, or more than one turn instructs.
+        """
+        row = self._rows[number]
+        messages = row["messages"] or []
+        found = set()
+        if row["tools"] is not None or any(turn["tool_calls"] for turn in messages):
+            found.add("tools")
+        if any(turn["role"] == "developer" for turn in messages):
+            found.add("developer")
+        if any(turn["name"] is not None for turn in messages):
+            found.add("names")
+        if any(turn["weight"] is not None for turn in messages):
+            found.add("weights")
+        spoken = [role for role, _ in _answered(row)] if row["response"] else []
+        sides = spoken[spoken[:1] == ["system"] :]
+        if len(sides) % 2 or any(role not in _SIDES[at % 2] for at, role in enumerate(sides)):
+            found.add("uneven")
+        return found
+
     def _lines(self, name: str, file: str, without: Collection[str]) -> list[dict[str, Any]]:
         lines = pq.read_table(self.lineage(name)).to_pylist()
         found = [each for each in lines if each["file"] == file]
-        if "tools" in without:
-            found = [each for each in found if not self._calls(each["corpus_row"])]
-        return found
+        return [each for each in found if not self.holds(each["corpus_row"]) & {*without}]
 
     def _with_place(
         self, name: str, file: str, without: Collection[str]
@@ -99,12 +125,6 @@ class Corpus:
             found.append((each, each["corpus_row"] not in seen))
             seen.add(each["corpus_row"])
         return found
-
-    def _calls(self, number: int) -> bool:
-        row = self._rows[number]
-        return row["tools"] is not None or any(
-            turn["tool_calls"] or turn["role"] == "tool" for turn in row["messages"] or []
-        )
 
     def _row(self, name: str, file: str, number: int, *, first: bool) -> Row:
         row = self._rows[number]

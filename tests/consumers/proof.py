@@ -59,14 +59,14 @@ def told(consumer: Consumer, corpus: Corpus, tmp_path_factory: pytest.TempPathFa
     names = _formats_of(consumer)
     if not names:
         pytest.skip(f"no format of {consumer.name} is registered")
-    folders = {name: corpus.folder(name, without=consumer.refuses) for name in names}
+    folders = {name: corpus.folder(name, without=consumer.refuses.get(name, ())) for name in names}
     return read(consumer, folders, tmp_path_factory.mktemp("reader"))
 
 
 def test_each_row_comes_out_as_it_went_in(consumer: Consumer, corpus: Corpus, told: Told) -> None:
     assert told
     for name, files in told.items():
-        expected = corpus.expected(name, without=consumer.refuses)
+        expected = corpus.expected(name, without=consumer.refuses.get(name, ()))
         assert {*files} == {*expected}, name
         for file, rows in files.items():
             assert len(rows) == len(expected[file]), (name, file)
@@ -84,6 +84,14 @@ def test_no_side_is_empty_and_nothing_is_on_both_sides(told: Told) -> None:
             if "train" in file or "valid" in file:
                 sides.setdefault(part, set()).update(map(_as_text, rows))
         assert not sides.get("train", set()) & sides.get("validation", set()), name
+
+
+def test_what_has_weight_0_is_not_learnt(corpus: Corpus, told: Told) -> None:
+    learnt = [row for files in told.values() for rows in files.values() for row in rows]
+    learnt = [row for row in learnt if "learnt" in row]
+    texts = {text for row in learnt for text in row["learnt"]}
+    assert not texts & corpus.not_to_learn()
+    assert all(row["learnt"] for row in learnt)
 
 
 def _said(row: dict[str, Any]) -> Iterator[str]:

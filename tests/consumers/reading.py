@@ -58,13 +58,13 @@ def turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
         text = _text(message)
         called = message.get("tool_calls")
         if role == "call":
-            found.append(["call", calls(text)])
+            found.append(["call", _calls(text)])
         elif not called:
             found.append([role, text])
         else:
             if text.strip():
                 found.append([role, text])
-            found.append(["call", calls(called)])
+            found.append(["call", _calls(called)])
     return _joined_calls(found)
 
 
@@ -105,7 +105,7 @@ def _text(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
 
 
-def calls(given: Any) -> str:
+def _calls(given: Any) -> str:
     """Give calls of tools as one text: name and arguments of each, keys in order."""
     value = json.loads(given) if isinstance(given, str) else given
     found = []
@@ -123,8 +123,8 @@ def _joined_calls(found: list[Turn]) -> list[Turn]:
     joined: list[Turn] = []
     for role, text in found:
         if role == "call" and joined and joined[-1][0] == "call":
-            text = json.dumps(
-                json.loads(joined.pop()[1]) + json.loads(text), ensure_ascii=False, sort_keys=True
-            )
-        joined.append([role, text])
+            both = json.loads(joined.pop()[1]) + json.loads(text)
+            joined.append([role, json.dumps(both, ensure_ascii=False, sort_keys=True)])
+        else:
+            joined.append([role, text])
     return joined

@@ -54,9 +54,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
 
-    def find_spec(
-        self, fullname: str, path: object = None, target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
         if any(fullname == name or fullname.startswith(f"{name}.") for name in self._names):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
