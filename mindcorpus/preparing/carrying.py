@@ -131,10 +131,14 @@ def warnings_of(changed: Mapping[str, int], rows: int) -> list[DataWarning]:
     flat = changed.get(WITHOUT["turns"], 0)
     if not flat:
         return []
-    others = " and ".join(_who_carry(("turns",)))
+    *others, last = _who_carry(("turns",))
     lost = "what was said before the answer is one text, and system turns are left out"
     said = f"{flat:,} of the {rows:,} rows are conversations made flat: {lost}."
-    return [DataWarning("conversations-flat", said, f"Their turns are in {others}.")]
+    return [
+        DataWarning(
+            "conversations-flat", said, f"Their turns are in {', '.join(others)} and {last}."
+        )
+    ]
 
 
 def _who_carry(what: tuple[str, ...]) -> list[str]:

@@ -86,14 +86,18 @@ class CorpusSplit:
         """The parts that there are."""
         return PARTS if self.settings.test_share else PARTS[:2]
 
-    def prove(self, rows: RowFacts, taken: Any) -> dict[str, Any]:
-        """Prove the split of some of the rows, counted from the rows themselves."""
-        others = int((self.parts >= 0).sum()) - int(taken.sum())
+    def prove(self, rows: RowFacts, times: Any) -> dict[str, Any]:
+        """Prove the split of some of the rows, counted from the rows themselves.
+
+        `times` says how often each is taken; each counts so often.
+        """
+        others = int((self.parts >= 0).sum()) - int(np.count_nonzero(times))
+        order = np.repeat(np.arange(len(times)), times)
         proof = prove(
-            Ties.of_rows(rows, taken),
-            rows.source[taken],
+            Ties.of_rows(rows, order),
+            rows.source[order],
             rows.names,
-            self.parts[taken],
+            self.parts[order],
             self.names,
             self.settings.validation_share,
             others,
@@ -145,7 +149,7 @@ def write_split(folder: Path, split: CorpusSplit, rows: RowFacts, corpus_sha256:
             "id": split.id,
             "corpus_sha256": corpus_sha256,
             "rows": len(split.parts),
-            "split": split.prove(rows, rows.answered),
+            "split": split.prove(rows, rows.answered.astype(np.uint16)),
             "sources": [],
             "warnings": [],
             "outputs": describe([file.written], folder),

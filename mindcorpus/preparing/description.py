@@ -8,7 +8,7 @@ from typing import Any
 from mindcorpus._version import __version__
 from mindcorpus.formats.base import Format, Made
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
-from mindcorpus.preparing.selection import Choice
+from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
 from mindcorpus.storage.kinds import CARD
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text

@@ -30,9 +30,9 @@ from mindcorpus.preparing.existing import (
     look_at,
     refuse_edited,
     refuse_other_settings,
-    splits_alike,
 )
-from mindcorpus.preparing.making import Making, Wanted
+from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -109,6 +109,7 @@ def prepare(
             report(written(*amounts_of(made.values()), published=True))
             return {name: _result(name, made[name], store) for name in names}
         classes, broken = _load(missing)
+        store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
             making = Making(settings.workers, corpus, report, cancel)
@@ -138,8 +139,8 @@ def prepare(
                     write_split(folder, split, rows, making.corpus_sha256)
                     store.publish("split", folder, staging, force=True)
                 for name, folder in folders.items():
-                    due = request.force or store.exists(name)
-                    store.publish(name, folder, staging, force=due)
+                    replaces = wanted[name].replaces
+                    store.publish(name, folder, staging, force=request.force, replaces=replaces)
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
@@ -177,7 +178,6 @@ def _choose(
     """
     wanted: dict[str, Wanted] = {}
     kept: dict[str, dict[str, Any]] = {}
-    resplit = not splits_alike(request)
     for name, made_by in classes.items():
         store.refuse_foreign(name)
         if request.force or store.is_own(name) or not store.exists(name):
@@ -188,9 +188,9 @@ def _choose(
             store.refuse_to_overwrite(name, force=False)
         if there.differences:
             refuse_other_settings(store, name, there)
-        if there.is_due or resplit:
+        if there.is_due:
             refuse_edited(store, name)
-            wanted[name] = Wanted(made_by, there.request)
+            wanted[name] = Wanted(made_by, there.request, there.build)
         elif there.manifest is not None:
             kept[name] = there.manifest
     if not wanted:

@@ -33,8 +33,8 @@ class Ties:
     """The keys of the groups that their sources name: shape (rows, 2), zeros for none."""
 
     @classmethod
-    def of_rows(cls, rows: RowFacts, taken: Flags) -> Self:
-        """Give what ties the rows that are taken."""
+    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers) -> Self:
+        """Give what ties the rows that are taken: flags of them, or their numbers."""
         openings = groups = None
         if (rows.same_opening >= 0).any():
             places = np.arange(len(rows.same_opening))
@@ -42,14 +42,6 @@ class Ties:
         if rows.group_key.any():
             groups = rows.group_key[taken]
         return cls(rows.input_key[taken], openings, groups)
-
-    def of(self, wanted: Flags) -> Ties:
-        """Give what ties some of the rows."""
-        return Ties(
-            self.inputs[wanted],
-            None if self.openings is None else self.openings[wanted],
-            None if self.groups is None else self.groups[wanted],
-        )
 
     def find_groups(self) -> Groups:
         """Find the groups: rows of one input, joined wherever an opening or a group joins two."""

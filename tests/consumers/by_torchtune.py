@@ -8,7 +8,9 @@ from pathlib import Path
 import reading
 from stand_in import package_without_its_start, stand_in
 
-stand_in("torch", "torchvision", "datasets", "PIL", "torchtune.utils", "torchtune.modules")
+stand_in(
+    "torch", "torchdata", "torchvision", "datasets", "PIL", "torchtune.utils", "torchtune.modules"
+)
 package_without_its_start("torchtune")
 package_without_its_start("torchtune.data")
 
