@@ -45,7 +45,7 @@ def _corpus(folder: Path) -> reading.Files:
     (config,) = _configs(folder)
     loaded = datasets.load_dataset(str(folder), config["config_name"])["train"]
     texts = ("input", "response", "rejected_response", "source", "type")
-    return {"": [{"columns": [[key, value[key]] for key in texts]} for value in loaded]}
+    return {"": [reading.columns(value, texts) for value in loaded]}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def _corpus(folder: Path) -> reading.Files:
 
 
 def _rows(table: pl.DataFrame) -> list[reading.Row]:
-    return [{"columns": [[key, value[key]] for key in _TEXTS]} for value in table.to_dicts()]
+    return [reading.columns(value, _TEXTS) for value in table.to_dicts()]
 
 
 def _lines(folder: Path) -> reading.Files:

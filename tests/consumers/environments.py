@@ -42,6 +42,8 @@ class Consumer:
 
     It is given files without these; docs/formats.md names them.
     """
+    loses: tuple[str, ...] = ()
+    """What rows may hold, in the same words, that it does not give back; the others are compared."""
 
 
 CONSUMERS = {
@@ -141,7 +143,15 @@ CONSUMERS = {
             "polars", "by_polars", (CORPUS, "openai", "chat", "sharegpt"), ("polars==1.35.2",)
         ),
         Consumer("duckdb", "by_duckdb", (CORPUS, "openai", "chat", "sharegpt"), ("duckdb==1.4.2",)),
-        Consumer("mlcroissant", "by_mlcroissant", (CORPUS, "*"), ("mlcroissant==1.1.1",)),
+        Consumer(
+            "mlcroissant",
+            "by_mlcroissant",
+            (CORPUS, "openai", "chat", "openai-preference", "trl-dpo", "trl-kto", "llama-factory")
+            + ("axolotl", "ms-swift", "sharegpt", "mlx", "gemini", "bedrock", "argilla"),
+            ("mlcroissant[parquet]==1.1.1",),
+            # It reads no deeper than the turns of a chat, and no table of one JSON array.
+            loses=("tools",),
+        ),
     )
 }
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from environments import CORPUS
-from reading import Row, Turn, turns
+from reading import Row, Turn, columns, turns
 
 NAME = "merged_mental_health_dataset"
 _TEXTS = ("input", "response", "rejected_response", "source", "type")
+_ANNOTATION = {"argilla", "label-studio"}
 #: Formats that have a row for each side of a pair.
 _KTO = "trl-kto"
 _PAIRS = {"openai-preference", "trl-dpo", _KTO}
@@ -58,7 +59,7 @@ class Corpus:
     def expected(self, name: str, without: Collection[str] = ()) -> dict[str, list[Row]]:
         """Give the rows that each file of a format should have."""
         if name == CORPUS:
-            return {"": [_columns(row, _TEXTS) for row in self._rows]}
+            return {"": [columns(row, _TEXTS) for row in self._rows]}
         files = {each["file"] for each in pq.read_table(self.lineage(name)).to_pylist()}
         # The table that the guide promises beside its two parts holds their rows again.
         files.discard("dataset.csv")
@@ -129,20 +130,15 @@ class Corpus:
     def _row(self, name: str, file: str, number: int, *, first: bool) -> Row:
         row = self._rows[number]
         if name == "huggingface":
-            return _columns(
-                {"input": row["input"], "output": row["response"], "source": row["source"]},
-                ("input", "output", "source"),
-            )
+            return columns({**row, "output": row["response"]}, ("input", "output", "source"))
+        if name in _ANNOTATION:
+            return columns(row, ("input", "response", "source"))
         if name not in _PAIRS and not file.startswith(_PAIR_FILES):
             return {"turns": _answered(row)}
         prompt, chosen, rejected = _sides(row)
         if name != _KTO:
             return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
         return {"prompt": prompt, "completion": chosen if first else rejected, "label": first}
-
-
-def _columns(row: dict[str, Any], names: Collection[str]) -> Row:
-    return {"columns": [[name, row[name]] for name in names]}
 
 
 def _answered(row: dict[str, Any]) -> list[Turn]:

@@ -71,7 +71,11 @@ def test_each_row_comes_out_as_it_went_in(consumer: Consumer, corpus: Corpus, to
         for file, rows in files.items():
             assert len(rows) == len(expected[file]), (name, file)
             found = Counter(_as_text(corpus.without_prompt(name, row)) for row in rows)
-            assert found == Counter(map(_as_text, expected[file])), (name, file)
+            if not consumer.loses:
+                assert found == Counter(map(_as_text, expected[file])), (name, file)
+                continue
+            whole = corpus.expected(name, without=consumer.loses)[file]
+            assert Counter(map(_as_text, whole)) <= found, (name, file)
 
 
 def test_no_side_is_empty_and_nothing_is_on_both_sides(told: Told) -> None:

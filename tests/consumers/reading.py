@@ -18,6 +18,8 @@ Row = dict[str, Any]
 Files = dict[str, list[Row]]
 """The rows of each file of a format, by its path in the folder."""
 
+#: The texts of a record that is to be annotated.
+_ANNOTATED = ("input", "response", "source")
 _ROLES = {
     "human": "user",
     "gpt": "assistant",
@@ -69,29 +71,66 @@ def turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
 
 
 def row(value: Mapping[str, Any]) -> Row:
-    """Give a row of any of the formats in the one form; raises `KeyError` for what is none."""
-    if value.get("chosen") is not None:
-        sides = {side: turns(_listed(value[side])) for side in ("prompt", "chosen", "rejected")}
-        return dict(sides)
-    if value.get("completion") is not None:
-        return {
-            "prompt": turns(value["prompt"]),
-            "completion": turns(value["completion"]),
-            "label": value["label"],
-        }
-    if value.get("preferred_output") is not None:
-        return {
-            "prompt": turns(value["input"]["messages"]),
-            "chosen": turns(value["preferred_output"]),
-            "rejected": turns(value["non_preferred_output"]),
-        }
-    if value.get("rejected_response") is not None:
-        *prompt, chosen = turns(value["messages"])
-        rejected = [["assistant", value["rejected_response"]]]
-        return {"prompt": prompt, "chosen": [chosen], "rejected": rejected}
-    if "instruction" in value:
-        return {"columns": [[key, value[key]] for key in ("input", "output", "source")]}
-    return {"turns": turns(value["messages"] if "messages" in value else value["conversations"])}
+    """Give a row of any of the formats in the one form; raises `StopIteration` for what is none."""
+    # Loaders give null for a column that only other rows have.
+    known = (read for key, read in _LAYOUTS.items() if value.get(key) is not None)
+    return next(known)(value)
+
+
+def _pair(value: Mapping[str, Any]) -> Row:
+    return {side: turns(_listed(value[side])) for side in ("prompt", "chosen", "rejected")}
+
+
+def _provider_pair(value: Mapping[str, Any]) -> Row:
+    return {
+        "prompt": turns(value["input"]["messages"]),
+        "chosen": turns(value["preferred_output"]),
+        "rejected": turns(value["non_preferred_output"]),
+    }
+
+
+def _rejected_beside(value: Mapping[str, Any]) -> Row:
+    *prompt, chosen = turns(value["messages"])
+    rejected = ["assistant", value["rejected_response"]]
+    return {"prompt": prompt, "chosen": [chosen], "rejected": [rejected]}
+
+
+def _labelled(value: Mapping[str, Any]) -> Row:
+    sides = {side: turns(value[side]) for side in ("prompt", "completion")}
+    return {**sides, "label": value["label"]}
+
+
+def _gemini(value: Mapping[str, Any]) -> Row:
+    system = value.get("systemInstruction")
+    before = [] if system is None else [{**system, "role": "system"}]
+    return {"turns": turns([*before, *value["contents"]])}
+
+
+def _bedrock(value: Mapping[str, Any]) -> Row:
+    system = value.get("system")
+    before = [{"role": "system", "content": system}] if system else []
+    return {"turns": turns([*before, *value["messages"]])}
+
+
+#: How a row is read, by a key that only rows of its layout have; the first that fits.
+_LAYOUTS: dict[str, Callable[[Mapping[str, Any]], Row]] = {
+    "chosen": _pair,
+    "completion": _labelled,
+    "preferred_output": _provider_pair,
+    "rejected_response": _rejected_beside,
+    "instruction": lambda value: columns(value, ("input", "output", "source")),
+    "fields": lambda value: columns({**value["fields"], **value["metadata"]}, _ANNOTATED),
+    "data": lambda value: columns(value["data"], _ANNOTATED),
+    "contents": _gemini,
+    "schemaVersion": _bedrock,
+    "messages": lambda value: {"turns": turns(value["messages"])},
+    "conversations": lambda value: {"turns": turns(value["conversations"])},
+}
+
+
+def columns(value: Mapping[str, Any], names: Sequence[str]) -> Row:
+    """Give texts of a table's row."""
+    return {"columns": [[name, value[name]] for name in names]}
 
 
 def _listed(messages: Any) -> Sequence[Mapping[str, Any]]:
@@ -99,9 +138,11 @@ def _listed(messages: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content", message.get("value"))
-    if content is None:
-        return ""
+    names = ("content", "value", "parts")
+    content = next((message[name] for name in names if message.get(name) is not None), "")
+    if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
+        # Parts of a text, as providers have them.
+        return "".join(part["text"] for part in content)
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
 
 
