@@ -19,6 +19,11 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HOME = ROOT / "build" / "consumers"
+#: Formats whose rows a croissant.json describes: no Arrow files, and no one JSON array.
+_DESCRIBED = (
+    *("openai", "chat", "openai-preference", "trl-dpo", "trl-kto", "llama-factory", "axolotl"),
+    *("ms-swift", "sharegpt", "mlx", "gemini", "bedrock", "argilla"),
+)
 #: What stands in for the corpus itself among the formats.
 CORPUS = "corpus"
 
@@ -43,7 +48,7 @@ class Consumer:
     It is given files without these; docs/formats.md names them.
     """
     loses: tuple[str, ...] = ()
-    """What rows may hold, in the same words, that it does not give back; the others are compared."""
+    """What rows may hold, in the same words, that it does not give back; others are compared."""
 
 
 CONSUMERS = {
@@ -146,10 +151,9 @@ CONSUMERS = {
         Consumer(
             "mlcroissant",
             "by_mlcroissant",
-            (CORPUS, "openai", "chat", "openai-preference", "trl-dpo", "trl-kto", "llama-factory")
-            + ("axolotl", "ms-swift", "sharegpt", "mlx", "gemini", "bedrock", "argilla"),
+            (CORPUS, *_DESCRIBED),
             ("mlcroissant[parquet]==1.1.1",),
-            # It reads no deeper than the turns of a chat, and no table of one JSON array.
+            # It reads no deeper than the turns of a chat.
             loses=("tools",),
         ),
     )
