@@ -58,6 +58,7 @@ def describe_format(
         "sources": first["sources"],
         # A file of all parts together is not split, though each of its records has its part.
         "split": None if whole else first["split"],
+        "tokens": first["tokens"],
         "sections": sections if len(sections) > 1 else [],
         "findings": list(made.findings),
         "finding_counts": dict(made.finding_counts),
@@ -85,6 +86,7 @@ def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) 
             {**_without_counts(sources[source]), **counts} for source, counts in accounts.items()
         ],
         "split": choice.proof,
+        "tokens": choice.lengths.as_dict(choice.tokenizer),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,17 +22,20 @@ from mindcorpus.formats.base import Format, Made, Taken
 from mindcorpus.formats.lines import LineFormat
 from mindcorpus.formats.registry import FORMATS
 from mindcorpus.preparing.corpus_split import CorpusSplit, SplitSettings, decide
+from mindcorpus.preparing.cutting import CUT
 from mindcorpus.preparing.description import describe_format
 from mindcorpus.preparing.export_lineage import located, write_export_lineage
 from mindcorpus.preparing.planning import Plan, Planning, Wanted
-from mindcorpus.preparing.runs import plan_runs
+from mindcorpus.preparing.runs import Cuts, plan_runs
 from mindcorpus.preparing.shaping import shaped
+from mindcorpus.preparing.token_counts import count_all
 from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.storage.files import Written
 from mindcorpus.storage.kinds import CORPUS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest, require_files
 from mindcorpus.storage.ordered_hash import follow
 from mindcorpus.storage.staging import Staging
+from mindcorpus.tokens.tokenizer import tokenizer
 
 
 class Making:
@@ -89,7 +93,14 @@ class Making:
             )
             for name, each in wanted.items()
         }
-        plan = self._plan(formats, wanted, split, rows, staging, broken)
+        runs, text = plan_runs(self.parts)
+        specs = {each.request.tokenizer for each in wanted.values() if each.request.tokenizer}
+        tokenizers = {spec: tokenizer(spec) for spec in sorted(specs)}
+        counted = count_all(self.context, tokenizers, rows, runs, text, staging.scratch)
+        planning = Planning(formats, wanted, split, rows, staging, self._unchangeable(), counted)
+        self.context.cancel.check()
+        plan = planning.plan(runs, text, broken)
+        del planning  # its arrays, which workers would inherit
         formats = {name: formats[name] for name in plan.choices}
         with ExitStack() as stack:
             followers = [
@@ -117,8 +128,14 @@ class Making:
                 made = _finish_lines(format_, plan, written, results, digest)
             else:
                 target, files = plan.own[name]
-                mine = [result[target] for result in results]
+                mine = [result.told[target] for result in results]
                 made = format_.finish([written[at] for at in files], mine, digest)
+            if name in plan.cut:
+                cut = Cuts()
+                for result in results:
+                    cut.update(result.cut[plan.cut[name]])
+                made = _with_cut(made, cut.records)
+                plan.choices[name][made.placed[0].section].lengths.update(cut.lengths)
             self._describe(format_, made, settings, plan, split, rows)
         return {name: format_.folder for name, format_ in formats.items()}
 
@@ -150,30 +167,20 @@ class Making:
             made,
         )
 
-    def _plan(
-        self,
-        formats: Mapping[str, Format],
-        wanted: Mapping[str, Wanted],
-        split: CorpusSplit,
-        rows: RowFacts,
-        staging: Staging,
-        broken: list[SettingsError],
-    ) -> Plan:
-        """Choose the rows of each format, and lay every file out.
-
-        The arrays, tens of bytes a row, are gone when this returns: workers would inherit them.
-        """
-        planning = Planning(formats, wanted, split, rows, staging, self._unchangeable())
-        self.context.cancel.check()
-        runs, text = plan_runs(self.parts)
-        return planning.plan(runs, text, broken)
-
     def _unchangeable(self) -> tuple[str, ...]:
         return tuple(
             entry["name"]
             for entry in self.corpus_manifest["sources"]
             if entry["licence"].get("modification") == "forbidden"
         )
+
+
+def _with_cut(made: Made, cut: Mapping[str, int]) -> Made:
+    """Count the records whose last turns were left out for their length."""
+    section = made.placed[0].section
+    changed = Counter(made.changed.get(section, {}))
+    changed.update({(source, CUT): count for source, count in cut.items()})
+    return replace(made, changed={**made.changed, section: changed})
 
 
 def _finish_lines(
@@ -188,7 +195,7 @@ def _finish_lines(
     for link in plan.links[format_.entry.name]:
         target, first = plan.streams[link.stream]
         file = written[first + link.number]
-        told = [result[target] for result in results]
+        told = [result.told[target] for result in results]
         rows = sum(rows[link.number] for rows, _ in told) * plan.per_record[link.stream]
         if file.path != link.path:
             link_or_copy(file.path, link.path)

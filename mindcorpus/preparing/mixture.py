@@ -10,10 +10,14 @@ import numpy as np
 from mindcorpus.command_words import in_commands
 from mindcorpus.preparing.selection import Selection
 from mindcorpus.remedies import Cap, PrepareWithout
+from mindcorpus.tokens.lengths import LengthSummary
+from mindcorpus.tokens.tokenizer import Tokenizer
 from mindcorpus.warning import DataWarning
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
+# A cap counts records, not how often a mixture has them.
+_MIX_LESS = "Give it a smaller factor with --mix."
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,14 @@ class Choice:
     repeats: dict[str, int]
     warnings: list[DataWarning]
     proof: dict[str, Any]
+    tokenizer: Tokenizer
+    lengths: LengthSummary
+    """How long the records are, in tokens."""
 
 
-def describe_choice(selection: Selection, proof: dict[str, Any]) -> Choice:
+def describe_choice(
+    selection: Selection, proof: dict[str, Any], tokenizer: Tokenizer, lengths: LengthSummary
+) -> Choice:
     """Give what a format's manifest tells of a selection."""
     return Choice(
         selection.count,
@@ -37,6 +46,8 @@ def describe_choice(selection: Selection, proof: dict[str, Any]) -> Choice:
         selection.repeats,
         mixture_warnings(selection),
         proof,
+        tokenizer,
+        lengths,
     )
 
 
@@ -49,7 +60,7 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
-        mend = in_commands(Cap(top, others))
+        mend = _MIX_LESS if top in selection.repeats else in_commands(Cap(top, others))
         text = f"{top} is {kept[top] / total:.0%} of the rows."
         warnings.append(DataWarning("dominant-source", text, mend))
     short = np.repeat(rows.source, np.where(rows.response_words == 1, selection.times, 0))
@@ -57,6 +68,8 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]
         mend = _mend_short(giver, total - kept[giver], len(short) - int(givers.max()))
+        if giver in selection.repeats:
+            mend = _MIX_LESS
         text = (
             f"{len(short) / total:.0%} of the answers are one word, most of them from {giver}; "
             "a model learns to answer so."

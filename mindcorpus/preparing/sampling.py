@@ -15,12 +15,14 @@ from mindcorpus.job_requests import PrepareRequest
 
 
 class Tokens(NamedTuple):
-    """How many tokens each row has: shape (rows,)."""
+    """How many tokens each row has; arrays of shape (rows,), 0 for rows that nobody asked for."""
 
     whole: Numbers
     """All its messages."""
     least: Numbers
-    """Those up to the first answer: of a conversation that is cut there is no less."""
+    """Those up to the first answer: a conversation that is cut has no less."""
+    system: Numbers
+    """Of its own messages those that instruct."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Known:
     parts: Parts
     seed: int
     tokens: Tokens | None = None
-    """Where a request asks for no more than so many."""
+    """What they count as a format has them, where a request asks for no more than so many."""
     unchangeable: tuple[str, ...] = ()
     """Sources whose licence forbids to change what they hold."""
 

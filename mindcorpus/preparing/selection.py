@@ -16,7 +16,6 @@ from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.sampling import Known, mix, over_caps
 from mindcorpus.remedies import ChooseRecords
 
-
 #: Why a row is not taken, in the order in which it is asked.
 REASONS = (
     *("excluded-source", "other-source", "other-type", "other-tag", "no-response", "no-pair"),

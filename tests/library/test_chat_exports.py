@@ -84,7 +84,8 @@ def calls(message: Message) -> Any:
 
 def read_sharegpt(made: PrepareResult) -> list[dict[str, Any]]:
     """Read both files, calls and tools as what their JSON text says."""
-    found = [row for name in ("train", "validation") for row in lines(made.path / f"{name}.jsonl")]
+    files = sorted(made.path.glob("*.jsonl"))
+    found = [row for path in files for row in lines(path)]
     for row in found:
         if "tools" in row:
             row["tools"] = json.loads(row["tools"])
@@ -310,7 +311,7 @@ def test_a_format_that_can_carry_none_of_the_rows_says_which_can(tmp_path: Path)
     merge_chats(tmp_path, [WEIGHTED])
     with pytest.raises(SettingsError, match="no record is left for sharegpt") as caught:
         make(tmp_path)
-    assert caught.value.hint == "Formats that can: openai."
+    assert caught.value.hint == "Formats that can: openai, chat, axolotl."
 
 
 def test_a_record_is_on_the_same_side_in_each_format(tmp_path: Path) -> None:
@@ -343,7 +344,10 @@ def test_the_flat_table_says_what_it_made_flat_and_who_has_the_turns(tmp_path: P
     made = make(tmp_path)["huggingface"]
     (said,) = (warning for warning in made.warnings if "made flat" in warning)
     assert said.startswith("2 of the 3 rows are conversations made flat")
-    assert said.endswith("Their turns are in openai and sharegpt.")
+    assert said.endswith(
+        "Their turns are in openai, chat, llama-factory, axolotl, ms-swift, sharegpt, mlx, gemini "
+        "and bedrock."
+    )
     card = (made.path / "README.md").read_text("utf-8")
     assert said in card
     assert "| chats | conversation-made-flat | 2 |" in card
@@ -464,8 +468,7 @@ def test_consumers_load_what_was_written(tmp_path: Path) -> None:
         None,
         1,
     ]
-    files = {name: str(made["sharegpt"].path / f"{name}.jsonl") for name in ("train", "validation")}
-    there = {name: path for name, path in files.items() if Path(path).stat().st_size}
+    there = {path.stem: str(path) for path in made["sharegpt"].path.glob("*.jsonl")}
     turns = datasets.load_dataset("json", data_files=there, cache_dir=cache)
     assert sum(turns.num_rows.values()) == 4
 

@@ -29,12 +29,12 @@ from mindcorpus.formats.chat_rules import RULES
 from mindcorpus.formats.huggingface import SCHEMA as HUGGINGFACE
 from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
 from mindcorpus.preparing import carrying, selection
+from mindcorpus.preparing.cutting import CUT
 from mindcorpus.progress import PHASES
 from mindcorpus.records import COLUMNS
 from mindcorpus.sources import chat_turns, content_parts, thread_adapter
 from mindcorpus.sources.adapters import TagColumn
 from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
-from mindcorpus.warning import CODES as WARNINGS
 from web.settings import WebSettings
 from workers.settings import ServiceSettings, WorkerSettings
 
@@ -251,7 +251,7 @@ CARRYING = "What a format does with what it cannot carry"
 
 def test_what_a_format_cannot_carry_is_explained() -> None:
     assert sorted(first_cells(table(FORMATS, CARRYING))) == sorted(carrying.REASONS)
-    words = {*carrying.WITHOUT.values(), *carrying.POLICIES.values()}
+    words = {*carrying.WITHOUT.values(), *carrying.POLICIES.values(), CUT}
     for path in (PACKAGE / "formats").glob("*.py"):
         found = constants(ast.parse(path.read_text("utf-8")))
         words |= {each for each in found if re.fullmatch(r"[a-z-]+-(left-out|of-their-own)", each)}
