@@ -12,8 +12,10 @@ SOURCES ?= sample
 SEED ?= 1
 JOBS ?= 2000
 FILES ?= 900
+# Of `make test-consumers`: the consumers, by the names in tests/consumers/environments.py; none: all.
+CONSUMERS ?=
 
-.PHONY: run test test-bounds soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
+.PHONY: run test test-bounds test-consumers soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -28,6 +30,9 @@ test: .venv/test  ## lint, types, import contracts, tests
 test-bounds: .venv/test  ## the lowest and newest versions that pyproject.toml allows, and other Pythons
 	$(BIN)/python tests/bounds/run.py
 	$(BIN)/python tests/bounds/beside_trainers.py
+
+test-consumers: .venv/test  ## every format, read by those who are to read it (CONSUMERS: some of them)
+	MINDCORPUS_CONSUMERS="$(CONSUMERS)" $(BIN)/pytest --numprocesses 0 tests/consumers/proof.py
 
 soak: .venv/test  ## all long runs, one after the other; tells what each gave
 	@MINDCORPUS_SOAK_SEED=$(SEED) MINDCORPUS_SOAK_JOBS=$(JOBS) MINDCORPUS_SOAK_FILES=$(FILES) \
