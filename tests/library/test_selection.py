@@ -16,8 +16,12 @@ from sample_numbers import ANSWERED, KEPT, OUTCOMES, UNANSWERED
 
 from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.base import Takes
 from mindcorpus.job_requests import PrepareRequest
-from mindcorpus.preparing.selection import Selection, mixture_warnings, select
+from mindcorpus.preparing.corpus_split import SplitSettings, decide
+from mindcorpus.preparing.mixture import mixture_warnings
+from mindcorpus.preparing.sampling import Known, Tokens
+from mindcorpus.preparing.selection import Selection, select
 from mindcorpus.sources.catalog import load_catalog
 
 if TYPE_CHECKING:
@@ -29,9 +33,20 @@ CATALOG = load_catalog()
 TAGGED = '[[source.options.tag_columns]]\ncolumn = "t"\n'
 
 
-def choose(data_dir: Path, seed: int = 42, **request: Any) -> Selection:
+def choose(
+    data_dir: Path,
+    seed: int = 42,
+    takes: Takes = "answers",
+    tokens: Tokens | None = None,
+    unchangeable: tuple[str, ...] = (),
+    **request: Any,
+) -> Selection:
     lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
-    return select(read_row_facts(lineage), PrepareRequest(**request), seed)
+    rows = read_row_facts(lineage)
+    parts = decide(rows, SplitSettings(seed, 0.2), "").parts
+    return select(
+        Known(rows, parts, seed, tokens, unchangeable), PrepareRequest(**request), takes
+    )
 
 
 def taken(data_dir: Path, selection: Selection) -> list[dict[str, Any]]:
