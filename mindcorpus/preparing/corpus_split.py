@@ -161,7 +161,8 @@ def read_split(folder: Path) -> CorpusSplit:
     """Read a split that was written; raises `CorruptArtifactError`."""
     manifest = read_manifest(folder)
     try:
-        table = pq.read_table(folder / FILE, use_threads=False)
+        # Not `read_table`, which loads pandas.
+        table = pq.ParquetFile(folder / FILE).read(use_threads=False)
         column = table.column("part").combine_chunks()
         parts = np.full(len(table), -1, np.int8)
         known = [PARTS.index(name) for name in column.dictionary.to_pylist()]
