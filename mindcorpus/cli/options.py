@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mindcorpus.formats.registry import choices
+from mindcorpus.formats.registry import FORMATS, choices
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -29,6 +29,8 @@ class FormatName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give the name; fails for another."""
+        if value in FORMATS.refused:  # told where its format is looked for, with the reason
+            return str(value)
         return click.Choice(choices()).convert(value, param, ctx)
 
     def shell_complete(
