@@ -39,9 +39,11 @@ class Uploads:
     public: set[str] = field(default_factory=set)
     """Repositories that all may read; all others are private."""
     commits: list[Json] = field(default_factory=list)
-    """Repository, title, files and deletions of each commit."""
+    """Repository, sha, title, files and deletions of each commit."""
     deleted: list[str] = field(default_factory=list)
     """Repositories that were removed."""
+    lost: int = 0
+    """How many commits are made, and then answered as if the hub were down."""
 
     def folder(self, repository: str) -> Path:
         """Where the files of a repository lie."""
@@ -166,15 +168,19 @@ class Uploads:
             shutil.rmtree(folder)
             staged.rename(folder)
         files = {line["value"]["path"]: line["key"] for line in lines}
+        sha = Revision(folder).sha
         self.commits.append(
             {
                 "repository": repository,
+                "sha": sha,
                 "title": head["value"]["summary"],
                 "files": {path: key for path, key in files.items() if key != "deletedFile"},
                 "deleted": [path for path, key in files.items() if key == "deletedFile"],
             }
         )
-        sha = Revision(folder).sha
+        if self.lost:
+            self.lost -= 1
+            return error(503, None, "Service Unavailable")
         url = f"{self.hub.url}/datasets/{repository}/commit/{sha}"
         return jsonify(success=True, commitOid=sha, commitUrl=url)
 

@@ -31,8 +31,9 @@ def push_artifact(
         return
     held = f"{done.rows:,} records, {done.files:,} files, {decimal(done.bytes)}"
     if not done.changed:
-        told = f"{done.address} holds this {done.kind} already: {held}."
+        told = f"{done.address} holds all of it already: {held}."
     else:
         who = {True: ", public", False: ", private", None: ""}[done.public]
-        told = f"Pushed the {done.kind} to {done.address}{who}: {held}."
+        what = done.kind if done.kind == "corpus" else f"{done.kind} export"
+        told = f"Pushed the {what} to {done.address}{who}: {held}."
     terminal.show(Text(harmless(told), "bold green"))
