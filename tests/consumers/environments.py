@@ -76,7 +76,6 @@ CONSUMERS = {
                 "psutil==7.1.3",
             ),
             alone=("llamafactory==0.9.5",),
-            refuses={"sharegpt": ("uneven",)},
         ),
         Consumer(
             "ms-swift",
@@ -117,7 +116,6 @@ CONSUMERS = {
             ("chat", "sharegpt"),
             ("datasets==4.8.4",),
             ("unsloth_zoo==2026.10.9",),
-            refuses={"sharegpt": ("tools",)},
         ),
         Consumer(
             "torchtune",
