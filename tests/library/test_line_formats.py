@@ -404,7 +404,10 @@ def test_slices_are_the_same_whatever_formats_read(
     files = [tmp_path / f"{at}.parquet" for at in range(2)]
     for path in files:
         pq.write_table(pa.table({**texts, "tags": ["[]"] * ROWS}), path)
-    saved: dict[str, Any] = {"times": np.ones(2 * ROWS, np.uint16), "parts": np.zeros(2 * ROWS, np.int8)}
+    saved: dict[str, Any] = {
+        "times": np.ones(2 * ROWS, np.uint16),
+        "parts": np.zeros(2 * ROWS, np.int8),
+    }
     for name, array in saved.items():
         np.save(tmp_path / f"{name}.npy", array)
     run = Run(tuple(files), 0, 2 * ROWS)
