@@ -6,8 +6,8 @@ import argparse
 import time
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
-import tiktoken
 from tokenizers import Tokenizer as Trained
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -15,11 +15,27 @@ from bench.prose import Prose
 from mindcorpus.tokens.tokenizer import VOCABULARIES, Tokenizer, tokenizer
 from mindcorpus.tokens.vocabulary import _tiktoken
 
+if TYPE_CHECKING:
+    import tiktoken
+
 _SIZE = 20_000_000
-_BEYOND_ASCII = (
-    "это не так просто как кажется 今日はとても疲れました 我最近睡得不好 أشعر بالقلق दिन भर थकान "
-    "😂🤔💜 “naïve” café — Zürich ελληνικά γλώσσα 한국어 문장입니다 שלום לכולם ไม่สบายใจเลย"
-).split()
+_BEYOND_ASCII = [
+    *("это", "не", "так", "просто", "как", "кажется", "今日はとても疲れました", "我最近睡得不好"),
+    *(
+        "أشعر",
+        "بالقلق",
+        "दिन",
+        "भर",
+        "थकान",
+        "😂🤔💜",
+        "“naïve”",
+        "café",
+        "—",
+        "Zürich",
+        "ελληνικά",
+    ),
+    *("γλώσσα", "한국어", "문장입니다", "שלום", "לכולם", "ไม่สบายใจเลย"),
+]
 
 
 def texts_of(size: int, *, half_beyond: bool) -> list[str]:
@@ -78,7 +94,8 @@ def print_speeds(folder: Path) -> None:
     named = [tokenizer(spec) for spec in ("estimate", *VOCABULARIES, f"file:{file}")]
     print("| tokenizer | ASCII, MB/s | half beyond ASCII, MB/s |")
     print("|---|---|---|")
-    for tokens in (*named, *map(Plain, VOCABULARIES.values())):
+    compared: list[Tokenizer | Plain] = [*named, *map(Plain, VOCABULARIES.values())]
+    for tokens in compared:
         figures = (speed(tokens, texts) for texts in (ascii_only, mixed))
         print(f"| {tokens.name} | {' | '.join(f'{figure:,.1f}' for figure in figures)} |")
 

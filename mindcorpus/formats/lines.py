@@ -264,8 +264,10 @@ class Stream:
         if sizes is not None:
             times = self.taken.of(file.part)
             return SharedFile(path, tuple(regions_of(path, b"", sizes, times, runs)))
-        name = f"{path.parent.name}-{path.name}"
-        pieces = tuple(Piece(scratch / f"{name}-{at:05d}") for at in range(len(runs)))
+        # Formats may have files of one name in folders of one name.
+        folder = scratch / path.relative_to(scratch.parent)
+        folder.mkdir(parents=True)
+        pieces = tuple(Piece(folder / f"{at:05d}") for at in range(len(runs)))
         head, _, tail = _ARRAY if file.array else (b"", b"", b"")
         return SharedFile(path, pieces, head, tail)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from mindcorpus.formats.entries import ENTRIES
 from mindcorpus.formats.entry import FormatEntry
-from mindcorpus.registry import Registry
+from mindcorpus.registry import Once, Registry
 from mindcorpus.storage.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -33,13 +34,20 @@ ALL = "all"
 #: Of the setting that adds formats to these: every one.
 EVERY = "*"
 FORMATS: Registry[FormatEntry] = Registry("format")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ARTIFACT = re.compile(r"\w[\w.-]*")
 
 
 def register(entry: FormatEntry) -> None:
     """Add a format, as those of `entries` are; it can be used at once, everywhere in this process.
 
-    Raises `ValueError` for a name or a path that stands for something else.
+    Raises `ValueError` for a name or a path that stands for something else, or can be none.
     """
+    if not _NAME.fullmatch(entry.name) or not _ARTIFACT.fullmatch(entry.artifact):
+        raise ValueError(
+            f"no format can be called {entry.name!r} and have {entry.artifact!r}: names are small "
+            "letters, digits, - and _, and files lie in the data folder itself"
+        )
     taken = entry.name in KINDS and entry.name not in FORMATS
     if entry.name == ALL or taken:
         raise ValueError(f"no format can be called {entry.name!r}: that stands for something else")
@@ -114,3 +122,13 @@ def load(name: str) -> type[Format]:
 
 for _entry in ENTRIES:
     register(_entry)
+
+
+def _register_installed() -> None:
+    # Late: to look through what is installed takes longer than all else of this module.
+    from mindcorpus.formats.installed import register_installed
+
+    register_installed()
+
+
+FORMATS.before_reading = KINDS.before_reading = Once(_register_installed)

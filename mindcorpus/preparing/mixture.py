@@ -16,6 +16,8 @@ from mindcorpus.warning import DataWarning
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
+# A cap counts records, not how often a mixture has them.
+_MIX_LESS = "Give it a smaller factor with --mix."
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
-        mend = in_commands(Cap(top, others))
+        mend = _MIX_LESS if top in selection.repeats else in_commands(Cap(top, others))
         text = f"{top} is {kept[top] / total:.0%} of the rows."
         warnings.append(DataWarning("dominant-source", text, mend))
     short = np.repeat(rows.source, np.where(rows.response_words == 1, selection.times, 0))
@@ -66,6 +68,8 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]
         mend = _mend_short(giver, total - kept[giver], len(short) - int(givers.max()))
+        if giver in selection.repeats:
+            mend = _MIX_LESS
         text = (
             f"{len(short) / total:.0%} of the answers are one word, most of them from {giver}; "
             "a model learns to answer so."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import (
     ArtifactError,
@@ -19,6 +19,7 @@ from mindcorpus.formats.base import Format
 from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import load, names_of
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
+from mindcorpus.notebook_view import table_html
 from mindcorpus.preparing.corpus_split import (
     CorpusSplit,
     KnownSplit,
@@ -31,6 +32,7 @@ from mindcorpus.preparing.existing import (
     refuse_edited,
     refuse_other_settings,
 )
+from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
@@ -53,8 +55,12 @@ from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.tokenizer import default_tokenizer
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import DatasetDict
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class PrepareResult:
     """A published training format: where it is and what it holds."""
 
@@ -76,6 +82,45 @@ class PrepareResult:
     findings: tuple[Finding, ...]
     """What a provider's rules find in it."""
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        parts = "".join(f", {name} {count:,}" for name, count in self._parts.items())
+        return f"<PrepareResult {self.format}: {self.rows:,} rows{parts}, {self.path}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(
+            f"{self.manifest.get('title', self.format)}: {self.rows:,} rows",
+            {
+                "path": self.path,
+                "parts": self._parts,
+                "left out": self.skipped,
+                "changed": self.changed,
+                "repeated": self.repeats,
+                "warnings": self.warnings,
+            },
+        )
+
+    @property
+    def _parts(self) -> dict[str, int]:
+        return (
+            {name: each["rows"] for name, each in self.split["parts"].items()} if self.split else {}
+        )
+
+    def to_datasets(self, section: str | None = None) -> DatasetDict:
+        """Load its parts with `datasets`, as its readers do, which keeps a copy in its cache.
+
+        A format of several sections has them one at a time, the first unless one is named; raises
+        `SettingsError` for a section that it has not.
+        """
+        return load_parts(self._folder, self.manifest, section)
+
+    def to_pandas(self, section: str | None = None) -> pd.DataFrame:
+        """Read its records into one table, with the `part` of each; sections as `to_datasets`."""
+        return table_of(self._folder, self.manifest, section)
+
+    @property
+    def _folder(self) -> Path:
+        return self.manifest_path.resolve().parent
 
 
 def prepare(

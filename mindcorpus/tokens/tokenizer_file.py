@@ -32,7 +32,7 @@ class TokenizerFile:
 
         Raises `SettingsError` if there are texts that this tokenizer cannot take.
         """
-        # One by one: batches start threads, which do not outlive the fork of a worker.
+        # One by one, in this thread: a batch would take all cores, and a worker has one.
         try:
             return [
                 len(self.loaded.encode(text, add_special_tokens=False).ids)

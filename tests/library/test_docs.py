@@ -35,7 +35,6 @@ from mindcorpus.records import COLUMNS
 from mindcorpus.sources import chat_turns, content_parts, thread_adapter
 from mindcorpus.sources.adapters import TagColumn
 from mindcorpus.sources.catalog import ADAPTERS, File, Licence, Source, load_catalog, read_entries
-from mindcorpus.warning import CODES as WARNINGS
 from web.settings import WebSettings
 from workers.settings import ServiceSettings, WorkerSettings
 
@@ -123,6 +122,13 @@ def test_the_seven_are_described_as_the_catalogue_has_them() -> None:
         text = section(SOURCES, source.name)
         assert all(Path(file.path).name in text for file in source.files)
         assert all(f"`{tag}`" in text for tag in source.tags)
+
+
+def test_what_licences_let_others_have_is_as_the_catalogue_says() -> None:
+    assert table(SOURCES, "Copies and changes") == [
+        [source.name, source.licence.redistribution, source.licence.modification]
+        for source in load_catalog()
+    ]
 
 
 @pytest.mark.parametrize(

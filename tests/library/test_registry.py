@@ -98,7 +98,7 @@ def test_formats_beside_one_that_cannot_be_loaded_are_made(copied: Path) -> None
     formats.register(entry)
     before = Store(copied).manifest("openai")
     try:
-        request = PrepareRequest(formats=("broken", "openai"), seed=7, force=True)
+        request = PrepareRequest(formats=("broken", "openai"), min_words=2, force=True)
         with pytest.raises(SettingsError, match="'broken' cannot be loaded"):
             prepare(request, Settings(data_dir=copied, workers=1))
     finally:
