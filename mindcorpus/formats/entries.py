@@ -162,7 +162,7 @@ ENTRIES = (
         prompted=True,
         carries=("turns", "system", "developer", "tools", "names", *_ANY_ORDER),
         readers=("mlx-lm",),
-        proof="schema",
+        proof="loader",
         snippet=snippets.MLX,
     ),
     FormatEntry(

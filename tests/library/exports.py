@@ -109,5 +109,5 @@ def said(messages: Sequence[Message]) -> list[tuple[str, str]]:
 
 def files_in(made: PrepareResult) -> set[str]:
     """Name what an export holds, beside what every export has."""
-    own = {"README.md", "manifest.json", "lineage.parquet", "croissant.json"}
+    own = {"README.md", "LICENSE.md", "manifest.json", "lineage.parquet", "croissant.json"}
     return {path.name for path in made.path.iterdir()} - own

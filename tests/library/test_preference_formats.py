@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from chats import chat, lines, merge_chats
 from corpora import digests, merge_sample
@@ -25,6 +27,7 @@ from mindcorpus.verify import verify
 FORMATS = ("openai-preference", "trl-dpo", "trl-kto")
 CONFIGURED = system(SYSTEM_PROMPT)
 SAMPLE = Path(__file__).parents[1] / "chat_sample"
+SCHEMAS = Path(__file__).parents[1] / "consumers" / "schemas"
 KEYS = {
     "openai-preference": ["input", "preferred_output", "non_preferred_output"],
     "trl-dpo": ["prompt", "chosen", "rejected"],
@@ -113,6 +116,9 @@ def test_pairs_of_all_kinds_are_there_or_left_out_by_a_reason_that_names_the_thi
     data_dir = all_kinds(tmp_path)
     corpus = corpus_of(data_dir)
     made = make(data_dir)
+    schema = json.loads((SCHEMAS / "openai-preference.json").read_text("utf-8"))
+    for value in lines(made["openai-preference"].path / "train.jsonl"):
+        jsonschema_rs.validate(schema, value)
     for name in FORMATS:
         reasons = {f"cannot-carry-{what}": count for what, count in LEFT_OUT[name].items()}
         assert made[name].skipped == {"no-pair": len(NO_PAIRS), **reasons}

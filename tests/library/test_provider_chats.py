@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,37 +23,11 @@ FORMATS = ("gemini", "bedrock")
 SAMPLE = Path(__file__).parents[1] / "chat_sample"
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in ("systemInstruction", "system")],
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Any, least: int = 1, most: int | None = None) -> dict[str, Any]:
-    found = {"type": "array", "items": items, "minItems": least}
-    return found if most is None else {**found, "maxItems": most}
-
-
-_TEXT = _object(text={"type": "string", "minLength": 1})
-# https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-prepare,
-# updated 2025-09-04.
-_GEMINI = _object(
-    systemInstruction=_object(role={"const": "system"}, parts=_list(_TEXT)),
-    contents=_list(_object(role={"enum": ["user", "model"]}, parts=_list(_TEXT)), 2),
-)
-# https://docs.aws.amazon.com/nova/latest/userguide/fine-tune-prepare-data-understanding.html, seen
-# 2026-11-30; one system text, as the provider's own validation of data sets asks.
-_BEDROCK = _object(
-    schemaVersion={"const": "bedrock-conversation-2024"},
-    system=_list(_TEXT, 1, 1),
-    messages=_list(_object(role={"enum": ["user", "assistant"]}, content=_list(_TEXT, 1, 1)), 2),
-)
+#: Written from the providers' pages, which they name.
+SCHEMAS = Path(__file__).parents[1] / "consumers" / "schemas"
 VALID: dict[str, Callable[[Any], None]] = {
-    "gemini": jsonschema_rs.validator_for(_GEMINI).validate,
-    "bedrock": jsonschema_rs.validator_for(_BEDROCK).validate,
+    name: jsonschema_rs.validator_for(json.loads((SCHEMAS / f"{name}.json").read_text())).validate
+    for name in FORMATS
 }
 
 
@@ -62,7 +37,7 @@ def make(data_dir: Path, workers: int = 1, **request: Any) -> dict[str, PrepareR
 
 
 def messages(format_: str, value: Any) -> list[dict[str, str]]:
-    """Give what a line says as messages of role and content."""
+    """Give what a line says as messages of role and content; each has one text, also a system's."""
     if format_ == "gemini":
         system = [value["systemInstruction"]] if "systemInstruction" in value else []
         turns = [(each["role"], each["parts"]) for each in (*system, *value["contents"])]
