@@ -16,6 +16,7 @@ from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
     from mindcorpus.inspection.inspecting import Inspection
+    from mindcorpus.preparing.offer import Offer
 
 Folder = str | Path
 
@@ -149,6 +150,17 @@ def prepare_all_formats(
 ) -> dict[str, PrepareResult]:
     """Prepare the formats that the guide promises; gives the results by format."""
     return _prepare("all", data_dir, choices)
+
+
+def formats(data_dir: Folder | None = None, *, settings: Settings | None = None) -> list[Offer]:
+    """List the training formats: what each is for, holds of the corpus today, and how it stands.
+
+    Raises `CorruptArtifactError`.
+    """
+    from mindcorpus.preparing.offer import count_rows_there, offers
+
+    store = Store(_settings(data_dir, settings).data_dir)
+    return offers(store, count_rows_there(store))
 
 
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:
