@@ -160,7 +160,7 @@ def formats(data_dir: Folder | None = None, *, settings: Settings | None = None)
     from mindcorpus.preparing.offer import count_rows_there, offers
 
     store = Store(_settings(data_dir, settings).data_dir)
-    return offers(store, count_rows_there(store))
+    return offers(store, count_rows_there(store), store.data_dir)
 
 
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:

@@ -26,8 +26,8 @@ from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
-from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.exports import exports_holding
+from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import amounts_of, read_manifest
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging

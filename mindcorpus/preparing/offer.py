@@ -66,14 +66,16 @@ class Offer:
         return asdict(self)
 
 
-def offers(store: Store, held: Held | None = None) -> list[Offer]:
+def offers(store: Store, held: Held | None = None, root: Path | None = None) -> list[Offer]:
     """List the formats, in their order; `held` is what `count_rows` counted of the corpus there is.
 
+    Snippets name what they load within the folder `root`; without one, within the data folder.
     Raises `CorruptArtifactError` for a corpus or a format that is damaged.
     """
     base, held = base_of(store), held or {}
     found = []
     for name, entry in FORMATS.items():
+        within = root or Path()
         there, _ = entry_of(store, name, base)
         sections = held.get(name, ())
         found.append(
@@ -91,7 +93,9 @@ def offers(store: Store, held: Held | None = None) -> list[Offer]:
                 exists=there["exists"],
                 outdated=there.get("outdated", False),
                 outdated_by=there.get("outdated_by"),
-                snippet=entry.snippet.format(path=entry.path, folder=entry.artifact),
+                snippet=entry.snippet.format(
+                    path=str(within / entry.path), folder=str(within / entry.artifact)
+                ),
             )
         )
     return found

@@ -1,9 +1,8 @@
-"""What is told of all training formats together: the split they obey, and sources they still hold.
-"""
+"""What is told of all training formats together: the split they obey, and sources they still hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
@@ -13,13 +12,13 @@ if TYPE_CHECKING:
     from mindcorpus.storage.store import Store
 
 
-def split_told(store: Store, split_id: str) -> dict[str, Any] | None:
-    """Give the settings and the proof of the corpus' split; None where it is another by now."""
+def split_told(store: Store, split_ids: Collection[str]) -> dict[str, Any] | None:
+    """Give the settings and the proof of the corpus' split; None where it is none of these."""
     try:
         manifest = store.manifest("split")
     except (CorruptArtifactError, NoCorpusError):
         return None
-    if manifest["id"] != split_id:
+    if manifest["id"] not in split_ids:
         return None
     return {"settings": manifest["settings"], **manifest["split"]}
 

@@ -96,9 +96,10 @@ def _prepare(
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(PrepareRequest, job).from_record()
     results = prepare(request, settings, report, cancel, publisher)
-    split_id = next(iter(results.values())).manifest["split_id"]
+    # A format of an earlier release, which is up to date, knows of no split and no sections.
+    split_ids = {result.manifest.get("split_id", "") for result in results.values()}
     return {
-        "split": split_told(Store.of(settings, publisher), split_id),
+        "split": split_told(Store.of(settings, publisher), split_ids),
         "formats": {
             name: {
                 "path": result.path.name,
@@ -107,7 +108,7 @@ def _prepare(
                 "skipped": result.skipped,
                 "changed": result.changed,
                 "repeats": result.repeats,
-                "sections": result.manifest["sections"],
+                "sections": result.manifest.get("sections", []),
                 "warnings": list(result.warnings),
                 "split": result.split,
                 "findings": result.manifest["finding_counts"],
