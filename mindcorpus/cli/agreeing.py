@@ -1,4 +1,4 @@
-"""What a prepare would replace is told first, and done after a yes: by whom work here is asked for."""
+"""Before a prepare on this machine: what it would replace is told, and asked about."""
 
 from __future__ import annotations
 

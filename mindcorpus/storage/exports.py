@@ -1,4 +1,4 @@
-"""What is told of all training formats together: the split they obey, and sources they still hold."""
+"""What is told of all training formats together: their split, and sources they still hold."""
 
 from __future__ import annotations
 

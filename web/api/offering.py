@@ -1,4 +1,4 @@
-"""What each training format would hold of the corpus there is: counted once a corpus and process."""
+"""What each training format would hold of the corpus there is, counted once for a corpus."""
 
 from __future__ import annotations
 
