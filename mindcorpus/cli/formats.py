@@ -83,6 +83,8 @@ def _of_section(section: Mapping[str, Any]) -> str:
 def _state(offer: Mapping[str, Any]) -> str:
     if not offer["exists"]:
         return "none"
+    if offer["damaged"]:
+        return "damaged"
     return "outdated" if offer["outdated"] else "up to date"
 
 

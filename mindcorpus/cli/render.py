@@ -114,7 +114,9 @@ def _account_parts(made: Mapping[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if made["split"] is not None:
         counts = made["split"]["parts"].items()
-        parts.append(Text(", ".join(f"{part} {each['rows']:,}" for part, each in counts)))
+        told = [", ".join(f"{part} {each['rows']:,}" for part, each in counts)]
+        told += [f"{what}: {count:,}" for what, count in _on_both_sides(made["split"])]
+        parts.append(Text("; ".join(told)))
     if made["skipped"]:
         parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
     # A service of an earlier release tells of no changes, and of no repeats.

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindcorpus.errors import SettingsError
+from mindcorpus.errors import CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing.standing import base_there
 from mindcorpus.storage.kinds import CORPUS
-from mindcorpus.storage.status import base_of, entry_of
+from mindcorpus.storage.status import Base, entry_of
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Offer:
     in_all: bool
     """Whether it belongs to `all`."""
     exists: bool
+    damaged: bool
+    """Whether what is there cannot be read."""
     outdated: bool
     outdated_by: str | None
     """`corpus-changed` or `split-changed`."""
@@ -70,13 +73,12 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
     """List the formats, in their order; `held` is what `count_rows` counted of the corpus there is.
 
     Snippets name what they load within the folder `root`; without one, within the data folder.
-    Raises `CorruptArtifactError` for a corpus or a format that is damaged.
     """
-    base, held = base_of(store), held or {}
+    base, held = base_there(store), held or {}
     found = []
     for name, entry in FORMATS.items():
         within = root or Path()
-        there, _ = entry_of(store, name, base)
+        there, damaged = _there(store, name, base)
         sections = held.get(name, ())
         found.append(
             Offer(
@@ -91,6 +93,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 sections=tuple(sections),
                 in_all=entry.in_all,
                 exists=there["exists"],
+                damaged=damaged,
                 outdated=there.get("outdated", False),
                 outdated_by=there.get("outdated_by"),
                 snippet=entry.snippet.format(
@@ -99,6 +102,13 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
             )
         )
     return found
+
+
+def _there(store: Store, name: str, base: Base) -> tuple[dict[str, Any], bool]:
+    try:
+        return entry_of(store, name, base)[0], False
+    except CorruptArtifactError:
+        return {"exists": True}, True
 
 
 def count_rows(corpus: Path) -> Held:

@@ -56,12 +56,12 @@ def standings(
     Where formats exist and the request asks for another split, every one differs: the split is
     one for all.
     """
-    split = _split_settings(store)
+    split = split_settings(store)
     request = _plainer(request, split)
     defaults = settings.model_dump(include=set(DEFAULTED))
     asked, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     resplit = _split_differences(request, split) if any(store.prepared().values()) else []
-    base = _base(store)
+    base = base_there(store)
     return {name: _look(store, name, asked, plain, base, resplit) for name in names}
 
 
@@ -88,20 +88,21 @@ def _look(
     return Standing(name, state, there.request, there.outdated, differences)
 
 
-def _split_settings(store: Store) -> dict[str, Any] | None:
+def split_settings(store: Store) -> dict[str, Any] | None:
     """Give how the corpus there is is split; None where that is not decided, or not to be read."""
     try:
-        if store.exists("split") and _base(store).split:
+        if store.exists("split") and base_there(store).split:
             return dict(store.manifest("split")["settings"])
     except CorruptArtifactError:
         pass
     return None
 
 
-def _base(store: Store) -> Base:
+def base_there(store: Store) -> Base:
+    """Give what formats are outdated by; a split that is damaged is decided anew, and is none."""
     try:
         return base_of(store)
-    except CorruptArtifactError:  # of the split, which is decided anew then
+    except CorruptArtifactError:
         return Base(store.digest("corpus"))
 
 

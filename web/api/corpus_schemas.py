@@ -166,6 +166,7 @@ class OfferedFormat(BaseModel):
     sections: list[OfferedSection]
     in_all: bool = Field(description="Whether it is one of the guide's, which `all` means.")
     exists: bool
+    damaged: bool = Field(description="Whether what is there cannot be read.")
     outdated: bool
     outdated_by: Outdated | None
     snippet: str = Field(description="Python that loads it; empty where there is none.")
