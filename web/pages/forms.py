@@ -31,7 +31,10 @@ def checked(model: type[_Model], values: Mapping[str, Any], errors: Errors) -> _
             # What is wrong with two fields together names the one to look at first.
             named = _NAMED.search(message)
             field = str(wrong["loc"][0]) if wrong["loc"] else named[1] if named else ""
-            errors.setdefault(field, f"{message[:1].upper()}{message[1:]}.")
+            said = f"{message[:1].upper()}{message[1:]}."
+            errors.setdefault(field, said)
+            if len(wrong["loc"]) > 1:  # a source's value, which has a field of its own
+                errors.setdefault(f"{field}.{wrong['loc'][1]}", said)
         return None
     return None if errors else found
 
