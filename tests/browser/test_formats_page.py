@@ -63,7 +63,7 @@ def test_outdated_formats_are_made_again_by_one_button(visit: Visit, workshop: S
     with workshop.client() as client:
         asked = {"format": "sharegpt", "caps": {"Small": 5}, "force": True}
         finished(client, client.post("/prepare", json=asked).raise_for_status().json())
-        merge = {"sources": ["Small"], "force": True, "options": {"Small.type": "other"}}
+        merge = {"sources": ["Small"], "force": True, "stages": []}
         finished(client, client.post("/merge", json=merge).raise_for_status().json())
     page = visit(workshop).enter(then="/")
     card = page.locator("#format-sharegpt")

@@ -19,6 +19,7 @@ from web.pages.blueprint import pages, show
 from web.pages.charts import charts_of
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
 from web.pages.health import health
+from web.pages.job_files import beside
 from web.pages.job_view import JobView, describe_job
 from web.services import services
 from workers.errors import RedisUnavailableError
@@ -76,7 +77,7 @@ class Shelf:
         within = tuple(f"{file['path']}/" for file in archives)
         alone = [file for file in self.files if not file["folder"]]
         first = [file for file in alone if not file["path"].startswith(within or "\0")]
-        return [*first, *archives][:_FILES_SHOWN]
+        return [*sorted(first, key=beside), *archives][:_FILES_SHOWN]
 
     @property
     def others(self) -> list[dict[str, Any]]:
