@@ -17,6 +17,7 @@ from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
     from mindcorpus.inspection.inspecting import Inspection
+    from mindcorpus.pushing.push import PushResult
 
 Folder = str | Path
 #: What may be said beside the fields of a request.
@@ -217,6 +218,28 @@ def rollback(
         report(Progress("check", kind or "corpus", done=done))
 
     return roll_back(store, kind, build, tick)
+
+
+def push(
+    target: str,
+    data_dir: Folder | None = None,
+    *,
+    format: str | None = None,  # noqa: A002 - as the command's option is called
+    public: bool = False,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> PushResult:
+    """Send the corpus, or a format, to a repository of the hub, a storage or a folder.
+
+    `target` is `owner/name`, an address such as `s3://bucket/prefix`, or a folder such as `./out`;
+    `public` says that others may read it there. `mindcorpus.pushing.push` explains the errors.
+    """
+    # Late: of those who merge and prepare nobody pays for it.
+    from mindcorpus.pushing.push import push as send
+
+    settings = _settings(data_dir, settings)
+    return send(target, format or "corpus", settings, report, cancel, public=public)
 
 
 def _prepare(

@@ -10,8 +10,8 @@ from mindcorpus.formats.base import Format, Made
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
 from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
-from mindcorpus.storage.kinds import CARD
-from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.storage.description import write_description
+from mindcorpus.storage.manifest import SCHEMA_VERSION, describe
 from mindcorpus.warning import DataWarning, ranked
 
 
@@ -68,9 +68,7 @@ def describe_format(
         "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
     }
     _assert_rows(made, choices, manifest)
-    card = write_text(folder / CARD, format_card(manifest))
-    manifest["outputs"] += describe([card], folder)
-    write_manifest(folder, manifest)
+    write_description(folder, manifest, format_card)
 
 
 def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +99,9 @@ def _source_warnings(sources: Mapping[str, Any], choices: Collection[Choice]) ->
 
 
 def _without_counts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("name", "origin", "revision", "licence")}
+    known = ("name", "origin", "revision", "licence", "language")
+    # A corpus of an earlier release says nothing of languages.
+    return {name: entry[name] for name in known if name in entry}
 
 
 def _assert_rows(made: Made, choices: Mapping[str, Choice], manifest: Mapping[str, Any]) -> None:

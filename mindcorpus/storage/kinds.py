@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CROISSANT = "croissant.json"
 CORPUS = "merged_mental_health_dataset"
 
 
@@ -74,6 +75,7 @@ _OWN: dict[str, ArtifactKind] = {
             f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
             f"{CORPUS}.manifest.json": MANIFEST,
             f"{CORPUS}.README.md": CARD,
+            f"{CORPUS}.croissant.json": CROISSANT,
         },
         expected=True,
         is_format=False,

@@ -124,6 +124,13 @@ def test_the_seven_are_described_as_the_catalogue_has_them() -> None:
         assert all(f"`{tag}`" in text for tag in source.tags)
 
 
+def test_what_licences_let_others_have_is_as_the_catalogue_says() -> None:
+    assert table(SOURCES, "Copies and changes") == [
+        [source.name, source.licence.redistribution, source.licence.modification]
+        for source in load_catalog()
+    ]
+
+
 @pytest.mark.parametrize(
     ("heading", "model"),
     [("`[[source]]`", Source), ("`[[source.files]]`", File), ("`[source.licence]`", Licence)],
