@@ -146,6 +146,10 @@ CONSUMERS = {
             "polars", "by_polars", (CORPUS, "openai", "chat", "sharegpt"), ("polars==1.35.2",)
         ),
         Consumer("duckdb", "by_duckdb", (CORPUS, "openai", "chat", "sharegpt"), ("duckdb==1.4.2",)),
+        Consumer("argilla", "by_argilla", ("argilla",), ("argilla==2.8.0", "requests==2.32.5")),
+        Consumer(
+            "label-studio", "by_label_studio", ("label-studio",), ("label-studio-sdk==2.1.2",)
+        ),
         Consumer(
             "mlcroissant",
             "by_mlcroissant",
