@@ -9,14 +9,8 @@ from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import find_damage, read_manifest
-from mindcorpus.storage.status import base_of
+from mindcorpus.storage.status import OUTDATED, base_of
 from mindcorpus.storage.store import Store
-
-#: What makes a format outdated, in a sentence each.
-OUTDATED = {
-    "corpus-changed": "is outdated: it was made from another corpus than the one there is",
-    "split-changed": "is outdated: the corpus was split anew since it was made",
-}
 
 
 def verify(

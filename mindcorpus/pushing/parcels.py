@@ -15,6 +15,7 @@ from mindcorpus.remedies import Merge, Prepare, Remake
 from mindcorpus.storage.files import hash_file
 from mindcorpus.storage.kinds import CARD, CROISSANT, KINDS, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
+from mindcorpus.storage.status import OUTDATED, base_of
 from mindcorpus.storage.store import Store
 
 
@@ -80,11 +81,8 @@ def _refuse_outdated(store: Store, kind: str, manifest: Mapping[str, Any]) -> No
         raise ArtifactError(
             f"there is no corpus any more that the {_called(kind)} belongs to", remedy=Merge()
         )
-    if manifest["corpus_sha256"] != store.digest("corpus"):
-        raise ArtifactError(
-            f"the {_called(kind)} is outdated: it was made of another corpus than there is now",
-            remedy=Prepare(kind),
-        )
+    if reason := base_of(store).outdated(manifest):
+        raise ArtifactError(f"the {_called(kind)} {OUTDATED[reason]}", remedy=Prepare(kind))
 
 
 def _checked(

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from mindcorpus.storage.store import Store
 
 
+#: What makes a format outdated, in a sentence each.
+OUTDATED = {
+    "corpus-changed": "is outdated: it was made from another corpus than the one there is",
+    "split-changed": "is outdated: the corpus was split anew since it was made",
+}
+
+
 def status_of(store: Store) -> dict[str, Any]:
     """Tell of each kind of artifact; `Store.status` says what."""
     base = base_of(store)
