@@ -18,7 +18,7 @@ _LINK = re.compile(r"\]\((?!\w+:)([^)\s#]+)[^)\s]*\)")
 
 
 class FromCode(MetadataHookInterface):
-    """Adds the console scripts, of which the registry of formats knows most, and the README."""
+    """Adds the console scripts, most of them one a format, and the README."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Say which commands an installation has, what each calls, and what the project is."""
@@ -26,10 +26,12 @@ class FromCode(MetadataHookInterface):
         text = for_an_index(text, metadata["urls"]["Source"])
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
         sys.path.insert(0, self.root)
-        from mindcorpus.formats.registry import ALL, FORMATS
+        from mindcorpus.formats.entries import ENTRIES
+        from mindcorpus.formats.registry import ALL
 
         main = "mindcorpus.cli.main"
-        names = [*FORMATS, f"{ALL}-formats"]
+        # Not the registry: it has formats of other packages, where any are installed.
+        names = [*(entry.name for entry in ENTRIES), f"{ALL}-formats"]
         metadata["scripts"] = {
             "mindcorpus": f"{main}:main",
             "merge-datasets": f"{main}:merge_datasets",

@@ -17,6 +17,7 @@ from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
     from mindcorpus.inspection.inspecting import Inspection
+    from mindcorpus.preparing.offer import Offer
     from mindcorpus.pushing.push import PushResult
 
 Folder = str | Path
@@ -185,6 +186,17 @@ def prepare_all_formats(
 ) -> dict[str, PrepareResult]:
     """Prepare the formats that the guide promises; gives the results by format."""
     return _prepare((), data_dir, choices)
+
+
+def formats(data_dir: Folder | None = None, *, settings: Settings | None = None) -> list[Offer]:
+    """List the training formats: what each is for, holds of the corpus today, and how it stands.
+
+    Raises `CorruptArtifactError`.
+    """
+    from mindcorpus.preparing.offer import count_rows_there, offers
+
+    store = Store(_settings(data_dir, settings).data_dir)
+    return offers(store, count_rows_there(store), store.data_dir)
 
 
 def prepared_datasets_exist(data_dir: Folder | None = None) -> dict[str, bool]:

@@ -175,10 +175,10 @@ class PrepareRequest(_Request):
         *("max_tokens", "over_length", "tokenizer", "test_share", "folds"),
     )
 
-    format: Annotated[str, Flag("FORMAT")] = Field(
-        "all", description="A format's name, or `all`: those of the guide."
+    format: str = Field("all", description="A format's name, or `all`: those of the guide.")
+    formats: Annotated[Names, Flag("NAME")] = Field(
+        (), description="Several formats, by name, instead of `format`."
     )
-    formats: Names = Field((), description="Several formats, by name, instead of `format`.")
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace formats that are there."
     )

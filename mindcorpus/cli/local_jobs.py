@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mindcorpus.cli.agreeing import agreed_requests
 from mindcorpus.cli.inspect import data_dir_option
 from mindcorpus.cli.render import (
     corpus_parts,
@@ -12,22 +13,25 @@ from mindcorpus.cli.render import (
     format_parts,
     left_out_for,
     outdated,
+    outdated_of,
     size_of,
+    split_parts,
     use_of,
 )
 from mindcorpus.cli.tables import bullets, findings_table
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
-from mindcorpus.formats.registry import FORMATS, names_of, with_formats
+from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.merge import merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
+from mindcorpus.storage.exports import split_told
+from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -45,7 +49,7 @@ def make_corpus(
         why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
         terminal.say("Left out by --commercial-only:", bullets("-", why))
     chosen = asked.choose(commercial_only=request.commercial_only)
-    force = _agreed(terminal, settings, ("corpus",), force=request.force)
+    force = _agreed(terminal, settings, force=request.force)
     request = request.model_copy(update={"force": force})
     what = "the sample of " if request.sample else ""
     terminal.say(
@@ -57,7 +61,8 @@ def make_corpus(
     outputs = result.manifest["outputs"]
     written = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
     files = [(path, size_of(path.name, outputs)) for path in written]
-    made = {name: getattr(result, name) for name in ("statistics", "warnings", "notes", "missing")}
+    told = ("statistics", "warnings", "notes", "missing", "exports_holding")
+    made = {name: getattr(result, name) for name in told}
     terminal.show(*corpus_parts(made, files, _next(settings), terminal.full))
 
 
@@ -70,36 +75,40 @@ def make_formats(
     store = Store(settings.data_dir)
     store.folder("corpus")  # without a corpus there is nothing to ask about
     wanted = names_of(request.format, request.formats, store.exists, settings.formats)
-    force = _agreed(terminal, settings, wanted, force=request.force)
-    request = with_formats(request, wanted).model_copy(update={"force": force})
-    terminal.say(
-        f"Preparing {' and '.join(wanted)} in {settings.data_dir}.",
-        "Ctrl-C stops it; what is there stays as it is until the new format is complete.",
-    )
-    with terminal.watch() as (report, cancel):
-        results = prepare(request, settings, report, cancel)
-    made = {name: _as_dict(result) for name, result in results.items()}
-    for name, result in results.items():
+    results: dict[str, PrepareResult] = {}
+    for each in agreed_requests(terminal, store, request, settings, wanted):
+        names = names_of(each.format, each.formats)
+        terminal.say(
+            f"Preparing {' and '.join(names)} in {settings.data_dir}.",
+            "Ctrl-C stops it; what is there stays as it is until the new format is complete.",
+        )
+        with terminal.watch() as (report, cancel):
+            results |= prepare(each, settings, report, cancel)
+    made = {name: _as_dict(results[name]) for name in wanted if name in results}
+    # A format of an earlier release knows of no split.
+    split_ids = {result.manifest.get("split_id", "") for result in results.values()}
+    parts = split_parts(split_told(store, split_ids))
+    for name, told in made.items():
+        result = results[name]
         found = findings_table(result.findings, result.manifest["finding_counts"])
-        terminal.show(*format_parts(name, made[name], found if result.findings else None))
-    terminal.show(*ending_parts(made, [_use(name, result) for name, result in results.items()]))
+        parts += format_parts(name, told, found if result.findings else None)
+    terminal.show(*parts, *ending_parts(made, [_use(name, results[name]) for name in made]))
 
 
-def _agreed(terminal: Terminal, settings: Settings, kinds: Sequence[str], *, force: bool) -> bool:
-    """Find out whether what exists may be replaced; raises `ExistsError` if it may not."""
+def _agreed(terminal: Terminal, settings: Settings, *, force: bool) -> bool:
+    """Find out whether a corpus may be replaced; raises `ExistsError` if it may not."""
     store = Store(settings.data_dir)
-    there = [kind for kind in kinds if store.exists(kind)]
-    if force or not there:
+    if force or not store.exists("corpus"):
         return force
-    terminal.confirm([_existing(store, kind) for kind in there])
+    terminal.confirm([_existing(store)])
     return True
 
 
-def _existing(store: Store, kind: str) -> str:
+def _existing(store: Store) -> str:
     try:
-        entry = store.status()[kind]
+        entry, _ = entry_of(store, "corpus")
     except CorruptArtifactError:
-        return f"{store.path(kind)} exists, with a damaged manifest"
+        return f"{store.path('corpus')} exists, with a damaged manifest"
     return existing(entry)
 
 
@@ -109,16 +118,15 @@ def _next(settings: Settings) -> str:
         found = Store(settings.data_dir).status()
     except CorruptArtifactError:  # of a format: the corpus is new and whole
         found = {}
-    if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
+    if old := outdated_of(found):
         return outdated(old, options=data_dir_option(settings))
     return f"Next: mindcorpus prepare{data_dir_option(settings)}"
 
 
 def _as_dict(result: PrepareResult) -> dict[str, Any]:
-    return {
-        name: getattr(result, name)
-        for name in ("path", "rows", "skipped", "changed", "split", "warnings")
-    }
+    told = ("path", "rows", "skipped", "changed", "repeats", "split", "warnings")
+    sections = result.manifest.get("sections", [])
+    return {**{name: getattr(result, name) for name in told}, "sections": sections}
 
 
 def _use(name: str, result: PrepareResult) -> str:

@@ -21,6 +21,7 @@ from mindcorpus.cli.options import (
     catalog_option,
     data_dir_option,
     force_option,
+    formats_argument,
     inspect_options,
     json_option,
     merge_options,
@@ -57,7 +58,10 @@ Exit codes:
 """
 
 # What a service can do, too; the others know only this machine.
-_REMOTE = ("merge", "prepare", "status", "stats", *(command.name for command in SERVICE_COMMANDS))
+_REMOTE = (
+    *("merge", "prepare", "formats", "status", "stats"),
+    *(command.name for command in SERVICE_COMMANDS),
+)
 
 
 class _InOrder(click.Group):
@@ -136,12 +140,16 @@ def merge(**given: Any) -> None:
 
 
 @cli.command()
-@click.argument("format", default=ALL, type=FormatName())
+@formats_argument
 @prepare_options
 @label_option
 @detach_option
 def prepare(**given: Any) -> None:
-    """Make a training format of the corpus; `all`: the guide's and those that exist."""
+    """Make training formats of the corpus; without a NAME, or with `all`, those of the guide.
+
+    `all` means those as well that exist, and that MINDCORPUS_FORMATS adds. Outdated ones are made
+    anew as they were. `mindcorpus formats` lists what there is.
+    """
     if server := chosen_server():
         there = for_service(given)
         from mindcorpus.cli import remote_jobs, requests
@@ -154,6 +162,26 @@ def prepare(**given: Any) -> None:
 
     request, others = requests.prepare_request(here)
     local_jobs.make_formats(request, **others)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=FormatName())
+@data_dir_option
+@json_option
+def formats(**given: Any) -> None:
+    """List the training formats, and what each would hold today.
+
+    With a NAME or several, all that is known of these, and how to load them.
+    """
+    if server := chosen_server():
+        there = for_service(given)
+        from mindcorpus.cli import formats as listing
+
+        listing.list_formats_there(server, **there)
+        return
+    from mindcorpus.cli import formats as listing
+
+    listing.list_formats(**given)
 
 
 @cli.command()
@@ -323,10 +351,11 @@ for _command in SERVICE_COMMANDS:
 
 def _shortcut(format_: str) -> click.Command:
     """Make a command of its own of preparing one format (or all)."""
+    names = () if format_ == ALL else (format_,)
     return click.Command(
         prepare.name,
-        params=[param for param in prepare.params if param.name != "format"],
-        callback=functools.partial(prepare.callback, format=format_) if prepare.callback else None,
+        params=[param for param in prepare.params if param.name != "formats"],
+        callback=functools.partial(prepare.callback, formats=names) if prepare.callback else None,
         help=prepare.help if format_ == ALL else f"Make the {format_} format of the corpus.",
         context_settings=cli.context_settings,
         epilog=EXIT_CODES,

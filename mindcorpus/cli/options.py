@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mindcorpus.formats.registry import FORMATS, choices
+from mindcorpus.formats.registry import ALL, FORMATS, choices
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -72,6 +72,17 @@ class _Cap(_Pair):
         return name, int(number)
 
 
+class _Factor(_Pair):
+    """NAME=FACTOR."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, factor = super().convert(value, param, ctx)
+        try:
+            return name, float(factor)
+        except ValueError:
+            self.fail(f"{factor!r} is not a factor, such as 0.5 or 2", param, ctx)
+
+
 class _Loss(_Pair):
     """NAME=SHARE."""
 
@@ -92,6 +103,19 @@ def _each_once(
         if names.count(name) > 1:
             raise click.BadParameter(f"{name} is given more than once", ctx, param)
     return pairs
+
+
+def _all_or_names(
+    ctx: click.Context, param: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Give the names of formats; none for `all`, which is what no name stands for."""
+    if ALL in names and len(set(names)) > 1:
+        raise click.BadParameter(
+            f"{ALL!r} stands alone: name each format, or have MINDCORPUS_FORMATS add to it",
+            ctx,
+            param,
+        )
+    return tuple(dict.fromkeys(name for name in names if name != ALL))
 
 
 def _together(*options: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
@@ -233,7 +257,17 @@ merge_options = _together(
     data_dir_option,
     workers_option,
 )
+formats_argument = click.argument(
+    "formats", nargs=-1, type=FormatName(), callback=_all_or_names, metavar="[NAME]..."
+)
 prepare_options = _together(
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Take records of this source (repeatable).  [default: all]",
+    ),
     exclude_option,
     click.option(
         "--type",
@@ -243,6 +277,28 @@ prepare_options = _together(
         help="Take records of this type (repeatable).  [default: all]",
     ),
     click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="TAG",
+        help="Take records with this tag (repeatable).  [default: all]",
+    ),
+    click.option("--min-words", type=int, metavar="N", help="Take answers of N words and more."),
+    click.option("--max-words", type=int, metavar="N", help="Take answers of N words at most."),
+    click.option(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="Take records of N tokens at most, all messages together.",
+    ),
+    click.option(
+        "--over-length",
+        type=click.Choice(["drop", "cut-turns", "keep"]),
+        help="Drop records over --max-tokens, cut their last turns off, or keep them."
+        "  [default: drop]",
+    ),
+    click.option("--tokenizer", metavar="NAME", help="What counts tokens.  [default: an estimate]"),
+    click.option(
         "--cap",
         "caps",
         multiple=True,
@@ -251,8 +307,44 @@ prepare_options = _together(
         metavar="NAME=N",
         help="Take at most N records of a source, a sample of them (repeatable).",
     ),
-    click.option("--seed", type=int, metavar="N", help="Seed of samples and split.  [default: 42]"),
-    click.option("--system-prompt", metavar="TEXT", help="System message of each OpenAI example."),
+    click.option(
+        "--mix",
+        multiple=True,
+        type=_Factor(),
+        callback=_each_once,
+        metavar="NAME=FACTOR",
+        help="Take a share of a source's records, such as 0.5, or each training record several"
+        " times, such as 2 (repeatable).",
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="Seed of samples and of the split.  [default: as the corpus is split, else 42]",
+    ),
+    click.option(
+        "--validation-share",
+        type=float,
+        metavar="SHARE",
+        help="Share of the corpus' records for validation."
+        "  [default: as the corpus is split, else 0.2]",
+    ),
+    click.option(
+        "--test-share",
+        type=float,
+        metavar="SHARE",
+        help="Share of the corpus' records for a test part."
+        "  [default: as the corpus is split, else none]",
+    ),
+    click.option(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="Folds for cross-validation, 0 for none."
+        "  [default: as the corpus is split, else none]",
+    ),
+    click.option("--instruction", metavar="TEXT", help="Instruction of each Hugging Face example."),
+    click.option("--system-prompt", metavar="TEXT", help="System message of each chat example."),
     click.option(
         "--system-policy",
         type=click.Choice(["own", "replace", "none"]),

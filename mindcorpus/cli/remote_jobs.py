@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mindcorpus.cli.render import existing, left_out_for, status_parts
+from mindcorpus.cli.render import (
+    existing,
+    left_out_for,
+    of_another_split,
+    otherwise,
+    status_parts,
+)
 from mindcorpus.cli.stats import show_corpus
 from mindcorpus.cli.tables import bullets
 from mindcorpus.cli.terminal import Terminal, print_json
@@ -13,13 +19,17 @@ from mindcorpus.cli.watch import command_of, follow
 from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.preparing.shaping import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _Request = TypeVar("_Request", MergeRequest, PrepareRequest)
 
-_STATUS = ("exists", "path", "build", "rows", "bytes", "built", "warnings", "kept", "outdated")
+_STATUS = (
+    *("exists", "path", "build", "rows", "bytes", "built", "warnings", "kept"),
+    *("outdated", "outdated_by"),
+)
 
 
 def merge_there(server: str, request: MergeRequest, *, detach: bool, label: str | None) -> None:
@@ -41,9 +51,21 @@ def prepare_there(server: str, request: PrepareRequest, *, detach: bool, label: 
     with ServiceClient(server) as client:
         submission = _sent(server, lambda: client.submit_prepare(request, label=label))
         if submission.existing is not None:
-            terminal.confirm([existing(entry) for entry in submission.existing["formats"].values()])
+            formats = submission.existing["formats"]
+            terminal.confirm([_told(entry) for entry in formats.values()])
             submission = _sent(server, lambda: client.submit_prepare(_forced(request), label=label))
         _follow(terminal, client, server, submission, detach=detach)
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    """Say how a format would change; a service of an earlier release does not tell."""
+    differences = [
+        str(Difference(each["setting"], each["is"], each["would_be"]))
+        for each in entry.get("differs", ())
+    ]
+    if not entry["exists"]:
+        return of_another_split(entry["path"], differences)
+    return otherwise(existing(entry), differences) if "differs" in entry else existing(entry)
 
 
 def _forced(request: _Request) -> _Request:

@@ -60,8 +60,11 @@ def corpus_parts(
     parts += [
         heading("Files"),
         table(("Path", "Size"), [(path, decimal(size)) for path, size in files]),
-        Text(f"\n{following}"),
     ]
+    # A service of an earlier release does not look.
+    if exports := made.get("exports_holding"):
+        parts.append(Text(f"\n{still_holding(exports)}", "yellow"))
+    parts.append(Text(f"\n{following}"))
     return parts
 
 
@@ -74,28 +77,53 @@ def size_of(name: str, outputs: Sequence[Mapping[str, Any]]) -> int:
     )
 
 
+def split_parts(split: Mapping[str, Any] | None) -> list[RenderableType]:
+    """Show how the corpus is split, once for all formats; nothing where that is not known."""
+    if split is None:
+        return []
+    rows = [(part, counts["rows"], counts["groups"]) for part, counts in split["parts"].items()]
+    folds = split["settings"]["folds"]
+    said = f"seed {split['settings']['seed']}" + (f", {folds} folds" if folds else "")
+    return [
+        heading(f"The split of the corpus, for all formats ({said})"),
+        table(("Part", "Records", "Groups"), rows),
+        Text("; ".join(f"{what}: {count:,}" for what, count in _on_both_sides(split))),
+    ]
+
+
 def format_parts(
     name: str, made: Mapping[str, Any], findings: RenderableType | None
 ) -> list[RenderableType]:
-    """Show a training format: rows and path, what was skipped and changed, split, findings."""
+    """Show a training format: rows and path, what was skipped, repeated and changed, findings."""
     parts: list[RenderableType] = [heading(f"{name}: {made['rows']:,} records in {made['path']}")]
-    if made["skipped"]:
-        parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
-    # A service of an earlier release tells of no changes.
-    if changed := made.get("changed"):
-        parts += [Text(), table(("Taken, but changed", "Records"), list(changed.items()))]
-    if made["split"] is not None:
-        rows = [
-            (part, counts["rows"], counts["groups"])
-            for part, counts in made["split"]["parts"].items()
-        ]
-        parts += [
-            Text(),
-            table(("Split", "Records", "Groups"), rows),
-            Text("; ".join(f"{what}: {count:,}" for what, count in _on_both_sides(made["split"]))),
-        ]
+    # A service of an earlier release tells of no sections.
+    if sections := made.get("sections"):
+        for section in sections:
+            parts += [
+                Text(f"\n{section['name']}: {section['rows']:,} records", "bold"),
+                *_account_parts(section),
+            ]
+    else:
+        parts += _account_parts(made)
     if findings is not None:
         parts += [Text(), findings]
+    return parts
+
+
+def _account_parts(made: Mapping[str, Any]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if made["split"] is not None:
+        counts = made["split"]["parts"].items()
+        told = [", ".join(f"{part} {each['rows']:,}" for part, each in counts)]
+        told += [f"{what}: {count:,}" for what, count in _on_both_sides(made["split"])]
+        parts.append(Text("; ".join(told)))
+    if made["skipped"]:
+        parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
+    # A service of an earlier release tells of no changes, and of no repeats.
+    if changed := made.get("changed"):
+        parts += [Text(), table(("Taken, but changed", "Records"), list(changed.items()))]
+    if repeats := made.get("repeats"):
+        parts += [Text(), table(("There again, by source", "Records"), list(repeats.items()))]
     return parts
 
 
@@ -131,13 +159,52 @@ def left_out_for(name: str, licence: Mapping[str, Any]) -> str:
     return f"{name}: {licence['id']}, commercial use: {use}. {licence['terms']}"
 
 
-def outdated(kinds: Sequence[str], command: str = "mindcorpus", options: str = "") -> str:
-    """Name the formats that were made from an earlier corpus, and how to make them anew."""
-    one = f" {kinds[0]}" if len(kinds) == 1 else ""
-    return (
-        f"Outdated, made from an earlier corpus: {', '.join(kinds)}. "
-        f"Next: {command} prepare{one} --force{options}"
-    )
+def otherwise(there: str, differences: Sequence[str]) -> str:
+    """Say of a format that exists how it would change; without differences it is up to date."""
+    if not differences:
+        return f"{there}; it is up to date"
+    return f"{there}; it would change: {'; '.join(differences)}"
+
+
+def of_another_split(path: str, differences: Sequence[str]) -> str:
+    """Say of a format that is not there that the corpus would be split anew for it."""
+    return f"{path} would be of another split of the corpus: {'; '.join(differences)}"
+
+
+_OUTDATED = {
+    "corpus-changed": "made from an earlier corpus",
+    "split-changed": "of an earlier split of the corpus",
+}
+
+
+def outdated_word(reason: str | None) -> str:
+    """Say by what a format is outdated; a service of an earlier release tells no reason."""
+    return _OUTDATED.get(reason or "corpus-changed", str(reason))
+
+
+def outdated_of(found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Give the formats that are outdated, each with the words for why."""
+    return {
+        kind: outdated_word(entry.get("outdated_by"))
+        for kind, entry in found.items()
+        if entry.get("outdated")
+    }
+
+
+def outdated(kinds: Mapping[str, str], command: str = "mindcorpus", options: str = "") -> str:
+    """Name the formats that are outdated, with the words for why, and how to make them anew."""
+    one = f" {next(iter(kinds))}" if len(kinds) == 1 else ""
+    told = [
+        f"Outdated, {why}: {', '.join(kind for kind in kinds if kinds[kind] == why)}."
+        for why in dict.fromkeys(kinds.values())
+    ]
+    return f"{' '.join(told)} Next: {command} prepare{one}{options}"
+
+
+def still_holding(exports: Mapping[str, Sequence[str]]) -> str:
+    """Name the formats that hold records of sources that the corpus has none of any more."""
+    told = ", ".join(f"{name} ({', '.join(sources)})" for name, sources in exports.items())
+    return f"These exports still hold records of sources that are not in the corpus: {told}."
 
 
 def status_parts(
@@ -150,7 +217,7 @@ def status_parts(
             [_status_row(kind, entry) for kind, entry in found.items()],
         )
     ]
-    if old := [kind for kind, entry in found.items() if entry.get("outdated")]:
+    if old := outdated_of(found):
         parts.append(Text(f"\n{outdated(old, command, options)}", "yellow"))
     parts += _kept_parts(found)
     warnings = together(entry.get("warnings", ()) for entry in found.values())

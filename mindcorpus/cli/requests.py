@@ -23,8 +23,10 @@ def merge_request(given: Mapping[str, Any]) -> tuple[MergeRequest, dict[str, Any
 
 
 def prepare_request(given: Mapping[str, Any]) -> tuple[PrepareRequest, dict[str, Any]]:
-    """Give the request of `prepare`, likewise."""
+    """Give the request of `prepare`, likewise; one format is asked for by `format`, as ever."""
     fields, others = _sorted_out(given, PrepareRequest)
+    if len(fields["formats"]) == 1:
+        (fields["format"],) = fields.pop("formats")
     return PrepareRequest.of(**fields), others
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mindcorpus.api import rollback
 from mindcorpus.cli.inspect import data_dir_option
-from mindcorpus.cli.render import outdated
+from mindcorpus.cli.render import outdated, outdated_of
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.settings import Settings
 from mindcorpus.storage.store import Store
@@ -32,5 +32,5 @@ def bring_back(
     text = f"{done.path} is {done.build} again: {done.rows:,} records.{kept}"
     terminal.show(Text(text, "bold green"))
     found = Store(settings.data_dir).status()
-    if old := [name for name, entry in found.items() if entry.get("outdated")]:
+    if old := outdated_of(found):
         terminal.show(Text(outdated(old, options=data_dir_option(settings)), "yellow"))

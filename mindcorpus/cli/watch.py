@@ -12,7 +12,9 @@ from mindcorpus.cli.render import (
     ending_parts,
     format_parts,
     outdated,
+    outdated_of,
     size_of,
+    split_parts,
     use_of,
 )
 from mindcorpus.cli.tables import harmless, heading, table
@@ -110,7 +112,7 @@ def _show_corpus(
     files = [(name, size_of(name, made["artifacts"])) for name in _FILES]
     command = command_of(server)
     formats = client.formats()["formats"]
-    if old := [kind for kind, entry in formats.items() if entry["outdated"]]:
+    if old := outdated_of(formats):
         following = outdated(old, command)
     else:
         following = f"Next: {command} prepare"
@@ -123,12 +125,14 @@ def _show_formats(
 ) -> None:
     formats: Mapping[str, Mapping[str, Any]] = made["formats"]
     uses = []
+    # A service of an earlier release tells of no split of the corpus.
+    parts = split_parts(made.get("split"))
     for name, each in formats.items():
         found = each["findings"]
-        terminal.show(*format_parts(name, each, _findings(found) if found else None))
+        parts += format_parts(name, each, _findings(found) if found else None)
         errors = [rule.meaning for rule in map(rule_of, found) if rule.severity == "error"]
         uses.append(use_of(name, errors, f"{command_of(server)} download {each['path']}"))
-    terminal.show(*ending_parts(formats, uses))
+    terminal.show(*parts, *ending_parts(formats, uses))
 
 
 def _show_files(

@@ -29,7 +29,7 @@ class Submission:
     """What became of a request: a job, or word of what is there and may not be replaced."""
 
     job: dict[str, Any] | None
-    """The job, new or the same as one in flight; None: everything asked for exists."""
+    """The job, new or the same as one in flight; None: nothing asked for is due."""
     existing: dict[str, Any] | None
     """What exists; None where there is a job."""
 
@@ -86,7 +86,9 @@ class ServiceClient:
     ) -> Submission:
         """Ask for training formats; with no request, for all; what it leaves open is the service's.
 
-        Formats that exist are left as they are unless the request says `force`.
+        Formats that are outdated are made anew, and those that are missing made. Others that exist
+        are left as they are unless the request says `force`; where none is due there is no job, and
+        `differs` of each says how it would change.
         """
         return self._submit("/prepare", (request or PrepareRequest()).given(), label)
 
@@ -182,6 +184,11 @@ class ServiceClient:
     def formats(self) -> dict[str, Any]:
         """Tell of the training formats, by name below `formats`, and of the job in flight."""
         return self._get("/prepare")
+
+    def offered_formats(self) -> list[dict[str, Any]]:
+        """List the training formats: what each is for, holds of the corpus today, how it stands."""
+        found: list[dict[str, Any]] = self._get("/formats")["formats"]
+        return found
 
     def sources(self) -> list[dict[str, Any]]:
         """List the sources of the service's catalogue."""

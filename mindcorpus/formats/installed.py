@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 
-from mindcorpus.formats.registry import FORMATS, FormatEntry, register
+from mindcorpus.formats.entry import FormatEntry
+from mindcorpus.formats.registry import FORMATS, register
 
 GROUP = "mindcorpus.formats"
 _HINT = "Mend that package or uninstall it; all other formats can be used."

@@ -27,6 +27,7 @@ from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
+from mindcorpus.storage.exports import exports_holding
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import amounts_of, read_manifest
 from mindcorpus.storage.space import keep_to_share
@@ -49,6 +50,8 @@ class MergeResult:
     """What a user should know about the sources that were merged, or skipped as absent."""
     missing: tuple[dict[str, Any], ...]
     """Sources that failed and were left out as asked: source, code, reason, hint."""
+    exports_holding: dict[str, list[str]]
+    """By format that exists, the sources of which it holds records though the corpus has none."""
     json_path: Path
     csv_path: Path
     parquet_path: Path
@@ -178,6 +181,7 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
         warnings=tuple(manifest["warnings"]),
         notes=(*notes, *(catalog[name].absent for name in manifest["absent"])),
         missing=tuple(manifest["missing"]),
+        exports_holding=exports_holding(store, manifest),
         json_path=store.path("corpus", f"{CORPUS}.json"),
         csv_path=store.path("corpus", f"{CORPUS}.csv"),
         parquet_path=store.path("corpus", f"{CORPUS}.parquet"),

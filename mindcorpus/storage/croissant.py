@@ -129,7 +129,10 @@ def _document(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
             *(_file(output) for output in manifest["outputs"]),
             *(_file_set(table) for table in tables if table.glob),
         ],
-        "recordSet": [_sources(sources), *(_records(table, folder) for table in tables)],
+        "recordSet": [
+            _sources(sources),
+            *(found for table in tables if (found := _records(table, folder))["field"]),
+        ],
     }
 
 

@@ -86,9 +86,17 @@ def csv_columns(path: Path) -> list[Column]:
 
 
 def json_columns(path: Path) -> list[Column]:
-    """Give what JSON lines hold: plain values, lists of them, and lists of flat objects."""
+    """Give what JSON lines hold: plain values, lists of them, and lists of flat objects.
+
+    A format of another's making may have lines that are no objects: these have no columns.
+    """
     with path.open("rb") as file:
-        rows = [json.loads(line) for line in islice(file, _LINES)]
+        try:
+            rows = [json.loads(line) for line in islice(file, _LINES)]
+        except ValueError:
+            return []
+    if not all(isinstance(row, dict) for row in rows):
+        return []
     return [column for name in _keys(rows) for column in _of_json(name, name, (), _all(rows, name))]
 
 

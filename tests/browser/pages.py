@@ -15,6 +15,7 @@ def addresses(service: Service) -> list[str]:
         jobs = client.get("/jobs").raise_for_status().json()["jobs"]
     return [
         "/",
+        "/formats",
         "/jobs",
         "/jobs?state=failed",
         *(f"/jobs/{job['id']}" for job in jobs[:3]),

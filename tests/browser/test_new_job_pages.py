@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from running import finished
 from visiting import Look
 
 if TYPE_CHECKING:
@@ -84,8 +85,13 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
 ) -> None:
     page = visit(workshop, Look(script=script)).enter(then="/jobs")
     page.get_by_role("link", name="New prepare").click()
-    page.locator("input[value=openai]").check()
+    for box in page.locator("input[name=format]").all():
+        box.set_checked(box.input_value() == "openai")
     page.get_by_label("at most of Small").fill("some")
+    for fold in ("Selection by", "Mixture", "Split"):
+        page.locator("summary", has_text=fold).click()
+    page.get_by_label("Tags").fill("no-such-tag")
+    page.get_by_label("Times of Small").fill("-1")
     page.get_by_label("Validation share").fill("2")
     page.get_by_label("Seed").fill("-1")
     page.get_by_label("System message of").fill("You listen.")
@@ -94,6 +100,8 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
 
     expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
     assert "whole number" in description_of(page.get_by_label("at most of Small"))
+    assert "no tag no-such-tag" in description_of(page.get_by_label("Tags"))
+    assert "greater than 0" in description_of(page.get_by_label("Times of Small"))
     assert "less than 1" in description_of(page.get_by_label("Validation share"))
     assert "whole number" in description_of(page.get_by_label("Seed"))
     assert "at least one type" in description_of(page.locator("fieldset", has_text="Types").last)
@@ -102,11 +110,19 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
     expect(page.get_by_label("System message of")).to_have_value("You listen.")
 
     page.get_by_label("at most of Small").fill("12")
+    page.get_by_label("Tags").fill("")
+    page.get_by_label("Times of Small").fill("")
+    page.get_by_label("Least words").fill("9")
+    page.get_by_label("Most words").fill("3")
     page.get_by_label("Validation share").fill("0.25")
     page.get_by_label("Seed").fill("7")
     page.locator("input[name=types]").first.check()
     if page.locator("#force").count():
         page.locator("#force").check()
+    send(page, "Start the prepare")
+    assert "is more than" in description_of(page.get_by_label("Least words"))
+    page.get_by_label("Least words").fill("")
+    page.get_by_label("Most words").fill("")
     send(page, "Start the prepare")
     expect(page.locator("#summary")).to_have_text("Done: openai with 12 rows.")
     about = page.locator("#about")
@@ -115,6 +131,29 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
     expect(page.locator("#result").get_by_role("link").first).to_have_attribute(
         "href", "/api/ai/data/artifacts/mental_health_openai.jsonl"
     )
+
+
+@SCRIPT
+def test_what_would_change_is_shown_before_it_is_replaced(
+    visit: Visit, workshop: Service, *, script: bool
+) -> None:
+    with workshop.client() as client:
+        asked = {"format": "chat", "caps": {"Small": 9}, "force": True}
+        finished(client, client.post("/prepare", json=asked).raise_for_status().json())
+    page = visit(workshop, Look(script=script)).enter(then="/jobs/new/prepare?format=chat")
+    assert page.locator("input[name=format]:checked").count() == 1
+    page.get_by_label("at most of Small").fill("7")
+    send(page, "Start the prepare")
+    said = description_of(page.locator("#force"))
+    assert "Chat JSON lines, split: would change, caps: Small=9 -> Small=7." in said
+    page.locator("#force").check()
+    send(page, "Start the prepare")
+    expect(page.locator("#summary")).to_have_text("Done: chat with 7 rows.")
+    page.goto("/jobs/new/prepare")
+    for box in page.locator("input[name=format]").all():
+        box.uncheck()
+    send(page, "Start the prepare")
+    assert "at least one format" in description_of(page.locator("#field-formats"))
 
 
 def test_a_second_click_finds_the_job_of_the_first(visit: Visit, stage: Service) -> None:

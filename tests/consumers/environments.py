@@ -76,7 +76,6 @@ CONSUMERS = {
                 "psutil==7.1.3",
             ),
             alone=("llamafactory==0.9.5",),
-            refuses={"sharegpt": ("uneven",)},
         ),
         Consumer(
             "ms-swift",
@@ -117,7 +116,6 @@ CONSUMERS = {
             ("chat", "sharegpt"),
             ("datasets==4.8.4",),
             ("unsloth_zoo==2026.10.9",),
-            refuses={"sharegpt": ("tools",)},
         ),
         Consumer(
             "torchtune",
@@ -148,6 +146,10 @@ CONSUMERS = {
             "polars", "by_polars", (CORPUS, "openai", "chat", "sharegpt"), ("polars==1.35.2",)
         ),
         Consumer("duckdb", "by_duckdb", (CORPUS, "openai", "chat", "sharegpt"), ("duckdb==1.4.2",)),
+        Consumer("argilla", "by_argilla", ("argilla",), ("argilla==2.8.0", "requests==2.32.5")),
+        Consumer(
+            "label-studio", "by_label_studio", ("label-studio",), ("label-studio-sdk==2.1.2",)
+        ),
         Consumer(
             "mlcroissant",
             "by_mlcroissant",

@@ -97,6 +97,11 @@ def test_every_exit_code_is_documented() -> None:
         ["merge", "--path", "RedditESS"],
         ["merge", "--option", "=1"],
         ["prepare", "parquet"],
+        ["prepare", "openai", "parquet"],
+        ["prepare", "all", "chat"],
+        ["formats", "parquet"],
+        ["prepare", "--mix", "TRACE=much"],
+        ["prepare", "--over-length", "cut"],
         ["prepare", "--cap", "TRACE=many"],
         ["prepare", "--cap", "TRACE=-1"],
         ["prepare", "--cap", "TRACE=1", "--cap", "TRACE=2"],
@@ -216,11 +221,90 @@ def test_a_merge_names_the_formats_that_are_now_outdated(copy: Path) -> None:
     assert "Outdated" not in run("status", cwd=copy).out
     ran = run("merge", "--sample", "--exclude", "TRACE", "--force", cwd=copy)
     said = "Outdated, made from an earlier corpus: openai, huggingface."
-    assert f"{said} Next: mindcorpus prepare --force\n" in ran.out
+    assert f"{said} Next: mindcorpus prepare\n" in ran.out
     assert said in run("status", cwd=copy).out
-    assert run("prepare", "openai", "--force", cwd=copy).code == 0
-    said = "earlier corpus: huggingface. Next: mindcorpus prepare huggingface --force\n"
+    problems = run("verify", "--json", cwd=copy)
+    assert problems.code == 1
+    assert [each["kind"] for each in problems.json] == ["openai", "huggingface"]
+    assert run("prepare", "openai", cwd=copy).code == 0
+    said = "earlier corpus: huggingface. Next: mindcorpus prepare huggingface\n"
     assert said in run("status", cwd=copy).out
+
+
+def test_a_merge_that_leaves_a_source_out_names_the_exports_that_hold_it(copy: Path) -> None:
+    assert run("prepare", "chat", "--exclude", "TRACE", cwd=copy).code == 0
+    ran = run("merge", "--sample", "--exclude", "TRACE", "--force", cwd=copy)
+    # The chat format was made without it.
+    said = "hold records of sources that are not in the corpus"
+    assert f"{said}: openai (TRACE), huggingface (TRACE).\n" in ran.out
+    assert run("prepare", "openai", "huggingface", cwd=copy).code == 0
+    ran = run("merge", "--sample", "--exclude", "TRACE", "--force", cwd=copy)
+    assert said not in ran.out
+
+
+def test_outdated_formats_are_made_anew_as_they_were(copy: Path) -> None:
+    capped = ("prepare", "openai", "--cap", "Psych-101=2", "--force")
+    assert run(*capped, cwd=copy).code == 0
+    run("merge", "--sample", "--exclude", "TRACE", "--force", cwd=copy)
+    ran = run("prepare", cwd=copy)
+    assert ran.code == 0, ran.err
+    assert "mental_health_openai.jsonl is outdated, made from an earlier corpus" in ran.err
+    manifest = json.loads((copy / "datasets/mental_health_openai.manifest.json").read_text())
+    assert manifest["settings"]["caps"] == {"Psych-101": 2}
+    assert "Outdated" not in run("status", cwd=copy).out
+
+
+def test_other_settings_are_told_and_nothing_is_made(copy: Path) -> None:
+    before = (copy / CHAT).read_bytes()
+    ran = run("prepare", "openai", "chat", "--cap", "TRACE=5", cwd=copy)
+    assert (ran.code, ran.out) == (7, "")
+    assert "it would change: caps: none -> TRACE=5" in ran.err
+    assert not (copy / "datasets/mental_health_chat").exists()
+    ran = run("prepare", "--seed", 7, cwd=copy)
+    assert ran.code == 7
+    assert ran.err.count("it would change: seed: 42 -> 7") == len(FORMATS)
+    assert (copy / CHAT).read_bytes() == before
+
+
+def test_several_formats_are_made_with_one_split(copy: Path) -> None:
+    chosen = ("--source", "TRACE", "--source", "Psych-101", "--mix", "TRACE=2", "--min-words", 2)
+    ran = run("prepare", "chat", "sharegpt", *chosen, "--max-words", 900, cwd=copy)
+    assert ran.code == 0, ran.err
+    assert ran.out.count("The split of the corpus, for all formats (seed 42)\n") == 1
+    for said in ("\nchat: ", "\nsharegpt: ", "other-source", "too-few-words", "There again"):
+        assert said in ran.out
+    manifest = json.loads((copy / "datasets/mental_health_chat/manifest.json").read_text())
+    assert manifest["settings"]["sources"] == ["TRACE", "Psych-101"]
+    assert manifest["settings"]["mix"] == {"TRACE": 2.0}
+    again = run("prepare", "chat", "openai", "huggingface", *chosen, "--max-words", 900, cwd=copy)
+    assert again.code == 7
+    assert "mental_health_chat exists" in again.err.partition("error: ")[0]
+
+
+def test_what_is_up_to_date_is_told_and_stays_where_others_are_due(copy: Path) -> None:
+    ran = run("prepare", "openai", "chat", cwd=copy)
+    assert ran.code == 0, ran.err
+    assert "mental_health_openai.jsonl exists: " in ran.err
+    assert "; it is up to date.\n" in ran.err
+    assert "\nopenai: " not in ran.out
+    assert "\nchat: " in ran.out
+
+
+def test_formats_are_listed_with_what_they_would_hold(copy: Path, tmp_path: Path) -> None:
+    rows = json.loads((copy / "datasets/mental_health_openai.manifest.json").read_text())["rows"]
+    listed = run("formats", cwd=copy).out
+    for name in ("openai", "huggingface", "chat", "sharegpt"):
+        (line,) = [line for line in listed.splitlines() if line.startswith(f"{name} ")]
+        assert f" {rows} answers " in line
+        assert ("up to date" in line) is (name in FORMATS)
+    found = run("formats", "chat", "--json", cwd=copy).json
+    assert [each["name"] for each in found] == ["chat"]
+    told = run("formats", "chat", cwd=copy).out
+    assert "Read by OpenAI, " in told
+    assert "load_dataset('datasets/mental_health_chat')\n" in told
+    (tmp_path / "empty").mkdir()
+    empty = run("formats", "--json", cwd=tmp_path / "empty").json
+    assert {each["rows"] for each in empty} == {None}
 
 
 def test_what_would_be_refused_is_not_offered_for_upload(copy: Path) -> None:

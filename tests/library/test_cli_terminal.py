@@ -117,3 +117,33 @@ def test_ctrl_c_leaves_the_pages(made: Path) -> None:
         session.type(CTRL_C)
         assert session.end() == 130
     assert "Traceback" not in session.seen
+
+
+def test_what_would_change_is_shown_before_it_is_asked(copy: Path) -> None:
+    data = copy / "datasets"
+    capped = ("prepare", "openai", "huggingface", "--cap", "Psych-101=4")
+    assert run(*capped, cwd=copy).code == 0
+    file = data / "mental_health_openai.jsonl"
+    table = (data / "mental_health_huggingface" / "dataset.csv").read_bytes()
+    with Session("prepare", "openai", "--cap", "Psych-101=2", cwd=copy) as session:
+        session.expect("it would change: caps: Psych-101=4 -> Psych-101=2")
+        session.expect("Replace it? ")
+        session.type("n\r")
+        session.expect("everything is as it was")
+        assert session.end() == 7
+    before = file.resolve().read_bytes()
+    with file.resolve().open("a") as lines:
+        lines.write("{}\n")
+    assert run("merge", "--sample", "--exclude", "TRACE", "-f", cwd=copy).code == 0
+    with Session("prepare", cwd=copy) as session:
+        session.expect("mental_health_huggingface is outdated")
+        session.expect("was changed since it was made")
+        session.expect("Replace it? ")
+        session.type("y\r")
+        session.expect("Next")
+        assert session.end() == 0
+    # Both have the settings that they had.
+    assert file.resolve().read_bytes() != before
+    for name in ("mental_health_openai.manifest.json", "mental_health_huggingface/manifest.json"):
+        assert '"Psych-101": 4' in (data / name).read_text()
+    assert (data / "mental_health_huggingface" / "dataset.csv").read_bytes() != table

@@ -284,7 +284,7 @@ def test_every_key_of_the_manifests_is_explained(
     assert first_cells(of_corpus) == list(manifests["corpus"])
     for kind in registered.FORMATS:
         assert first_cells(of_format) == list(manifests[kind])
-    split = table(FORMATS, "Hugging Face", 1)
+    split = table(FORMATS, "The split", 1)
     assert first_cells(split) == list(manifests["huggingface"]["split"])
 
 

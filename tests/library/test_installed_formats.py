@@ -98,7 +98,7 @@ def package(site: Path, name: str, points: str, **modules: str) -> None:
 def entry(name: str, artifact: str = "mental_health_mine", **others: object) -> str:
     said = "".join(f", {key}={value!r}" for key, value in others.items())
     return dedent(f"""
-        from mindcorpus.formats.registry import FormatEntry
+        from mindcorpus.formats.entry import FormatEntry
         ENTRY = FormatEntry({name!r}, "Mine", "", {artifact!r}, ""{said})
     """)
 

@@ -28,7 +28,7 @@ from mindcorpus.formats.registry import FormatEntry
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing import runs
 from mindcorpus.preparing.prepare import PrepareResult, prepare
-from mindcorpus.preparing.runs import Part, RunJob, write_run
+from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.records import COLUMNS
 from mindcorpus.settings import Settings
 from mindcorpus.storage.files import Written
@@ -275,7 +275,7 @@ def test_each_line_is_traced_to_its_corpus_row(name: str, data: Path) -> None:
     texts, traced = inputs(data), lineage(folder)
     expected: list[tuple[str, int, str]] = []
     for path in sorted(folder.rglob("*.json*")):
-        if path.name in ("manifest.json", "files.json"):
+        if path.name in ("manifest.json", "croissant.json", "files.json"):
             continue
         file = path.relative_to(folder).as_posix()
         found = json.loads(path.read_text()) if path.suffix == ".json" else lines(path)
@@ -404,15 +404,18 @@ def test_slices_are_the_same_whatever_formats_read(
     files = [tmp_path / f"{at}.parquet" for at in range(2)]
     for path in files:
         pq.write_table(pa.table({**texts, "tags": ["[]"] * ROWS}), path)
-    saved = {"times": np.ones(2 * ROWS, np.uint16), "parts": np.zeros(2 * ROWS, np.int8)}
+    saved: dict[str, Any] = {
+        "times": np.ones(2 * ROWS, np.uint16),
+        "parts": np.zeros(2 * ROWS, np.int8),
+    }
     for name, array in saved.items():
         np.save(tmp_path / f"{name}.npy", array)
     run = Run(tuple(files), 0, 2 * ROWS)
 
     def slices(*columns: tuple[str, ...]) -> list[int]:
         parts = tuple(Part(Slices(), 0, each) for each in columns)
-        job = RunJob(run, tmp_path / "parts.npy", (tmp_path / "times.npy",), parts)
-        first, *others = write_run(job, lambda *_: None)
+        job = RunJob(run, tmp_path / "parts.npy", (Pick(tmp_path / "times.npy"),), parts)
+        first, *others = write_run(job, lambda *_: None).told
         assert all(other == first for other in others)
         sizes: list[int] = first
         return sizes

@@ -88,7 +88,8 @@ def test_a_result_is_told_in_a_line(merged: MergeResult, made: dict[str, Prepare
 def test_a_result_is_a_small_escaped_table(
     merged: MergeResult, made: dict[str, PrepareResult]
 ) -> None:
-    for result in (merged, *made.values()):
+    results: tuple[MergeResult | PrepareResult, ...] = (merged, *made.values())
+    for result in results:
         html = result._repr_html_()
         shown = Shown(html)
         assert shown.tags <= {"table", "caption", "tbody", "tr", "th", "td", "br"}

@@ -44,7 +44,7 @@ def test_every_option_is_a_field_and_every_flag_an_option(
     command: click.Command, model: type[BaseModel]
 ) -> None:
     options = {
-        str(param.name): "FORMAT" if isinstance(param, click.Argument) else param.opts[0]
+        str(param.name): "NAME" if isinstance(param, click.Argument) else param.opts[0]
         for param in command.params
         if param.name not in others()
     }
@@ -65,9 +65,7 @@ def test_an_option_that_is_not_given_is_the_field_s_default(
 
 
 def test_what_only_python_and_the_api_have_is_told() -> None:
-    # A flag for these comes with the options of an export.
-    assert set(PrepareRequest.model_fields) - set(flags(PrepareRequest)) == {
-        *("formats", "instruction", "validation_share"),
-    }
+    # One format and several are the same argument.
+    assert set(PrepareRequest.model_fields) - set(flags(PrepareRequest)) == {"format"}
     # The names of entries that were added are noted where a merge begins; nobody types them.
     assert set(MergeRequest.model_fields) - set(flags(MergeRequest)) == {"added"}

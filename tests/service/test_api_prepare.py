@@ -10,6 +10,8 @@ import pytest
 from registered import FORMATS
 from sample_numbers import ANSWERED
 
+from mindcorpus.formats.registry import FORMATS as REGISTRY
+
 if TYPE_CHECKING:
     import httpx2
     from playing import Player
@@ -32,7 +34,17 @@ def test_formats_of_another_corpus_are_outdated(asking: httpx2.Client, corpus: P
     manifest = corpus / "artifacts" / "corpus" / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
     formats = asking.get("/prepare").json()["formats"]
+    assert {entry["outdated_by"] for entry in formats.values()} == {"corpus-changed"}
     assert all(entry["outdated"] for entry in formats.values())
+
+
+def test_outdated_formats_are_made_anew_unforced(asking: httpx2.Client, corpus: Path) -> None:
+    manifest = corpus / "artifacts" / "corpus" / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    answer = asking.post("/prepare", json={"format": "openai"})
+    assert answer.status_code == 202
+    asked = answer.json()["request"]
+    assert (asked["format"], asked["force"]) == ("openai", False)
 
 
 def test_without_a_corpus_there_is_nothing_to_prepare(asking: httpx2.Client) -> None:
@@ -49,10 +61,68 @@ def test_formats_are_not_replaced_unasked(asking: httpx2.Client, corpus: Path) -
     assert answer.status_code == 200
     body = answer.json()
     assert (body["exists"], body["job"], list(body["formats"])) == (True, None, ["openai"])
+    assert body["formats"]["openai"]["differs"] == []
     assert asking.get("/jobs").json()["jobs"] == []
     forced = asking.post("/prepare", json={"format": "openai", "force": True})
     assert forced.status_code == 202
     assert forced.headers["Location"].endswith(forced.json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "setting", "is_", "would_be"),
+    [
+        ({"caps": {"TRACE": 5}}, "caps", None, {"TRACE": 5}),
+        ({"min_words": 3}, "min_words", None, 3),
+        ({"seed": 7}, "seed", 42, 7),
+        ({"test_share": 0.1}, "test_share", 0.0, 0.1),
+    ],
+)
+def test_what_would_differ_is_told_and_stays(
+    asking: httpx2.Client,
+    corpus: Path,
+    asked: dict[str, Any],
+    setting: str,
+    is_: object,
+    would_be: object,
+) -> None:
+    answer = asking.post("/prepare", json=asked)
+    assert answer.status_code == 200
+    differs = [entry["differs"] for entry in answer.json()["formats"].values()]
+    assert differs == [[{"setting": setting, "is": is_, "would_be": would_be}]] * len(FORMATS)
+    forced = asking.post("/prepare", json={**asked, "force": True})
+    assert (forced.status_code, forced.json()["request"][setting]) == (202, would_be)
+
+
+def test_a_split_that_is_as_it_was_asks_for_nothing(asking: httpx2.Client, corpus: Path) -> None:
+    asked = {"seed": 42, "validation_share": 0.2, "test_share": 0, "folds": 0}
+    answer = asking.post("/prepare", json=asked)
+    assert answer.status_code == 200
+    assert all(entry["differs"] == [] for entry in answer.json()["formats"].values())
+
+
+def test_several_formats_are_one_job(asking: httpx2.Client, corpus: Path) -> None:
+    answer = asking.post("/prepare", json={"formats": ["chat", "openai", "sharegpt"]})
+    assert answer.status_code == 202
+    assert answer.json()["request"]["formats"] == ["chat", "sharegpt"]
+
+
+def test_formats_are_offered_with_what_they_would_hold(asking: httpx2.Client, corpus: Path) -> None:
+    found = {each["name"]: each for each in asking.get("/formats").json()["formats"]}
+    assert list(found) == list(REGISTRY)
+    assert all(found[name]["rows"] == ANSWERED for name in (*FORMATS, "chat", "sharegpt"))
+    assert [name for name in found if found[name]["exists"]] == [*FORMATS]
+    chat = found["chat"]
+    assert chat["sections"] == [{"name": "default", "takes": "answers", "rows": ANSWERED}]
+    assert (chat["path"], chat["outdated_by"]) == ("mental_health_chat", None)
+    assert "load_dataset('mental_health_chat')" in chat["snippet"]
+    etag = asking.get("/formats").headers["ETag"]
+    assert asking.get("/formats", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_without_a_corpus_formats_would_hold_nothing_that_is_known(asking: httpx2.Client) -> None:
+    found = asking.get("/formats").json()["formats"]
+    assert [each["name"] for each in found] == list(REGISTRY)
+    assert all((each["rows"], each["sections"]) == (None, []) for each in found)
 
 
 def test_of_all_formats_those_that_lack_are_made(asking: httpx2.Client, corpus: Path) -> None:
@@ -75,6 +145,16 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         "system_prompt": "Be kind.",
         "instruction": "Answer:",
         "validation_share": 0.3,
+        "sources": ["Psych-101"],
+        "tags": [],
+        "min_words": 2,
+        "max_words": 900,
+        "max_tokens": 4000,
+        "over_length": "cut-turns",
+        "tokenizer": None,
+        "mix": {"Psych-101": 0.5},
+        "test_share": 0.1,
+        "folds": 5,
     }
     assert asking.post("/prepare", json=body).json()["request"] == {
         **body,
@@ -82,7 +162,8 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         "system_policy": "replace",
     }
     plain = asking.post("/prepare", json={"force": True}).json()
-    assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (42, 0.2)
+    # What is unsaid of the split is as the corpus has it when the job begins.
+    assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (None, None)
     # What is unsaid keeps the turns of records' own, as `own` does.
     assert plain["request"]["system_policy"] is None
 
@@ -99,6 +180,13 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         {"system_prompt": ""},
         {"system_policy": "mine"},
         {"path": "/tmp"},
+        {"formats": ["openai", "csv"]},
+        {"format": "openai", "formats": ["chat"]},
+        {"tokenizer": "file:/etc/passwd"},
+        {"over_length": "drop"},
+        {"mix": {"TRACE": 0}},
+        {"min_words": 9, "max_words": 3},
+        {"folds": 1},
     ],
 )
 def test_only_what_is_known_may_be_asked_for(
@@ -114,6 +202,9 @@ def test_only_what_is_known_may_be_asked_for(
         ({"exclude": ["TRACE", "No-Such-Source"]}, "exclude"),
         ({"types": ["no-such-type"]}, "types"),
         ({"caps": {"No-Such-Source": 5}}, "caps"),
+        ({"mix": {"No-Such-Source": 2}}, "mix"),
+        ({"sources": ["No-Such-Source"]}, "sources"),
+        ({"tags": ["no-such-tag"]}, "tags"),
     ],
 )
 @pytest.mark.parametrize("force", [True, False])

@@ -11,6 +11,8 @@ from mindcorpus.sources import catalog
 from web.api.known import FormatName, KindName
 from workers.jobs.job import Job
 
+Outdated = Literal["corpus-changed", "split-changed"]
+
 
 def _told_in_full(schema: dict[str, Any]) -> None:
     # What an entry of the catalogue may leave out, an answer tells all the same.
@@ -82,8 +84,15 @@ class MergeAnswer(RootModel[CorpusExists | Job]):
     """The corpus that exists, or the job that the same idempotency key made before."""
 
 
+class FormatSection(BaseModel):
+    """Records of one kind within a format."""
+
+    name: str
+    rows: int
+
+
 class PreparedFormat(BaseModel):
-    """A training format; `outdated` where it was made of another corpus than the one there is."""
+    """A training format; `outdated` where it was made of another corpus, or split, than is now."""
 
     exists: bool
     path: str
@@ -92,6 +101,10 @@ class PreparedFormat(BaseModel):
     built: str | None
     warnings: list[str]
     outdated: bool
+    outdated_by: Outdated | None
+    sections: list[FormatSection] = Field(
+        description="What it holds, where that is of more than one kind."
+    )
     build: str | None
     kept: list[KeptBuild]
 
@@ -103,12 +116,66 @@ class Prepared(BaseModel):
     job: Job | None
 
 
+class SettingDifference(BaseModel):
+    """A setting of a format that is there, or of the corpus' split, and what was asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    setting: str
+    is_: Any = Field(alias="is", description="As it is; null: not set.")
+    would_be: Any
+
+
+class FormatThatStays(PreparedFormat):
+    """A training format that was asked for, and is not made."""
+
+    differs: list[SettingDifference] = Field(
+        description="How it would change with `force`; none: it is up to date, or damaged."
+    )
+
+
 class PreparedExist(BaseModel):
-    """All formats asked for are there, and nobody said that they may be replaced: no job."""
+    """No format that was asked for is due, and nobody said that any may be replaced: no job."""
 
     exists: Literal[True]
-    formats: dict[FormatName, PreparedFormat]
+    formats: dict[FormatName, FormatThatStays]
     job: None
+
+
+class OfferedSection(BaseModel):
+    """Records of one kind that a format would hold."""
+
+    name: str
+    takes: Literal["answers", "pairs"]
+    rows: int
+
+
+class OfferedFormat(BaseModel):
+    """A training format as it can be had."""
+
+    name: FormatName
+    title: str
+    summary: str
+    task: str
+    readers: list[str]
+    proof: Literal["loader", "schema", "none"] = Field(
+        description="How it is proved that they read it."
+    )
+    path: str
+    rows: int | None = Field(description="Records that it would hold today; null without a corpus.")
+    sections: list[OfferedSection]
+    in_all: bool = Field(description="Whether it is one of the guide's, which `all` means.")
+    exists: bool
+    damaged: bool = Field(description="Whether what is there cannot be read.")
+    outdated: bool
+    outdated_by: Outdated | None
+    snippet: str = Field(description="Python that loads it; empty where there is none.")
+
+
+class OfferedFormats(BaseModel):
+    """The training formats, whether or not they exist."""
+
+    formats: list[OfferedFormat]
 
 
 class PrepareAnswer(RootModel[PreparedExist | Job]):

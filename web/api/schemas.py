@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from mindcorpus.formats.registry import ALL
 from mindcorpus.job_requests import Label, MergeBody, Name, Order, PrepareRequest
@@ -40,6 +40,13 @@ class PrepareBody(Order, PrepareRequest):
         if self.formats and "format" in self.model_fields_set:
             raise ValueError("give `format` or `formats`, not both")
         return self
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _no_file(cls, name: str | None) -> str | None:
+        if name is not None and name.startswith("file:"):
+            raise ValueError("a file of the server is not taken over HTTP: give a name")
+        return name
 
 
 class RollbackBody(BaseModel):

@@ -12,6 +12,7 @@ from mindcorpus.cli.render import (
     existing,
     format_parts,
     size_of,
+    split_parts,
     statistics_parts,
     status_parts,
     use_of,
@@ -22,7 +23,7 @@ from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
 from mindcorpus.formats.chat_rules import rule_of
 from mindcorpus.formats.registry import FORMATS
-from mindcorpus.job_requests import MergeRequest, PrepareRequest
+from mindcorpus.job_requests import MergeRequest
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.store import Store
 
@@ -38,7 +39,6 @@ def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, source
     Raises the errors of the jobs.
     """
     store = Store(data_dir)
-    outdated = True
     if _may_merge(terminal, store):
         sample = sources == "sample"
         request = MergeRequest(sample=sample, allow_missing=not sample, force=True)
@@ -48,14 +48,12 @@ def make_first(client: ServiceClient, terminal: Terminal, data_dir: Path, source
         terminal.show(*corpus_parts(made, files, "Its training formats come next.", terminal.full))
     else:
         terminal.show(*statistics_parts(client.statistics(), terminal.full))
-        formats = client.formats()["formats"].values()
-        outdated = any(entry["outdated"] for entry in formats)
-    submission = client.submit_prepare(PrepareRequest(force=outdated))
+    submission = client.submit_prepare()
     if submission.existing is not None:
         terminal.show("", *status_parts(store.status()))
         return
     made = _followed(terminal, client, submission, "Preparing the training formats")
-    _show_formats(terminal, data_dir, made["formats"])
+    _show_formats(terminal, data_dir, made)
 
 
 def _may_merge(terminal: Terminal, store: Store) -> bool:
@@ -97,14 +95,13 @@ def _followed(
     return result
 
 
-def _show_formats(
-    terminal: Terminal, data_dir: Path, formats: Mapping[str, Mapping[str, Any]]
-) -> None:
-    uses = []
+def _show_formats(terminal: Terminal, data_dir: Path, result: Mapping[str, Any]) -> None:
+    formats, uses = result["formats"], []
+    parts = split_parts(result["split"])
     for name, made in formats.items():
         path = str(data_dir / made["path"])
-        terminal.show(*format_parts(name, {**made, "path": path}, None))
+        parts += format_parts(name, {**made, "path": path}, None)
         found = map(rule_of, made["findings"])
         errors = [rule.meaning for rule in found if rule.severity == "error"]
         uses.append(use_of(name, errors, FORMATS[name].use.format(path=path)))
-    terminal.show(*ending_parts(formats, uses))
+    terminal.show(*parts, *ending_parts(formats, uses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from mindcorpus.errors import MindcorpusError
 from web.pages.filters import sentence
 from web.pages.remedies import advice_of
 
+_NAMED = re.compile("`(\\w+)`")
 Errors = dict[str, str]
 Given = MultiDict[str, str]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -26,7 +28,13 @@ def checked(model: type[_Model], values: Mapping[str, Any], errors: Errors) -> _
             message = (
                 wrong["msg"].removeprefix("Value error, ").replace("Input should", "It should")
             )
-            errors.setdefault(str(wrong["loc"][0]), f"{message[:1].upper()}{message[1:]}.")
+            # What is wrong with two fields together names the one to look at first.
+            named = _NAMED.search(message)
+            field = str(wrong["loc"][0]) if wrong["loc"] else named[1] if named else ""
+            said = f"{message[:1].upper()}{message[1:]}."
+            errors.setdefault(field, said)
+            if len(wrong["loc"]) > 1:  # a source's value, which has a field of its own
+                errors.setdefault(f"{field}.{wrong['loc'][1]}", said)
         return None
     return None if errors else found
 
@@ -53,14 +61,20 @@ def whole(given: Given, name: str, errors: Errors) -> int | None:
     return int(text)
 
 
-def fraction(given: Given, name: str, errors: Errors) -> float | None:
-    """Read a number such as 0.2; None if nothing was given."""
+def number(given: Given, name: str, errors: Errors, what: str) -> float | None:
+    """Read a number; `what` says which is meant, where it is none. None if nothing was given."""
     text = given.get(name, "").strip()
     try:
         return float(text) if text else None
     except ValueError:
-        errors[name] = "Give a number between 0 and 1, such as 0.2."
+        errors[name] = f"Give {what}."
         return None
+
+
+def lines(given: Given, name: str) -> list[str]:
+    """Read lines, without blanks around them; each once."""
+    found = (line.strip() for line in given.get(name, "").splitlines())
+    return list(dict.fromkeys(line for line in found if line))
 
 
 def shares(given: Given, name: str, errors: Errors) -> dict[str, float]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.storage.kinds import CARD, MANIFEST
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
 from web.files.downloads import known_as
 from web.services import services
 from workers.jobs.job import Job
+
+_BESIDE = ("lineage.parquet", MANIFEST, CARD)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,12 @@ def published_by(job: Job) -> Published:
             url = url_for("api.download", path=path) if there else None
             found.append({**file, "path": path, "url": url})
     # Those of folders last: whoever wants them takes the folder as an archive.
-    return Published(sorted(found, key=lambda file: file["path"].count("/")))
+    return Published(sorted(found, key=lambda file: (file["path"].count("/"), beside(file))))
+
+
+def beside(file: Mapping[str, Any]) -> bool:
+    """Whether a file holds no records, but tells of those that others hold."""
+    return str(file["path"]).endswith(_BESIDE)
 
 
 class _Now:

@@ -64,12 +64,21 @@ _ASKED = {
     "format": "Format",
     "formats": "Formats",
     "types": "Types",
+    "tags": "Tags",
+    "min_words": "Least words of an answer",
+    "max_words": "Most words of an answer",
+    "max_tokens": "Most tokens of a record",
+    "over_length": "Records with more tokens",
+    "tokenizer": "Tokenizer",
     "caps": "At most",
+    "mix": "Times",
     "seed": "Seed",
     "system_prompt": "System prompt",
     "system_policy": "Own system turns",
     "instruction": "Instruction",
     "validation_share": "Validation share",
+    "test_share": "Test share",
+    "folds": "Folds",
 }
 
 

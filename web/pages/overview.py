@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.preparing.standing import base_there
 from mindcorpus.report.charts import Chart, figures
 from mindcorpus.storage.kinds import KINDS as ARTIFACTS
 from mindcorpus.storage.kinds import MANIFEST
@@ -18,6 +19,7 @@ from web.pages.blueprint import pages, show
 from web.pages.charts import charts_of
 from web.pages.corpus import Corpus, read_corpus, whole_manifest
 from web.pages.health import health
+from web.pages.job_files import beside
 from web.pages.job_view import JobView, describe_job
 from web.services import services
 from workers.errors import RedisUnavailableError
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from flask import Response
 
 _FILES_SHOWN = 6
+#: Why a format is to be made anew.
+OUTDATED = {
+    "corpus-changed": "It was made from another corpus than the one there is.",
+    "split-changed": "The corpus was split anew since it was made.",
+}
 _MAY = {
     "yes": "Commercial use: yes",
     "with-conditions": "Commercial use: yes, with conditions",
@@ -55,7 +62,8 @@ class Shelf:
     built: str
     files: list[dict[str, Any]]
     wrong: str = ""
-    outdated: bool = False
+    outdated: str = ""
+    """Why it is to be made anew; "": it is not."""
 
     @property
     def bytes(self) -> int:
@@ -69,7 +77,7 @@ class Shelf:
         within = tuple(f"{file['path']}/" for file in archives)
         alone = [file for file in self.files if not file["folder"]]
         first = [file for file in alone if not file["path"].startswith(within or "\0")]
-        return [*first, *archives][:_FILES_SHOWN]
+        return [*sorted(first, key=beside), *archives][:_FILES_SHOWN]
 
     @property
     def others(self) -> list[dict[str, Any]]:
@@ -91,7 +99,7 @@ class Holdings:
 def overview() -> Response:
     """Show it."""
     store = Store(services().settings.data_dir)
-    shelf = _shelf(store, "corpus", "Corpus")
+    shelf = shelf_of(store, "corpus", "Corpus")
     holdings, wrong = _holdings() if shelf and not shelf.wrong else (Holdings(), "")
     return show(
         "overview.html",
@@ -103,7 +111,7 @@ def overview() -> Response:
         mixture=_mixture(holdings.sources),
         may=_MAY,
         formats={
-            kind: (title, _shelf(store, kind, title))
+            kind: (title, shelf_of(store, kind, title))
             for kind in store.kinds()
             if kind != "corpus"
             for title in (ARTIFACTS[kind].title,)
@@ -112,14 +120,15 @@ def overview() -> Response:
     )
 
 
-def _shelf(store: Store, kind: str, title: str) -> Shelf | None:
+def shelf_of(store: Store, kind: str, title: str) -> Shelf | None:
     """Look at a kind of artifact; None if there is none."""
     try:
         with open_artifact(store, kind) as artifact:
             folder = artifact.folder
             manifest = whole_manifest(folder)
             built = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
-            outdated = kind != "corpus" and manifest["corpus_sha256"] != store.digest("corpus")
+            reason = None if kind == "corpus" else base_there(store).outdated(manifest)
+            outdated = OUTDATED[reason] if reason else ""
             return Shelf(kind, title, manifest, built, files_of(artifact, kind), outdated=outdated)
     except NoCorpusError:
         return None

@@ -179,6 +179,22 @@
     if (event.persisted && !document.querySelector("form.fields")) location.reload();
   });
 
+  // What stands in an element, for the clipboard; only pages that browsers trust have one.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    if (!navigator.clipboard) break;
+    const said = button.nextElementSibling;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+        said.textContent = "Copied.";
+      } catch {
+        said.textContent = "The browser did not allow it: select the text and copy it.";
+      }
+      setTimeout(() => { said.textContent = ""; }, 4000);
+    });
+  }
+
   localise(document);
   const live = document.querySelector("[data-live]");
   if (live) follow(live);

@@ -13,7 +13,9 @@ from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob
 from mindcorpus.sources.hosts import HostVerdicts
+from mindcorpus.storage.exports import split_told
 from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.store import Store
 from workers.execution.failures import revived
 from workers.settings import ServiceSettings
 
@@ -77,6 +79,7 @@ def _merge(
         "warnings": list(result.warnings),
         "notes": list(result.notes),
         "missing": list(result.missing),
+        "exports_holding": result.exports_holding,
         "artifacts": artifacts_of("corpus", result.manifest),
     }
 
@@ -93,7 +96,10 @@ def _prepare(
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(PrepareRequest, job).from_record()
     results = prepare(request, settings, report, cancel, publisher)
+    # A format of an earlier release, which is up to date, knows of no split and no sections.
+    split_ids = {result.manifest.get("split_id", "") for result in results.values()}
     return {
+        "split": split_told(Store.of(settings, publisher), split_ids),
         "formats": {
             name: {
                 "path": result.path.name,
@@ -101,6 +107,8 @@ def _prepare(
                 "corpus_sha256": result.corpus_sha256,
                 "skipped": result.skipped,
                 "changed": result.changed,
+                "repeats": result.repeats,
+                "sections": result.manifest.get("sections", []),
                 "warnings": list(result.warnings),
                 "split": result.split,
                 "findings": result.manifest["finding_counts"],

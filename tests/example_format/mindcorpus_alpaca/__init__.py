@@ -1,6 +1,6 @@
 """The Alpaca format for mindcorpus: what everybody may know of it, without loading the rest."""
 
-from mindcorpus.formats.registry import FormatEntry
+from mindcorpus.formats.entry import FormatEntry
 
 ENTRY = FormatEntry(
     name="alpaca",

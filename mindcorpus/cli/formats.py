@@ -1,0 +1,104 @@
+"""formats: which training formats there are, what each would hold today, and how to load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from mindcorpus.api import formats as offered
+from mindcorpus.cli.render import outdated_word
+from mindcorpus.cli.tables import heading, table
+from mindcorpus.cli.terminal import Terminal, print_json
+from mindcorpus.client.service import ServiceClient
+from mindcorpus.errors import SettingsError
+from mindcorpus.formats.registry import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+#: How that its readers read it is proved, in words.
+_PROOFS = {
+    "loader": "tested with their own loaders",
+    "schema": "tested with a schema of the provider's page",
+    "none": "not tested here",
+}
+
+
+def list_formats(names: Sequence[str], data_dir: Path | None, *, as_json: bool) -> None:
+    """List the formats, or tell of some of them in full."""
+    _show([each.as_dict() for each in offered(data_dir)], names, as_json=as_json)
+
+
+def list_formats_there(server: str, names: Sequence[str], *, as_json: bool) -> None:
+    """List the formats of a service."""
+    with ServiceClient(server) as client:
+        found = client.offered_formats()
+    _show(found, names, as_json=as_json)
+
+
+def _show(found: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+    known = [each["name"] for each in found]
+    if missing := [name for name in names if name not in (*known, ALL)]:
+        raise SettingsError(
+            f"there is no format {missing[0]!r}", hint=f"Known: {', '.join(known)}."
+        )
+    if ALL in names:
+        names = [*names, *(each["name"] for each in found if each["in_all"])]
+    chosen = [each for each in found if not names or each["name"] in names]
+    if as_json:
+        print_json(chosen)
+    elif names:
+        Terminal().show(*(part for each in chosen for part in _described(each)))
+    else:
+        Terminal().show(
+            table(
+                ("Format", "For", "Would hold", "State", "What it is"),
+                [
+                    (each["name"], each["task"], _held(each), _state(each), each["title"])
+                    for each in chosen
+                ],
+            ),
+            Text(
+                "\nMake one with `mindcorpus prepare NAME`; `mindcorpus formats NAME` tells more."
+            ),
+        )
+
+
+def _held(offer: Mapping[str, Any]) -> str:
+    if offer["rows"] is None:
+        return ""
+    if len(offer["sections"]) == 1:
+        return _of_section(offer["sections"][0])
+    return ", ".join(f"{each['name']} {_of_section(each)}" for each in offer["sections"])
+
+
+def _of_section(section: Mapping[str, Any]) -> str:
+    return f"{section['rows']:,} {section['takes']}"
+
+
+def _state(offer: Mapping[str, Any]) -> str:
+    if not offer["exists"]:
+        return "none"
+    if offer["damaged"]:
+        return "damaged"
+    return "outdated" if offer["outdated"] else "up to date"
+
+
+def _described(offer: Mapping[str, Any]) -> list[RenderableType]:
+    lines = [offer["title"], offer["summary"]]
+    if offer["readers"]:
+        lines.append(f"Read by {', '.join(offer['readers'])} ({_PROOFS[offer['proof']]}).")
+    if held := _held(offer):
+        lines.append(f"Would hold: {held}.")
+    state = _state(offer)
+    if offer["outdated"]:
+        state = f"outdated, {outdated_word(offer['outdated_by'])}"
+    lines.append(f"{offer['path']}: {state}.")
+    parts: list[RenderableType] = [heading(offer["name"]), *(Text(line) for line in lines)]
+    if offer["snippet"]:
+        parts.append(Text(f"\n{offer['snippet'].rstrip()}"))
+    return parts

@@ -1,0 +1,48 @@
+"""What is told of all training formats together: their split, and sources they still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.storage.kinds import KINDS
+
+if TYPE_CHECKING:
+    from mindcorpus.storage.store import Store
+
+
+def split_told(store: Store, split_ids: Collection[str]) -> dict[str, Any] | None:
+    """Give the settings and the proof of the corpus' split; None where it is none of these."""
+    try:
+        manifest = store.manifest("split")
+    except (CorruptArtifactError, NoCorpusError):
+        return None
+    if manifest["id"] not in split_ids:
+        return None
+    return {"settings": manifest["settings"], **manifest["split"]}
+
+
+def exports_holding(store: Store, corpus: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give, by format, the sources of which it holds records though the corpus has none.
+
+    `corpus` is a corpus' manifest. Formats that hold no such source are not named.
+    """
+    there = {source["name"] for source in corpus["sources"] if source["kept"]}
+    found: dict[str, list[str]] = {}
+    for kind in store.kinds():
+        if not (KINDS[kind].is_format and store.exists(kind)):
+            continue
+        try:
+            manifest = store.manifest(kind)
+        except (CorruptArtifactError, NoCorpusError):  # `verify` tells of one that is damaged
+            continue
+        held = dict.fromkeys(
+            source["name"]
+            for section in (manifest, *manifest.get("sections", ()))
+            for source in section["sources"]
+            if source["kept"] and source["name"] not in there
+        )
+        if held:
+            found[kind] = list(held)
+    return found
