@@ -32,6 +32,7 @@ HOLDS = (
     "two-prompts",
     "answer-turns",
     "answer-weights",
+    "answer-keys",
 )
 HEADINGS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
 
@@ -215,6 +216,7 @@ def _of_a_pair(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> dict[str, bo
         "two-prompts": bool(rejected) and not size,
         "answer-turns": any(len(side) > 1 for side in sides),
         "answer-weights": any(turn.weight == 0 for turn in learnt),
+        "answer-keys": any(turn.name is not None or turn.tool_calls is not None for turn in learnt),
     }
 
 

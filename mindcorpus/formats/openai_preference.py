@@ -14,7 +14,7 @@ from mindcorpus.formats.pairs import Message, Pair, PairEncoder, Turns
 
 
 class PreferenceLines(PairEncoder):
-    """Encodes pairs in the provider's schema, which has one assistant message a side."""
+    """Encodes pairs in the provider's schema, which has one assistant text a side."""
 
     def messages(self, turns: Turns) -> list[Message]:
         """Give turns as messages of the schema; what is not learnt has no weight."""

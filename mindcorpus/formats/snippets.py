@@ -8,21 +8,21 @@ from __future__ import annotations
 OPENAI = """from openai import OpenAI
 
 client = OpenAI()
-with open({path!r}, "rb") as file:
+with open("{path}", "rb") as file:
     uploaded = client.files.create(file=file, purpose="fine-tune")
 client.fine_tuning.jobs.create(training_file=uploaded.id, model="gpt-4.1-mini-2025-04-14")
 """
 
 HUGGINGFACE = """from datasets import load_from_disk
 
-data = load_from_disk({path!r})
+data = load_from_disk("{path}")
 print(data["train"][0]["input"], data["validation"].num_rows)
 """
 
 CHAT = """from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
 
-data = load_dataset({path!r})
+data = load_dataset("{path}")
 trainer = SFTTrainer(
     model="Qwen/Qwen3-0.6B",
     train_dataset=data["train"],
@@ -35,7 +35,7 @@ trainer.train()
 SHAREGPT = """from datasets import load_dataset
 from unsloth.chat_templates import standardize_sharegpt
 
-data = standardize_sharegpt(load_dataset({path!r})["train"])
+data = standardize_sharegpt(load_dataset("{path}")["train"])
 print(data[0]["conversations"])
 """
 
@@ -57,7 +57,7 @@ client.fine_tuning.jobs.create(
 TRL_DPO = """from datasets import load_dataset
 from trl import DPOConfig, DPOTrainer
 
-data = load_dataset({path!r})
+data = load_dataset("{path}")
 trainer = DPOTrainer(
     model="Qwen/Qwen3-0.6B",
     train_dataset=data["train"],
@@ -70,7 +70,7 @@ trainer.train()
 TRL_KTO = """from datasets import load_dataset
 from trl import KTOConfig, KTOTrainer
 
-data = load_dataset({path!r})
+data = load_dataset("{path}")
 trainer = KTOTrainer(
     model="Qwen/Qwen3-0.6B",
     train_dataset=data["train"],
@@ -139,19 +139,19 @@ boto3.client("bedrock").create_model_customization_job(
 )
 """
 
-LABEL_STUDIO = """import json
+LABEL_STUDIO = '''import json
 from label_studio_sdk import LabelStudio
 
 client = LabelStudio(base_url="http://localhost:8080", api_key="KEY")
-config = '''<View>
+config = """<View>
   <Text name="input" value="$input"/>
   <Text name="response" value="$response"/>
   <Choices name="quality" toName="response"><Choice value="good"/><Choice value="bad"/></Choices>
-</View>'''
+</View>"""
 project = client.projects.create(title="mindcorpus", label_config=config)
 with open("{path}/tasks.json", encoding="utf-8") as file:
     client.projects.import_tasks(id=project.id, request=json.load(file))
-"""
+'''
 
 ARGILLA = """import json
 import argilla as rg

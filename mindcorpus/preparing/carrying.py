@@ -24,7 +24,7 @@ NEEDED: dict[Takes, tuple[str, ...]] = {
     "answers": ("weights", "tools", "names", "uneven-turns", "late-system"),
     "pairs": (
         *("two-prompts", "answer-turns", "answer-weights"),
-        *("tools", "names", "uneven-turns", "late-system"),
+        *("tools", "names", "uneven-turns", "late-system", "answer-keys"),
     ),
 }
 #: What some formats refuse, and others take in another form.

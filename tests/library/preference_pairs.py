@@ -91,6 +91,13 @@ KINDS: dict[str, Row] = {
         "tools": _TOOLS,
         "parallel_tool_calls": False,
     },
+    "tools described": {
+        "prompt": [user("o1")],
+        "chosen": [assistant("o2")],
+        "rejected": [assistant("o3")],
+        "tools": _TOOLS,
+        "parallel_tool_calls": False,
+    },
     "names": {
         "prompt": [user("n1", name="Mia"), assistant("n2"), user("n3", name="Ole")],
         "chosen": [assistant("n4")],

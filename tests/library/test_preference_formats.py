@@ -34,9 +34,9 @@ KEYS = {
     "trl-kto": ["prompt", "completion", "label"],
 }
 LEFT_OUT = {
-    "openai-preference": {"two-prompts": 1, "answer-turns": 3},
-    "trl-dpo": {"two-prompts": 1, "answer-weights": 1, "tools": 1, "names": 1},
-    "trl-kto": {"two-prompts": 1, "answer-weights": 1, "tools": 1, "names": 1},
+    "openai-preference": {"two-prompts": 1, "answer-turns": 3, "answer-keys": 1},
+    "trl-dpo": {"two-prompts": 1, "answer-weights": 1, "tools": 2, "names": 1},
+    "trl-kto": {"two-prompts": 1, "answer-weights": 1, "tools": 2, "names": 1},
 }
 
 
@@ -124,8 +124,7 @@ def test_pairs_of_all_kinds_are_there_or_left_out_by_a_reason_that_names_the_thi
         assert made[name].skipped == {"no-pair": len(NO_PAIRS), **reasons}
         assert made[name].rows == len(KINDS) - sum(reasons.values())
         for line in traced(made[name], corpus):
-            if name != "openai-preference" or "t1" not in line.record["input"]:
-                check(name, line)
+            check(name, line)
     changed = made["trl-dpo"].changed
     assert changed["developer-as-system"] == changed["reasoning-left-out"] == 1
     assert changed["later-turns-left-out"] == changed["empty-turns-left-out"] == 1
@@ -156,13 +155,13 @@ def test_the_exact_lines_of_some_kinds(tmp_path: Path) -> None:
         "preferred_output": [assistant("Darum 🙂")],
         "non_preferred_output": [assistant("Nein.")],
     }
-    called = found_by("t1", openai)
+    called = found_by("o1", openai)
     assert called["input"] == {
-        "messages": [CONFIGURED, user("t1")],
-        "tools": KINDS["tools"]["tools"],
+        "messages": [CONFIGURED, user("o1")],
+        "tools": KINDS["tools described"]["tools"],
         "parallel_tool_calls": False,
     }
-    assert called["preferred_output"] == KINDS["tools"]["chosen"]
+    assert called["preferred_output"] == KINDS["tools described"]["chosen"]
     assert found_by("dev q", openai)["input"]["messages"][0]["role"] == "developer"
     assert found_by("dev q", trl)["prompt"] == [system("Be kind."), user("dev q")]
     # Where both sides go on alike, that is part of the answer: a prompt ends with a question.

@@ -151,11 +151,11 @@ def test_what_a_folder_cannot_carry_is_left_out_by_a_reason_that_names_the_thing
         assert len(answers) == len(CHATS)
     left = {
         "llama-factory": Counter(
-            {"two-prompts": 1, "answer-turns": 3, "tools": 1, "names": 1}
+            {"two-prompts": 1, "answer-turns": 3, "tools": 2, "names": 1}
             | {"uneven-turns": 2, "late-system": 1}
         ),
-        "axolotl": Counter({"two-prompts": 1, "answer-turns": 3, "tools": 1, "names": 1}),
-        "ms-swift": Counter({"two-prompts": 1, "answer-turns": 3, "tools": 1, "names": 1}),
+        "axolotl": Counter({"two-prompts": 1, "answer-turns": 3, "tools": 2, "names": 1}),
+        "ms-swift": Counter({"two-prompts": 1, "answer-turns": 3, "tools": 2, "names": 1}),
     }
     for name, reasons in left.items():
         dpo = sections(made[name])["dpo"]
