@@ -12,8 +12,10 @@ SOURCES ?= sample
 SEED ?= 1
 JOBS ?= 2000
 FILES ?= 900
+# Of `make test-consumers`: the consumers, by the names in tests/consumers/environments.py; none: all.
+CONSUMERS ?=
 
-.PHONY: run test soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
+.PHONY: run test test-bounds test-consumers soak bench bench-service docs-figures screenshots lock sbom audit-dependencies image-digests clean
 
 run: .venv/run  ## start the service here, have it merge the sample and prepare its formats
 	$(BIN)/python -m web up --sources $(SOURCES)
@@ -24,6 +26,13 @@ test: .venv/test  ## lint, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8
+
+test-bounds: .venv/test  ## the lowest and newest versions that pyproject.toml allows, and other Pythons
+	$(BIN)/python tests/bounds/run.py
+	$(BIN)/python tests/bounds/beside_trainers.py
+
+test-consumers: .venv/test  ## every format, read by those who are to read it (CONSUMERS: some of them)
+	MINDCORPUS_CONSUMERS="$(CONSUMERS)" $(BIN)/pytest --numprocesses 0 tests/consumers/proof.py
 
 soak: .venv/test  ## all long runs, one after the other; tells what each gave
 	@MINDCORPUS_SOAK_SEED=$(SEED) MINDCORPUS_SOAK_JOBS=$(JOBS) MINDCORPUS_SOAK_FILES=$(FILES) \
@@ -42,12 +51,13 @@ docs-figures: .venv/test  ## what the pages print of the sample, written anew fr
 screenshots: .venv/test  ## the dashboard's pages as pictures, into docs/screenshots
 	$(BIN)/python tests/browser/screenshots.py
 
-lock:  ## move constraints.txt to the newest versions that pyproject.toml allows
+lock:  ## move the pins to the newest versions that pyproject.toml allows, and lock them with hashes
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip==$(PIP)
 	build/lock/bin/python -m pip install --quiet '.[service,local,monitoring]' --group dev
 	echo "# Exact versions of all that the project and its tests install. Made by \`make lock\`; edit pyproject.toml instead." > constraints.txt
 	build/lock/bin/python -m pip freeze --exclude mindcorpus >> constraints.txt
+	sh .ci/lock build/lock/bin/uv
 
 sbom: .venv/test  ## what the image installs, as CycloneDX, into build/mindcorpus.cdx.json
 	$(PYTHON) -m venv --clear build/sbom

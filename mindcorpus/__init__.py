@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         prepare_for_huggingface,
         prepare_for_openai,
         prepared_datasets_exist,
+        push,
         rollback,
     )
     from mindcorpus.client.service import ServiceClient
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mindcorpus.merging.merge import MergeResult, merge
     from mindcorpus.preparing.prepare import PrepareResult, prepare
     from mindcorpus.progress import Cancellation, Progress
+    from mindcorpus.pushing.push import PushResult
     from mindcorpus.settings import Settings
     from mindcorpus.storage.rollback import RolledBack
     from mindcorpus.storage.store import Store
@@ -50,6 +52,7 @@ _HOMES = {
         "prepare_for_huggingface",
         "prepare_for_openai",
         "prepared_datasets_exist",
+        "push",
         "rollback",
     ),
     "client.service": ("ServiceClient",),
@@ -59,6 +62,7 @@ _HOMES = {
     "merging.merge": ("MergeResult", "merge"),
     "preparing.prepare": ("PrepareResult", "prepare"),
     "progress": ("Cancellation", "Progress"),
+    "pushing.push": ("PushResult",),
     "settings": ("Settings",),
     "storage.rollback": ("RolledBack",),
     "storage.store": ("Store",),
@@ -74,6 +78,7 @@ __all__ = [
     "PrepareRequest",
     "PrepareResult",
     "Progress",
+    "PushResult",
     "RolledBack",
     "ServiceClient",
     "Settings",
@@ -89,6 +94,7 @@ __all__ = [
     "prepare_for_huggingface",
     "prepare_for_openai",
     "prepared_datasets_exist",
+    "push",
     "rollback",
 ]
 

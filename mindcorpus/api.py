@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 
-from mindcorpus.job_requests import MergeRequest, PrepareRequest, SystemPolicy
+from mindcorpus.errors import SettingsError
+from mindcorpus.job_requests import MergeRequest, OverLength, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent
@@ -17,8 +18,11 @@ from mindcorpus.storage.store import Store
 if TYPE_CHECKING:
     from mindcorpus.inspection.inspecting import Inspection
     from mindcorpus.preparing.offer import Offer
+    from mindcorpus.pushing.push import PushResult
 
 Folder = str | Path
+#: What may be said beside the fields of a request.
+_BESIDE = ("settings", "report", "cancel")
 
 
 def merge_all_datasets(
@@ -112,25 +116,57 @@ def get_merged_dataset_path(data_dir: Folder | None = None) -> Path:
 class Choices(TypedDict, total=False):
     """What a preparation may be told; `PrepareRequest` explains all but the last three."""
 
+    sources: Iterable[str]
     exclude: Iterable[str]
     types: Iterable[str]
+    tags: Iterable[str]
+    min_words: int | None
+    max_words: int | None
+    max_tokens: int | None
+    over_length: OverLength | None
+    tokenizer: str | None
     caps: Mapping[str, int]
+    mix: Mapping[str, float]
     force: bool
-    seed: int
-    system_prompt: str
-    system_policy: SystemPolicy
-    instruction: str
-    validation_share: float
+    seed: int | None
+    system_prompt: str | None
+    system_policy: SystemPolicy | None
+    instruction: str | None
+    validation_share: float | None
+    test_share: float | None
+    folds: int | None
     settings: Settings
     report: Reporter
     cancel: Cancellation
 
 
+@overload
 def prepare_for(
     name: str, data_dir: Folder | None = None, **choices: Unpack[Choices]
-) -> PrepareResult:
-    """Prepare a format by its name from the corpus; `mindcorpus.prepare` explains the errors."""
-    return _prepare(name, data_dir, choices)[name]
+) -> PrepareResult: ...
+
+
+@overload
+def prepare_for(
+    name: list[str] | tuple[str, ...], data_dir: Folder | None = None, **choices: Unpack[Choices]
+) -> dict[str, PrepareResult]: ...
+
+
+def prepare_for(
+    name: str | list[str] | tuple[str, ...],
+    data_dir: Folder | None = None,
+    **choices: Unpack[Choices],
+) -> PrepareResult | dict[str, PrepareResult]:
+    """Prepare a format by its name, or several in one reading of the corpus.
+
+    Of several it gives the results by name. `mindcorpus.prepare` explains the errors.
+    """
+    if isinstance(name, str):
+        return _prepare((name,), data_dir, choices)[name]
+    names = tuple(name)
+    if not names:
+        raise SettingsError("no format is named", field="formats")
+    return _prepare(names, data_dir, choices)
 
 
 def prepare_for_openai(data_dir: Folder | None = None, **choices: Unpack[Choices]) -> PrepareResult:
@@ -149,7 +185,7 @@ def prepare_all_formats(
     data_dir: Folder | None = None, **choices: Unpack[Choices]
 ) -> dict[str, PrepareResult]:
     """Prepare the formats that the guide promises; gives the results by format."""
-    return _prepare("all", data_dir, choices)
+    return _prepare((), data_dir, choices)
 
 
 def formats(data_dir: Folder | None = None, *, settings: Settings | None = None) -> list[Offer]:
@@ -196,30 +232,52 @@ def rollback(
     return roll_back(store, kind, build, tick)
 
 
-def _prepare(format_: str, data_dir: Folder | None, choices: Choices) -> dict[str, PrepareResult]:
+def push(
+    target: str,
+    data_dir: Folder | None = None,
+    *,
+    format: str | None = None,  # noqa: A002 - as the command's option is called
+    public: bool = False,
+    settings: Settings | None = None,
+    report: Reporter = silent,
+    cancel: Cancellation | None = None,
+) -> PushResult:
+    """Send the corpus, or a format, to a repository of the hub, a storage or a folder.
+
+    `target` is `owner/name`, an address such as `s3://bucket/prefix`, or a folder such as `./out`;
+    `public` says that others may read it there. `mindcorpus.pushing.push` explains the errors.
+    """
+    # Late: of those who merge and prepare nobody pays for it.
+    from mindcorpus.pushing.push import push as send
+
+    settings = _settings(data_dir, settings)
+    return send(target, format or "corpus", settings, report, cancel, public=public)
+
+
+def _prepare(
+    names: tuple[str, ...], data_dir: Folder | None, choices: Choices
+) -> dict[str, PrepareResult]:
     # Nobody checks a TypedDict at run time; a misspelt choice must not pass for none.
     if unknown := sorted(set(choices) - set(Choices.__annotations__)):
         raise TypeError(
             f"unknown choice {unknown[0]!r}; there are {', '.join(Choices.__annotations__)}"
         )
-    request = PrepareRequest.of(
-        format=format_,
-        exclude=tuple(choices.get("exclude", ())),
-        types=tuple(choices.get("types", ())),
-        caps=dict(choices.get("caps", {})),
-        force=choices.get("force", False),
-        seed=choices.get("seed"),
-        system_prompt=choices.get("system_prompt"),
-        system_policy=choices.get("system_policy"),
-        instruction=choices.get("instruction"),
-        validation_share=choices.get("validation_share"),
-    )
+    fields = {name: _plain(value) for name, value in choices.items() if name not in _BESIDE}
     return prepare(
-        request,
+        PrepareRequest.of(formats=names, **fields),
         _settings(data_dir, choices.get("settings")),
         choices.get("report", silent),
         choices.get("cancel"),
     )
+
+
+def _plain(value: object) -> object:
+    """Give what is iterated over, or mapped, as a request has it."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return tuple(value)
+    return value
 
 
 def _settings(data_dir: Folder | None, settings: Settings | None = None) -> Settings:

@@ -27,6 +27,11 @@ HOLDS = (
     "reasoning",
     "later-turns",
     "rejected-turns",
+    "uneven-turns",
+    "late-system",
+    "two-prompts",
+    "answer-turns",
+    "answer-weights",
 )
 HEADINGS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
 
@@ -169,7 +174,7 @@ def what_it_holds(conversation: Conversation, kept: Sequence[Turn], answer: int)
     """Name what a conversation holds, as `HOLDS` lists it, in that order.
 
     `kept` are its `kept_turns`, `answer` the place of the last answer: turns behind that count as
-    `later-turns` alone.
+    `later-turns` alone. Of a pair, `uneven-turns` and `late-system` are told of the chosen side.
     """
     both = (*kept, *conversation.rejected)
     roles = {turn.role for turn in both}
@@ -187,8 +192,51 @@ def what_it_holds(conversation: Conversation, kept: Sequence[Turn], answer: int)
         "reasoning": any(turn.reasoning_content is not None for turn in odd),
         "later-turns": 0 <= answer < len(conversation.turns) - 1,
         "rejected-turns": bool(conversation.rejected),
+        "uneven-turns": not _take_turns(kept),
+        "late-system": any(turn.role in INSTRUCTING for turn in kept[1:]),
+        **_of_a_pair(kept, conversation.rejected),
     }
     return tuple(name for name in HOLDS if found[name])
+
+
+def _take_turns(kept: Sequence[Turn]) -> bool:
+    """Tell whether assistants speak after users or tools, one turn each, and have the last word."""
+    answers = [turn.role == "assistant" for turn in kept if turn.role not in INSTRUCTING]
+    return len(answers) % 2 == 0 and all(is_ == at % 2 for at, is_ in enumerate(answers))
+
+
+def _of_a_pair(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> dict[str, bool]:
+    """Name what the two sides of a pair hold that not every format of pairs can carry."""
+    other = kept_turns(rejected, last_answer(rejected)) if rejected else ()
+    size = prompt_size(chosen, other)
+    sides = (chosen[size:], other[size:]) if rejected else ()
+    learnt = [turn for side in sides for turn in side if turn.role == "assistant"]
+    return {
+        "two-prompts": bool(rejected) and not size,
+        "answer-turns": any(len(side) > 1 for side in sides),
+        "answer-weights": any(turn.weight == 0 for turn in learnt),
+    }
+
+
+def prompt_size(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> int:
+    """Count the turns that the two sides of a pair answer: all that both begin with.
+
+    The last of them is a user's, or a tool's answer: an assistant's turn is part of the answer,
+    also where both sides have it. Both are the `kept_turns`.
+    """
+    size = 0
+    for one, other in zip(chosen, rejected, strict=False):
+        # Of a prompt nothing is learnt: what it weighs, and what was thought, is no matter.
+        if _without_thought(one) != _without_thought(other):
+            break
+        size += 1
+    while size and chosen[size - 1].role not in ("user", "tool"):
+        size -= 1
+    return size
+
+
+def _without_thought(turn: Turn) -> Turn:
+    return turn._replace(weight=None, reasoning_content=None)
 
 
 def kept_turns(turns: Sequence[Turn], answer: int) -> Sequence[Turn]:

@@ -20,6 +20,9 @@
     │   ├── NoBuildError         no-build              no earlier build is kept, or not that one
     │   ├── CorruptArtifactError corrupt-artifact      an artifact is not what its manifest says
     │   └── StorageError         storage               disk full, no permission, read-only
+    ├── PushError                push-failed           an artifact could not be sent on
+    │   ├── PushDeniedError      push-denied           no token, or one that may not write there
+    │   └── LicenceError         licence-forbids       a source's licence does not let it be public
     ├── WorkerLostError          worker-lost           a worker process died
     ├── ServiceError             service               the service refused what it was asked
     │   ├── DeniedError          service-denied        the token is missing, wrong, or too weak
@@ -251,6 +254,25 @@ class StorageError(ArtifactError):
     """The disk is full, or may not be written."""
 
     code = "storage"
+
+
+class PushError(MindcorpusError):
+    """An artifact could not be sent on; where it was to go, all is as it was."""
+
+    code = "push-failed"
+    exit_code = 9
+
+
+class PushDeniedError(PushError):
+    """There is no token, or the one there is may not write to that place."""
+
+    code = "push-denied"
+
+
+class LicenceError(PushError):
+    """A source's licence does not let its rows be made public."""
+
+    code = "licence-forbids"
 
 
 class WorkerLostError(MindcorpusError):

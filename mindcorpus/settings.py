@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,13 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS
+from mindcorpus.system_calls import cores
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Settings(BaseSettings):
@@ -49,7 +45,7 @@ class Settings(BaseSettings):
         description="Group that may read what is kept, by name or number; by default nobody else.",
     )
     workers: int = Field(
-        default_factory=_cores,
+        default_factory=cores,
         ge=1,
         le=256,
         description="Processes that read and write at the same time.",

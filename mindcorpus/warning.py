@@ -14,6 +14,7 @@ CODES = (
     "dominant-source",
     "conversations-flat",
     "uneven-turns",
+    "reserved-words",
     "split-share",
     "licence",
     "clinical-use",

@@ -53,6 +53,7 @@ Exit codes:
   6    storage: nothing there, damaged, full, or not to be written
   7    it exists, and was not to be replaced
   8    the service cannot be reached, or refuses
+  9    an artifact could not be pushed, or was not to be
   130  stopped by Ctrl-C or SIGTERM; nothing is half-written
 """
 
@@ -241,6 +242,38 @@ def verify(data_dir: Path | None, *, as_json: bool) -> int:
     from mindcorpus.cli import inspect
 
     return inspect.verify_artifacts(data_dir, as_json=as_json)
+
+
+@cli.command()
+@click.argument("target")
+@click.option("--format", "name", metavar="NAME", help="Push this format.  [default: the corpus]")
+@click.option("--corpus", is_flag=True, help="Push the corpus, as without --format.")
+@click.option(
+    "--public/--private",
+    default=False,
+    help="Others may read it there; only what the licences of all sources let be handed on."
+    "  [default: --private]",
+)
+@data_dir_option
+@json_option
+def push(
+    target: str,
+    name: str | None,
+    data_dir: Path | None,
+    *,
+    corpus: bool,
+    public: bool,
+    as_json: bool,
+) -> None:
+    """Send the corpus, or a format, to TARGET: all of its files, or none.
+
+    TARGET is OWNER/NAME on the Hugging Face hub, a storage (s3://, gs://, az://) or a folder.
+    """
+    if corpus and name is not None:
+        raise click.UsageError("--format and --corpus are two things: push them one by one")
+    from mindcorpus.cli.push import push_artifact
+
+    push_artifact(target, name=name, public=public, data_dir=data_dir, as_json=as_json)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mindcorpus.formats.registry import ALL, choices
+from mindcorpus.formats.registry import ALL, FORMATS, choices
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _Value = TypeVar("_Value")
 
+if TYPE_CHECKING:
+    _NameType = click.ParamType[str]
+    _PairType = click.ParamType[tuple[str, str]]
+else:  # before click 8.4 it takes no parameters
+    _NameType = _PairType = click.ParamType
 
-class FormatName(click.ParamType[str]):
+
+class FormatName(_NameType):
     """The name of a training format, or the word for those of the guide."""
 
     name = "format"
@@ -29,6 +35,8 @@ class FormatName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give the name; fails for another."""
+        if value in FORMATS.refused:  # told where its format is looked for, with the reason
+            return str(value)
         return click.Choice(choices()).convert(value, param, ctx)
 
     def shell_complete(
@@ -38,7 +46,7 @@ class FormatName(click.ParamType[str]):
         return click.Choice(choices()).shell_complete(ctx, param, incomplete)
 
 
-class _Pair(click.ParamType[tuple[str, str]]):
+class _Pair(_PairType):
     """NAME=VALUE."""
 
     name = "pair"

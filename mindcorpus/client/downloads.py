@@ -11,6 +11,7 @@ import re
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
@@ -144,7 +145,7 @@ class Download:
             return 0, int(length) if length.isdecimal() else None
         if part is not None and response.status_code in (
             httpx2.codes.PARTIAL_CONTENT,
-            httpx2.codes.RANGE_NOT_SATISFIABLE,
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         ):
             span = _SPAN.fullmatch(response.headers.get("Content-Range", ""))
             same = response.headers.get("ETag", part.tag) == part.tag

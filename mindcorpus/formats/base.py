@@ -17,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.registry import FormatEntry
+from mindcorpus.formats.entry import FormatEntry
 from mindcorpus.storage.files import Piece, Region, Written, lay_out
 from mindcorpus.warning import DataWarning
 
 #: The parts of a corpus' split, in the order of their codes: 0 is train.
 PARTS = ("train", "validation", "test")
+#: What a writer may ask for beside the columns of the corpus: where each record stands there, and
+#: the name of its part.
+PLACES = ("corpus_row", "part")
 Parts = npt.NDArray[np.int8]
 """The part of each row, as index into `PARTS`; -1: it is in none, as it has no response."""
 Times = npt.NDArray[np.uint16]
@@ -38,6 +41,10 @@ class Section:
     name: str
     """As the configuration of it is called."""
     takes: Takes = "answers"
+    carries: tuple[str, ...] | None = None
+    """What of a conversation it can hold, if that is not what the format's entry says."""
+    refuses: tuple[str, ...] = ()
+    """What leaves a record out of it that other formats take in another form."""
 
 
 ANSWERS = Section("default")

@@ -240,6 +240,8 @@ class Stream:
 
     lines: Lines
     taken: Taken
+    is_whole: bool = True
+    """Whether records are written as the corpus has them: only then are sizes known before."""
     files: list[SharedFile] = field(default_factory=list)
     routes: list[tuple[int | None, bool]] = field(default_factory=list)
     """Of each file: the part, and whether it is an array."""
@@ -257,12 +259,15 @@ class Stream:
     def _laid_out(
         self, path: Path, file: LineFile, scratch: Path, runs: Sequence[Run]
     ) -> SharedFile:
-        sizes = None if file.array else self.lines.made().sizes(self.taken.rows)
+        in_place = self.is_whole and not file.array
+        sizes = self.lines.made().sizes(self.taken.rows) if in_place else None
         if sizes is not None:
             times = self.taken.of(file.part)
             return SharedFile(path, tuple(regions_of(path, b"", sizes, times, runs)))
-        name = f"{path.parent.name}-{path.name}"
-        pieces = tuple(Piece(scratch / f"{name}-{at:05d}") for at in range(len(runs)))
+        # Formats may have files of one name in folders of one name.
+        folder = scratch / path.relative_to(scratch.parent)
+        folder.mkdir(parents=True)
+        pieces = tuple(Piece(folder / f"{at:05d}") for at in range(len(runs)))
         head, _, tail = _ARRAY if file.array else (b"", b"", b"")
         return SharedFile(path, pieces, head, tail)
 

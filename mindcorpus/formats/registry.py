@@ -2,88 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from mindcorpus.registry import Registry
-from mindcorpus.storage.kinds import CARD, KINDS, MANIFEST, ArtifactKind
+from mindcorpus.formats.entries import ENTRIES
+from mindcorpus.formats.entry import FormatEntry
+from mindcorpus.registry import Once, Registry
+from mindcorpus.storage.kinds import KINDS
 
 if TYPE_CHECKING:
     from mindcorpus.formats.base import Format
     from mindcorpus.job_requests import PrepareRequest
+
+__all__ = [
+    "ALL",
+    "EVERY",
+    "FORMATS",
+    "FormatEntry",
+    "choices",
+    "load",
+    "names_of",
+    "register",
+    "remove",
+    "with_formats",
+]
 
 _Request = TypeVar("_Request", bound="PrepareRequest")
 #: The word that stands for the formats the guide promises.
 ALL = "all"
 #: Of the setting that adds formats to these: every one.
 EVERY = "*"
-
-
-@dataclass(frozen=True)
-class FormatEntry:
-    """What everybody may know of a format: forms, job titles, cards, choices, paths."""
-
-    name: str
-    title: str
-    """Of forms, job titles and cards."""
-    summary: str
-    """One sentence beside it."""
-    artifact: str
-    """The name of its file, without ending, or of its folder."""
-    use: str
-    """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
-    task: str = "fine-tuning"
-    """What it is for: `fine-tuning`, `preference` or `annotation`."""
-    readers: tuple[str, ...] = ()
-    """Who reads it."""
-    proof: Literal["loader", "schema", "none"] = "none"
-    """How that is proved: by the readers' own loader, by a schema of the provider's page."""
-    snippet: str = ""
-    """Python that loads it and trains on it; `{path}` is its path in the data folder."""
-    settings: tuple[str, ...] = ()
-    """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""
-    carries: tuple[str, ...] = ()
-    """What of a conversation it can hold: words of `conversations.HOLDS`; none: the flat view."""
-    suffix: str = ".jsonl"
-    """The ending of its file; "" for a folder."""
-    in_all: bool = False
-    """Whether it belongs to `all`."""
-    module: str = ""
-    """Where its `Format` is; by default the module of its name in this package."""
-
-    def __post_init__(self) -> None:
-        if not self.module:
-            object.__setattr__(self, "module", f"{__package__}.{self.name}")
-
-    @property
-    def path(self) -> str:
-        """Its file or folder, within the data folder."""
-        return f"{self.artifact}{self.suffix}"
-
-    @property
-    def kind(self) -> ArtifactKind:
-        """How it is kept and found."""
-        files = (f"{self.artifact}{self.suffix}", f"{self.artifact}.manifest.json")
-        links = {self.artifact: ""}
-        if self.suffix:
-            links = {
-                files[0]: files[0],
-                files[1]: MANIFEST,
-                f"{self.artifact}.README.md": CARD,
-                f"{self.artifact}.lineage.parquet": "lineage.parquet",
-            }
-        return ArtifactKind(self.name, self.title, links, expected=self.in_all)
-
-
 FORMATS: Registry[FormatEntry] = Registry("format")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ARTIFACT = re.compile(r"\w[\w.-]*")
 
 
 def register(entry: FormatEntry) -> None:
-    """Add a format, as those below are; it can be used at once, everywhere in this process.
+    """Add a format, as those of `entries` are; it can be used at once, everywhere in this process.
 
-    Raises `ValueError` for a name or a path that stands for something else.
+    Raises `ValueError` for a name or a path that stands for something else, or can be none.
     """
+    if not _NAME.fullmatch(entry.name) or not _ARTIFACT.fullmatch(entry.artifact):
+        raise ValueError(
+            f"no format can be called {entry.name!r} and have {entry.artifact!r}: names are small "
+            "letters, digits, - and _, and files lie in the data folder itself"
+        )
     taken = entry.name in KINDS and entry.name not in FORMATS
     if entry.name == ALL or taken:
         raise ValueError(f"no format can be called {entry.name!r}: that stands for something else")
@@ -156,62 +120,15 @@ def load(name: str) -> type[Format]:
     return cast("type[Format]", FORMATS.load(name, "FORMAT"))
 
 
-_TRL_SFT = """from datasets import load_dataset
-from trl import SFTConfig, SFTTrainer
-
-data = load_dataset({path!r})
-trainer = SFTTrainer(
-    model="Qwen/Qwen3-0.6B",
-    train_dataset=data["train"],
-    eval_dataset=data["validation"],
-    args=SFTConfig(output_dir="out"),
-)
-trainer.train()
-"""
-
-for _entry in (
-    FormatEntry(
-        name="openai",
-        title="OpenAI chat JSON lines",
-        summary="One chat a line, turn by turn, with a system message.",
-        artifact="mental_health_openai",
-        use="upload {path}",
-        settings=("system_prompt", "system_policy"),
-        carries=("turns", "system", "developer", "tools", "names", "weights"),
-        in_all=True,
-    ),
-    FormatEntry(
-        name="huggingface",
-        title="Hugging Face dataset",
-        summary="A flat table: a train and a validation split that share no input, and a CSV.",
-        artifact="mental_health_huggingface",
-        suffix="",
-        use="datasets.load_from_disk({path!r}) in Python",
-        settings=("instruction",),
-        in_all=True,
-    ),
-    FormatEntry(
-        name="chat",
-        title="Chat JSON lines, split",
-        summary="The lines of the OpenAI format, in a train and a validation file.",
-        artifact="mental_health_chat",
-        suffix="",
-        use="upload {path}/train.jsonl and {path}/validation.jsonl, or name them in your trainer",
-        settings=("system_prompt", "system_policy"),
-        carries=("turns", "system", "developer", "tools", "names", "weights"),
-        readers=("OpenAI", "Azure", "Together", "TRL", "Unsloth", "torchtune"),
-        proof="loader",
-        snippet=_TRL_SFT,
-    ),
-    FormatEntry(
-        name="sharegpt",
-        title="ShareGPT JSON lines",
-        summary="One chat a line, in a train and a validation file that share no input.",
-        artifact="mental_health_sharegpt",
-        suffix="",
-        use="name {path}/train.jsonl in your trainer's list of datasets, format sharegpt",
-        settings=("system_prompt", "system_policy"),
-        carries=("turns", "system", "tools"),
-    ),
-):
+for _entry in ENTRIES:
     register(_entry)
+
+
+def _register_installed() -> None:
+    # Late: to look through what is installed takes longer than all else of this module.
+    from mindcorpus.formats.installed import register_installed
+
+    register_installed()
+
+
+FORMATS.before_reading = KINDS.before_reading = Once(_register_installed)

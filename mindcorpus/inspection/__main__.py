@@ -21,6 +21,7 @@ from mindcorpus.privacy import keep_umask_private
 from mindcorpus.settings import Settings
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.folders import NotRead
+from mindcorpus.system_calls import bound_memory
 
 #: What one that is no table of rows may be unpacked to.
 _FILE_BYTES = 1024**3
@@ -59,7 +60,7 @@ def main() -> None:
     # What a library prints must not be taken for our words.
     os.dup2(2, 1)
     question = json.loads(sys.stdin.readline())
-    resource.setrlimit(resource.RLIMIT_AS, (question["memory"], question["memory"]))
+    bound_memory(question["memory"])
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     json.dump(answered(question), out)

@@ -19,6 +19,7 @@ from mindcorpus.inspection.place import Place, draft, split_of
 from mindcorpus.sources.file_formats import KNOWN_ENDINGS
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.folders import NotRead, Opener, choose_files, saved_splits
+from mindcorpus.system_calls import path_of
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe would keep who opens it waiting.
@@ -78,8 +79,8 @@ def open_inside(path: str, folders: Sequence[Path], split: str | None = None) ->
             mode = os.fstat(at).st_mode
             if stat.S_ISREG(mode):
                 size = os.fstat(at).st_size
-                one = FetchedFile(whole.name, _of(at), size)
-                place = Place(path=whole, files=(one,), beside=_of(beside))
+                one = FetchedFile(whole.name, path_of(at), size)
+                place = Place(path=whole, files=(one,), beside=path_of(beside))
                 yield Opened(place, (at, beside))
                 return
             if not stat.S_ISDIR(mode):
@@ -100,8 +101,8 @@ def open_inside(path: str, folders: Sequence[Path], split: str | None = None) ->
         # Only the first is looked at.
         place = Place(
             path=whole,
-            files=tuple(FetchedFile(name, _of(first), sizes[name]) for name in found),
-            beside=_of(at),
+            files=tuple(FetchedFile(name, path_of(first), sizes[name]) for name in found),
+            beside=path_of(at),
             not_read=(*not_read, *passed_by),
             split=wanted,
             splits=splits or (),
@@ -133,13 +134,9 @@ def _opener(folder: int) -> Opener:
         with _opened(folder, path) as at:
             if os.fstat(at).st_size > _LOOKED_INTO:
                 raise OSError(errno.EFBIG, "longer than is looked into")
-            yield _of(at)
+            yield path_of(at)
 
     return opened
-
-
-def _of(descriptor: int) -> Path:
-    return Path(f"/proc/self/fd/{descriptor}")
 
 
 def _listed(folder: int) -> tuple[dict[str, int], list[NotRead]]:

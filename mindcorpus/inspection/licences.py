@@ -1,7 +1,7 @@
 """The licence of a source as its files or the hub's card name it, in an entry's terms.
 
-What a word means for commercial use is set down here for the common ones; of all others it is not
-known, which `--commercial-only` leaves out.
+What a word allows is set down here for the common ones; of all others it is not known, which
+`--commercial-only` leaves out and a public `push` refuses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindcorpus.sources.catalog import Commercial, Licence
+from mindcorpus.sources.catalog import Commercial, Licence, Permission
 
 _BYTES = 64 * 1024
 _FILES = ("LICENSE", "LICENCE", "LICENSE.md", "LICENSE.txt", "LICENCE.md", "COPYING")
@@ -32,6 +32,8 @@ class _Known:
     id: str
     commercial: Commercial
     terms: str
+    modification: Permission = "allowed"
+    """Copies may be handed on under each of them; what is made of them, not where it says ND."""
 
 
 #: By the words of the hub's cards (huggingface.co/docs/hub/repositories-licenses); SPDX's
@@ -62,10 +64,16 @@ _KNOWN: Mapping[str, _Known] = {
         "CC-BY-NC-SA-4.0", "no", "CC BY-NC-SA 4.0: credit, the same terms; no commercial use."
     ),
     "cc-by-nd-4.0": _Known(
-        "CC-BY-ND-4.0", "unknown", "CC BY-ND 4.0: credit; nothing that is made of it is shared."
+        "CC-BY-ND-4.0",
+        "unknown",
+        "CC BY-ND 4.0: credit; nothing that is made of it is shared.",
+        "forbidden",
     ),
     "cc-by-nc-nd-4.0": _Known(
-        "CC-BY-NC-ND-4.0", "no", "CC BY-NC-ND 4.0: credit; no commercial use, nothing made of it."
+        "CC-BY-NC-ND-4.0",
+        "no",
+        "CC BY-NC-ND 4.0: credit; no commercial use, nothing made of it.",
+        "forbidden",
     ),
 }
 _ALSO = {known.id.lower(): known for known in _KNOWN.values()}
@@ -94,9 +102,14 @@ def licence_said(word: str, said_by: str) -> FoundLicence:
     """Give the licence that a word stands for: an SPDX identifier, or one of the hub's."""
     known = _KNOWN.get(word.lower()) or _ALSO.get(word.lower())
     if known is not None:
-        return FoundLicence(
-            Licence(id=known.id, terms=known.terms, commercial=known.commercial), said_by
+        licence = Licence(
+            id=known.id,
+            terms=known.terms,
+            commercial=known.commercial,
+            redistribution="allowed",
+            modification=known.modification,
         )
+        return FoundLicence(licence, said_by)
     if not _ID.fullmatch(word) or word.lower() in ("other", "unknown"):
         return _unknown(said_by if word else "")
     name = word if word.startswith("LicenseRef-") else f"LicenseRef-{word}"

@@ -15,12 +15,21 @@ from mindcorpus.merging.parts import Part
 from mindcorpus.sources.catalog import Catalog, Source
 from mindcorpus.sources.files import Fetched, FetchedFile
 from mindcorpus.storage.cards import corpus_card
+from mindcorpus.storage.description import write_description
 from mindcorpus.storage.files import Written
-from mindcorpus.storage.kinds import CARD
-from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.storage.kinds import CORPUS
+from mindcorpus.storage.manifest import SCHEMA_VERSION, describe
 from mindcorpus.storage.row_counts import is_accounted_for
 from mindcorpus.storage.staging import Staging
 from mindcorpus.warning import DataWarning, ranked
+
+#: What the hub and its clients read of a published corpus: nothing but the records.
+CONFIGS = [
+    {
+        "config_name": "default",
+        "data_files": [{"split": "train", "path": f"{CORPUS}.parquet/*.parquet"}],
+    }
+]
 
 
 def write_account(
@@ -68,11 +77,10 @@ def write_account(
             ]
         ),
         "statistics": statistics,
+        "configs": CONFIGS,
         "outputs": describe(outputs, staging.output),
     }
-    card = write_text(staging.output / CARD, corpus_card(manifest))
-    manifest["outputs"] = [*describe(outputs, staging.output), *describe([card], staging.output)]
-    write_manifest(staging.output, manifest)
+    write_description(staging.output, manifest, corpus_card)
     return manifest
 
 
@@ -94,6 +102,7 @@ def _source_entry(
         "revision": fetched.revision,
         "files": [_file_entry(file) for file in fetched.files],
         "licence": source.licence.model_dump(),
+        "language": list(source.language),
         "mapping_sha256": hashlib.sha256(source.mapping.encode()).hexdigest(),
         **statistics["sources"][source.name],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import SettingsError, SourcesError, TooManyLostError, storage_errors
 from mindcorpus.execution.context import JobContext
@@ -17,6 +17,7 @@ from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.loss import LossPolicy, error_of_several
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.read_sources import read_sources
+from mindcorpus.notebook_view import table_html
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent, written
 from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
@@ -33,8 +34,12 @@ from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import DatasetDict
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class MergeResult:
     """A published corpus: where it is and what it holds."""
 
@@ -52,6 +57,41 @@ class MergeResult:
     parquet_path: Path
     lineage_path: Path
     manifest_path: Path
+
+    def __repr__(self) -> str:
+        sources = len(self.manifest["sources"])
+        return (
+            f"<MergeResult: {self.manifest['rows']:,} records of {sources} "
+            f"{'source' if sources == 1 else 'sources'}, {self.json_path}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return table_html(
+            f"Corpus: {self.manifest['rows']:,} records",
+            {
+                "path": self.json_path,
+                "records": self.statistics["by_source"],
+                "missing": [each["source"] for each in self.missing],
+                "notes": self.notes,
+                "warnings": self.warnings,
+            },
+        )
+
+    def to_datasets(self) -> DatasetDict:
+        """Load the corpus with `datasets`, which keeps a copy in its cache.
+
+        It is not split: all of it is `train`, as `datasets` calls what has no parts.
+        """
+        import datasets
+
+        files = [str(path) for path in sorted(self.parquet_path.iterdir())]
+        return datasets.load_dataset("parquet", data_files={"train": files})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Read the corpus into one table, a record a row, as the Parquet files have it."""
+        import pandas as pd
+
+        return pd.read_parquet(self.parquet_path)
 
 
 def merge(

@@ -33,8 +33,8 @@ from mindcorpus.stages.base import Record, RecordStage
 #: The index: one line for each row read (for threads: each comment), in order. A line with a
 #: reason was dropped; all others have keys, of which `records.Measured` tells. `…_json` and `…_csv`
 #: are the bytes a text takes in JSON and CSV, `json_bytes` and `csv_bytes` those of the whole
-#: record in the merged files; `rejected_json` is 0 where a rejected response says nothing. Of a
-#: conversation `turns_json` are the bytes of its turns up to the
+#: record in the merged files; `rejected_json` is 0 where a rejected response says nothing, or
+#: what the response says. Of a conversation `turns_json` are the bytes of its turns up to the
 #: last answer, as messages, `system_json` those of the turns among these that instruct, with a
 #: comma each, and `tools_json` those of its tools.
 INDEX = pa.schema(
@@ -269,7 +269,7 @@ class _Gathered:
                 measured.response_words,
                 input_json,
                 response_json,
-                0 if is_blank(rejected) else rejected_json,
+                rejected_json if _is_rejected(rejected, response, chat) else 0,
                 input_csv,
                 response_csv,
                 self._frame.json_size(input_json + response_json + rejected_json, tags_text),
@@ -355,6 +355,18 @@ def _index_array(column: Sequence[Any], type_: Any) -> Any:
         return numbers([value or 0 for value in column], type_, valid)
     # Only a stage's facts come here, and pay for what it loads.
     return pa.array(column, type_)
+
+
+def _is_rejected(rejected: str, response: str, chat: Conversation | None) -> bool:
+    """Tell whether a rejected side says something, and something else than the chosen one."""
+    if is_blank(rejected) or rejected != response:
+        return not is_blank(rejected)
+    if chat is None or not chat.rejected:
+        return False
+    one, other = (
+        [(turn.role, turn.content, turn.tool_calls) for turn in side] for side in chat[:2]
+    )
+    return one != other
 
 
 def _place_of(error: Exception) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus._version import __version__
-from mindcorpus.arrow import as_numbers, coded, numbers
+from mindcorpus.arrow import as_flags, as_numbers, coded, numbers
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.errors import CorruptArtifactError, SettingsError
 from mindcorpus.formats.base import PARTS, Parts
@@ -161,15 +161,16 @@ def read_split(folder: Path) -> CorpusSplit:
     """Read a split that was written; raises `CorruptArtifactError`."""
     manifest = read_manifest(folder)
     try:
-        table = pq.read_table(folder / FILE, use_threads=False)
+        # Not `read_table`, which loads pandas.
+        table = pq.ParquetFile(folder / FILE).read(use_threads=False)
         column = table.column("part").combine_chunks()
         parts = np.full(len(table), -1, np.int8)
         known = [PARTS.index(name) for name in column.dictionary.to_pylist()]
-        valid = ~np.asarray(column.is_null())
-        parts[valid] = np.array(known, np.int8)[as_numbers(column.indices, np.int32)]
+        codes = as_numbers(column.indices, np.int32)
+        parts[as_flags(table.column("part"))] = np.array(known, np.int8)[codes]
         folds = np.full(len(table), -1, np.int64)
-        fold = table.column("fold").combine_chunks()
-        folds[~np.asarray(fold.is_null())] = as_numbers(fold, np.int32)
+        fold = table.column("fold")
+        folds[as_flags(fold)] = as_numbers(fold, np.int32)
         settings = SplitSettings(**manifest["settings"])
         return CorpusSplit(settings, parts, folds, manifest["id"])
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:

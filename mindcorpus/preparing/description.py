@@ -8,10 +8,10 @@ from typing import Any
 from mindcorpus._version import __version__
 from mindcorpus.formats.base import Format, Made
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
-from mindcorpus.preparing.selection import Choice
+from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
-from mindcorpus.storage.kinds import CARD
-from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, write_manifest, write_text
+from mindcorpus.storage.description import write_description
+from mindcorpus.storage.manifest import SCHEMA_VERSION, describe
 from mindcorpus.warning import DataWarning, ranked
 
 
@@ -58,6 +58,7 @@ def describe_format(
         "sources": first["sources"],
         # A file of all parts together is not split, though each of its records has its part.
         "split": None if whole else first["split"],
+        "tokens": first["tokens"],
         "sections": sections if len(sections) > 1 else [],
         "findings": list(made.findings),
         "finding_counts": dict(made.finding_counts),
@@ -67,9 +68,7 @@ def describe_format(
         "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
     }
     _assert_rows(made, choices, manifest)
-    card = write_text(folder / CARD, format_card(manifest))
-    manifest["outputs"] += describe([card], folder)
-    write_manifest(folder, manifest)
+    write_description(folder, manifest, format_card)
 
 
 def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +84,7 @@ def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) 
             {**_without_counts(sources[source]), **counts} for source, counts in accounts.items()
         ],
         "split": choice.proof,
+        "tokens": choice.lengths.as_dict(choice.tokenizer),
     }
 
 
@@ -99,7 +99,9 @@ def _source_warnings(sources: Mapping[str, Any], choices: Collection[Choice]) ->
 
 
 def _without_counts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("name", "origin", "revision", "licence")}
+    known = ("name", "origin", "revision", "licence", "language")
+    # A corpus of an earlier release says nothing of languages.
+    return {name: entry[name] for name in known if name in entry}
 
 
 def _assert_rows(made: Made, choices: Mapping[str, Choice], manifest: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindcorpus.errors import CorruptArtifactError, ExistsError
-from mindcorpus.job_requests import SPLITTING, PrepareRequest
+from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.shaping import Difference, differences, request_of, shaped
 from mindcorpus.remedies import Replace
 from mindcorpus.storage.manifest import find_damage
@@ -20,6 +20,8 @@ class Existing:
 
     manifest: dict[str, Any] | None
     """None where it cannot be read."""
+    build: str
+    """The name of its folder."""
     request: PrepareRequest
     """What it is made anew with."""
     outdated: str | None
@@ -42,19 +44,14 @@ def look_at(
     they are the same but for the split, what is there keeps the settings of its own manifest.
     """
     try:
-        manifest = store.manifest(name)
+        folder, manifest = store.current(name)
     except CorruptArtifactError:
-        return Existing(None, asked, None, ())
+        return Existing(None, "", asked, None, ())
     request = asked
     if shaped(asked, name) == shaped(plain, name) and not asked.force:
         request = request_of(manifest["settings"], asked)
     changed = differences(manifest["settings"], shaped(request, name))
-    return Existing(manifest, request, base.outdated(manifest), tuple(changed))
-
-
-def splits_alike(asked: PrepareRequest) -> bool:
-    """Whether a request leaves the split as it is."""
-    return all(getattr(asked, name) is None for name in SPLITTING)
+    return Existing(manifest, folder.name, request, base.outdated(manifest), tuple(changed))
 
 
 def refuse_edited(store: Store, name: str) -> None:

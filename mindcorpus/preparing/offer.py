@@ -121,7 +121,8 @@ def count_rows(corpus: Path) -> Held:
 
     from mindcorpus.corpus.row_facts import read_row_facts
     from mindcorpus.preparing.carrying import narrow
-    from mindcorpus.preparing.selection import Known, select
+    from mindcorpus.preparing.sampling import Known
+    from mindcorpus.preparing.selection import select
 
     rows = read_row_facts(corpus / f"{CORPUS}.lineage.parquet")
     request = PrepareRequest(system_policy="own")
@@ -148,7 +149,7 @@ def count_rows(corpus: Path) -> Held:
         for section in sections:
             selection = taken(section.takes)
             try:
-                count = narrow(selection, entry, settings, section.takes).count if selection else 0
+                count = narrow(selection, entry, settings, section).count if selection else 0
             except SettingsError:  # it carries none of them
                 count = 0
             counted.append(OfferedSection(section.name, section.takes, count))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import (
     ArtifactError,
@@ -19,6 +19,7 @@ from mindcorpus.formats.base import Format
 from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import load, names_of
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
+from mindcorpus.notebook_view import table_html
 from mindcorpus.preparing.corpus_split import (
     CorpusSplit,
     KnownSplit,
@@ -30,9 +31,10 @@ from mindcorpus.preparing.existing import (
     look_at,
     refuse_edited,
     refuse_other_settings,
-    splits_alike,
 )
-from mindcorpus.preparing.making import Making, Wanted
+from mindcorpus.preparing.loading import load_parts, table_of
+from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -51,9 +53,14 @@ from mindcorpus.storage.manifest import (
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
+from mindcorpus.tokens.tokenizer import default_tokenizer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import DatasetDict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PrepareResult:
     """A published training format: where it is and what it holds."""
 
@@ -76,6 +83,45 @@ class PrepareResult:
     """What a provider's rules find in it."""
     manifest: dict[str, Any]
 
+    def __repr__(self) -> str:
+        parts = "".join(f", {name} {count:,}" for name, count in self._parts.items())
+        return f"<PrepareResult {self.format}: {self.rows:,} rows{parts}, {self.path}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(
+            f"{self.manifest.get('title', self.format)}: {self.rows:,} rows",
+            {
+                "path": self.path,
+                "parts": self._parts,
+                "left out": self.skipped,
+                "changed": self.changed,
+                "repeated": self.repeats,
+                "warnings": self.warnings,
+            },
+        )
+
+    @property
+    def _parts(self) -> dict[str, int]:
+        return (
+            {name: each["rows"] for name, each in self.split["parts"].items()} if self.split else {}
+        )
+
+    def to_datasets(self, section: str | None = None) -> DatasetDict:
+        """Load its parts with `datasets`, as its readers do, which keeps a copy in its cache.
+
+        A format of several sections has them one at a time, the first unless one is named; raises
+        `SettingsError` for a section that it has not.
+        """
+        return load_parts(self._folder, self.manifest, section)
+
+    def to_pandas(self, section: str | None = None) -> pd.DataFrame:
+        """Read its records into one table, with the `part` of each; sections as `to_datasets`."""
+        return table_of(self._folder, self.manifest, section)
+
+    @property
+    def _folder(self) -> Path:
+        return self.manifest_path.resolve().parent
+
 
 def prepare(
     request: PrepareRequest,
@@ -97,6 +143,8 @@ def prepare(
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
+    if request.max_tokens is not None and request.tokenizer is None:
+        request = request.model_copy(update={"tokenizer": default_tokenizer()})
     defaults = settings.model_dump(include=set(DEFAULTED))
     request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     names = names_of(request.format, request.formats, added=settings.formats)
@@ -109,6 +157,7 @@ def prepare(
             report(written(*amounts_of(made.values()), published=True))
             return {name: _result(name, made[name], store) for name in names}
         classes, broken = _load(missing)
+        store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
             making = Making(settings.workers, corpus, report, cancel)
@@ -138,8 +187,8 @@ def prepare(
                     write_split(folder, split, rows, making.corpus_sha256)
                     store.publish("split", folder, staging, force=True)
                 for name, folder in folders.items():
-                    due = request.force or store.exists(name)
-                    store.publish(name, folder, staging, force=due)
+                    replaces = wanted[name].replaces
+                    store.publish(name, folder, staging, force=request.force, replaces=replaces)
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
@@ -177,7 +226,6 @@ def _choose(
     """
     wanted: dict[str, Wanted] = {}
     kept: dict[str, dict[str, Any]] = {}
-    resplit = not splits_alike(request)
     for name, made_by in classes.items():
         store.refuse_foreign(name)
         if request.force or store.is_own(name) or not store.exists(name):
@@ -188,9 +236,9 @@ def _choose(
             store.refuse_to_overwrite(name, force=False)
         if there.differences:
             refuse_other_settings(store, name, there)
-        if there.is_due or resplit:
+        if there.is_due:
             refuse_edited(store, name)
-            wanted[name] = Wanted(made_by, there.request)
+            wanted[name] = Wanted(made_by, there.request, there.build)
         elif there.manifest is not None:
             kept[name] = there.manifest
     if not wanted:

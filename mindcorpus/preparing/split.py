@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_facts import Codes, Flags, Numbers
-from mindcorpus.preparing.selection import scramble
+from mindcorpus.preparing.sampling import scramble
 from mindcorpus.preparing.ties import Ties
 
 #: How far, as a share of all rows, a part may be from what was asked for.

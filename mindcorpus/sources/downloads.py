@@ -26,7 +26,7 @@ from mindcorpus.sources.hub_retries import Exchange
 from mindcorpus.sources.partial import Partial
 
 if TYPE_CHECKING:
-    import httpx2
+    from mindcorpus.sources.hub_http import httpx
 
 _HOPS = 10  # redirects of one request
 _SPAN = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -94,7 +94,7 @@ def _receive(partial: Partial, wanted: Wanted, exchange: Exchange) -> None:
 
 
 def _write(
-    response: httpx2.Response, partial: Partial, exchange: Exchange, *, going_on: bool
+    response: httpx.Response, partial: Partial, exchange: Exchange, *, going_on: bool
 ) -> None:
     if not going_on:
         partial.restart(_validator(response))
@@ -116,7 +116,7 @@ def _write(
         raise
 
 
-def _announced(response: httpx2.Response) -> int:
+def _announced(response: httpx.Response) -> int:
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else 0
 
@@ -131,7 +131,7 @@ def _refuse_larger(size: int, exchange: Exchange) -> None:
 
 
 @contextmanager
-def _answer(address: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+def _answer(address: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
     """Ask, and follow redirects without reading what else they say."""
     client = get_session()
     request = client.build_request("GET", address, headers=dict(headers))
@@ -147,7 +147,7 @@ def _answer(address: str, headers: Mapping[str, str]) -> Iterator[httpx2.Respons
     raise endless(request.url.host)
 
 
-def _goes_on(response: httpx2.Response, begin: int, size: int | None) -> bool:
+def _goes_on(response: httpx.Response, begin: int, size: int | None) -> bool:
     """Whether an answer begins where ours ends."""
     span = _SPAN.fullmatch(response.headers.get("Content-Range", ""))
     if response.status_code != 206 or span is None or _is_packed(response):
@@ -155,17 +155,17 @@ def _goes_on(response: httpx2.Response, begin: int, size: int | None) -> bool:
     return int(span[1]) == begin and (size is None or span[2] in ("*", str(size)))
 
 
-def _is_end(response: httpx2.Response, begin: int) -> bool:
+def _is_end(response: httpx.Response, begin: int) -> bool:
     """Whether a server says that there is nothing after what we have."""
     end = _END.fullmatch(response.headers.get("Content-Range", ""))
     return response.status_code == 416 and end is not None and int(end[1]) == begin
 
 
-def _is_packed(response: httpx2.Response) -> bool:
+def _is_packed(response: httpx.Response) -> bool:
     return response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
 
 
-def _validator(response: httpx2.Response) -> str:
+def _validator(response: httpx.Response) -> str:
     """Give what names this very state of a file (RFC 9110, 8.8), or "" if nothing does."""
     tag: str = response.headers.get("ETag", "")
     if _is_packed(response) or tag.startswith("W/"):
@@ -173,7 +173,7 @@ def _validator(response: httpx2.Response) -> str:
     return tag or _settled(response.headers)
 
 
-def _settled(headers: httpx2.Headers) -> str:
+def _settled(headers: httpx.Headers) -> str:
     """Give the time of a file's last change, if that was some time ago when it was sent."""
     changed: str = headers.get("Last-Modified", "")
     try:

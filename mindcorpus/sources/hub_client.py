@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 from huggingface_hub import get_session, set_client_factory
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from mindcorpus.errors import FetchError, RefusedAddressError
 from mindcorpus.retrying import retry_after
 from mindcorpus.sources.addresses import AddressPolicy
+from mindcorpus.sources.hub_http import httpx
 from mindcorpus.sources.hub_retries import EXCHANGE, Exchange, broken
 from mindcorpus.sources.transport import CheckedTransport
 
@@ -27,33 +27,33 @@ _UNASKED = "/api/agent-harnesses"
 _INSTALLING = threading.Lock()
 
 
-class _Client(httpx2.Client):
+class _Client(httpx.Client):
     """The hub's client; within an exchange it keeps the time and tells passing failures apart.
 
     It goes there only where the exchange's policy allows it.
     """
 
-    def _init_transport(self, *_given: Any, **options: Any) -> httpx2.BaseTransport:
+    def _init_transport(self, *_given: Any, **options: Any) -> httpx.BaseTransport:
         # Given as an argument, a transport would switch the environment's proxies off.
         del options["transport"]
         return CheckedTransport(_policy, **options)
 
-    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         exchange = EXCHANGE.get()
         if exchange is None:
             return super().send(request, **options)
         exchange.cancel.check()
         if request.url.path == _UNASKED:
-            raise httpx2.ConnectError("nobody asked for it")
+            raise httpx.ConnectError("nobody asked for it")
         host = request.url.netloc.decode("ascii")
         exchange.refuse_to_ask(host)
-        limits = httpx2.Timeout(exchange.timeout).as_dict()
+        limits = httpx.Timeout(exchange.timeout).as_dict()
         request.extensions = {**request.extensions, "timeout": limits}
         try:
             response = super().send(request, **options)
-        except httpx2.TooManyRedirects:
+        except httpx.TooManyRedirects:
             raise endless(host) from None
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             # Not chained: an error about a header would show the token.
             raise broken(exchange, error, host) from None
         status = response.status_code
@@ -71,15 +71,15 @@ class _Client(httpx2.Client):
         # are ours; the Xet library has its own network stack, which knows none of them.
         response.headers.pop("X-Xet-Hash", None)
         if options.get("stream"):
-            assert isinstance(response.stream, httpx2.SyncByteStream)
+            assert isinstance(response.stream, httpx.SyncByteStream)
             response.stream = _Body(response.stream, exchange, host)
         return response
 
 
-class _Body(httpx2.SyncByteStream):
+class _Body(httpx.SyncByteStream):
     """A body on its way: counted, and stopped when somebody cancels."""
 
-    def __init__(self, stream: httpx2.SyncByteStream, exchange: Exchange, host: str) -> None:
+    def __init__(self, stream: httpx.SyncByteStream, exchange: Exchange, host: str) -> None:
         self._stream = stream
         self._exchange = exchange
         self._host = host
@@ -91,7 +91,7 @@ class _Body(httpx2.SyncByteStream):
                 exchange.cancel.check()
                 exchange.received += len(chunk)
                 yield chunk
-        except httpx2.TransportError as error:
+        except httpx.TransportError as error:
             # It did answer: another file may well come whole.
             raise broken(exchange, error, self._host, answered=True) from None
 
@@ -104,16 +104,16 @@ def _policy() -> AddressPolicy | None:
     return exchange.policy if exchange else None
 
 
-def _check_request(request: httpx2.Request) -> None:
+def _check_request(request: httpx.Request) -> None:
     """Refuse a request for its address; called for each that is sent, redirects among them."""
     if policy := _policy():
         try:
             policy.check(request.url.scheme, request.url.host, request.url.port)
         except OSError as error:
-            raise httpx2.ConnectError(str(error), request=request) from None
+            raise httpx.ConnectError(str(error), request=request) from None
 
 
-def _check_redirect(response: httpx2.Response) -> None:
+def _check_redirect(response: httpx.Response) -> None:
     """Refuse a redirect that leads out of the web, or from https to http."""
     policy = _policy()
     if policy is None or not response.has_redirect_location:
@@ -121,7 +121,7 @@ def _check_redirect(response: httpx2.Response) -> None:
     asked = response.request.url
     try:
         target = asked.join(response.headers["Location"])
-    except httpx2.InvalidURL:
+    except httpx.InvalidURL:
         raise RefusedAddressError(f"{asked.host} redirects to no web address") from None
     if target.scheme not in ("http", "https"):
         raise RefusedAddressError(
@@ -161,7 +161,7 @@ def install() -> None:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"huggingface_hub\b")
 
 
-def _retry_after(headers: httpx2.Headers) -> float | None:
+def _retry_after(headers: httpx.Headers) -> float | None:
     """Read Retry-After, in seconds or as a date, or else the hub's own rate-limit header."""
     value = headers.get("Retry-After", "").strip()
     if value:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx2
 from huggingface_hub import is_offline_mode
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -30,6 +29,7 @@ from mindcorpus.sources.files import FetchedFile, changed
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.hub_client import install
 from mindcorpus.sources.hub_errors import Asked, given_up, refused
+from mindcorpus.sources.hub_http import httpx
 from mindcorpus.sources.hub_retries import Exchange, PassingError, persist
 from mindcorpus.sources.lock import LockedFile
 
@@ -112,7 +112,7 @@ class HubRequest:
         return replace(file, expected=known.sha256)
 
 
-_REFUSALS = (httpx2.HTTPError, httpx2.InvalidURL, LocalEntryNotFoundError, HFValidationError)
+_REFUSALS = (httpx.HTTPError, httpx.InvalidURL, LocalEntryNotFoundError, HFValidationError)
 
 
 def _sensible(work: Callable[[Exchange], T], exchange: Exchange) -> T:

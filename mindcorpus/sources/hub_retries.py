@@ -18,12 +18,11 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx2
-
 from mindcorpus.progress import Cancellation
 from mindcorpus.retrying import backoff
 from mindcorpus.sources.addresses import AddressPolicy
 from mindcorpus.sources.hosts import HostVerdicts
+from mindcorpus.sources.hub_http import httpx
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +157,7 @@ def _apart(
         EXCHANGE.set(exchange)
         try:
             outcome.set_result(work(exchange))
-        except httpx2.RequestError as error:  # past the client: while a body was being read
+        except httpx.RequestError as error:  # past the client: while a body was being read
             outcome.set_exception(broken(exchange, error, ""))
         except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
             outcome.set_exception(error)
@@ -175,18 +174,18 @@ def _apart(
 
 
 def broken(
-    exchange: Exchange, error: httpx2.RequestError, host: str, *, answered: bool = False
+    exchange: Exchange, error: httpx.RequestError, host: str, *, answered: bool = False
 ) -> PassingError:
     """Count a failure of the network, and give the error to raise."""
     whose = host or "the hub"
     match error:
-        case httpx2.ConnectTimeout() | httpx2.ConnectError() | httpx2.ProxyError():
+        case httpx.ConnectTimeout() | httpx.ConnectError() | httpx.ProxyError():
             reason = f"no connection to {whose}"
-        case httpx2.TimeoutException():
+        case httpx.TimeoutException():
             reason = f"{whose} did not answer in time"
-        case httpx2.DecodingError():
+        case httpx.DecodingError():
             reason = f"the answer of {whose} came broken"
         case _:
             reason = f"the connection to {whose} broke"
-    lost = isinstance(error, httpx2.TransportError) and not answered
+    lost = isinstance(error, httpx.TransportError) and not answered
     return exchange.failed(reason, host=host, unreachable=lost and host != "")

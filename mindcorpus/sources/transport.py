@@ -10,22 +10,20 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import httpcore2
-import httpx2
-
 from mindcorpus.sources.addresses import AddressPolicy
+from mindcorpus.sources.hub_http import httpcore, httpx
 
 
-class CheckedTransport(httpx2.BaseTransport):
+class CheckedTransport(httpx.BaseTransport):
     """The transport of all requests that no proxy takes; `policy` gives that of the moment."""
 
     def __init__(self, policy: Callable[[], AddressPolicy | None], **options: Any) -> None:
         self._policy = policy
         self._options = options
-        self._pools: dict[AddressPolicy | None, httpx2.HTTPTransport] = {}
+        self._pools: dict[AddressPolicy | None, httpx.HTTPTransport] = {}
         self._lock = threading.Lock()
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request over a connection of the policy's own."""
         policy = self._policy()
         with self._lock:
@@ -40,13 +38,13 @@ class CheckedTransport(httpx2.BaseTransport):
             pool.close()
 
 
-class _Pool(httpx2.HTTPTransport):
+class _Pool(httpx.HTTPTransport):
     def __init__(self, policy: AddressPolicy | None, **options: Any) -> None:
-        context = httpx2.create_ssl_context()  # takes long: both have the same
+        context = httpx.create_ssl_context()  # takes long: both have the same
         super().__init__(**{**options, "verify": context})
         if policy is not None:
             limits = options["limits"]
-            self._pool = httpcore2.ConnectionPool(
+            self._pool = httpcore.ConnectionPool(
                 ssl_context=context,
                 max_connections=limits.max_connections,
                 max_keepalive_connections=limits.max_keepalive_connections,
@@ -55,7 +53,7 @@ class _Pool(httpx2.HTTPTransport):
             )
 
 
-class _Backend(httpcore2.SyncBackend):
+class _Backend(httpcore.SyncBackend):
     """Connects to addresses that were judged, never to a name."""
 
     def __init__(self, policy: AddressPolicy) -> None:
@@ -68,14 +66,14 @@ class _Backend(httpcore2.SyncBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
+    ) -> httpcore.NetworkStream:
         try:
             addresses = self._policy.resolve(host, port)
         except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from error
+            raise httpcore.ConnectError(str(error)) from error
         for address in addresses[:-1]:
             try:
                 return super().connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
         return super().connect_tcp(addresses[-1], port, timeout, local_address, socket_options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mindcorpus.storage.card_head import card_head
 from mindcorpus.storage.row_counts import changes, left_out, rows_dropped, rows_duplicate
 
 WARNING = (
@@ -53,13 +54,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
 def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
     sources = manifest["sources"]
     lines = [
-        "---",
-        f"pretty_name: {title}",
-        "license: other",
-        "tags:",
-        "- mental-health",
-        "- conversational",
-        "---",
+        *card_head(manifest, title),
         "",
         f"# {title}",
         "",
@@ -69,6 +64,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "",
         f"{manifest['rows']:,} records, by mindcorpus {manifest['tool']['version']}.",
         "",
+        *_how_to_load(manifest),
         "## Sources",
         "",
         *_table(
@@ -90,12 +86,15 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "## Licences",
         "",
         *_table(
-            ("source", "licence", "commercial use", "terms"),
+            ("source", "licence", "commercial use", "copies", "changes", "terms"),
             (
                 (
                     source["name"],
                     source["licence"]["id"],
                     _COMMERCIAL[source["licence"]["commercial"]],
+                    # A corpus of an earlier release knows neither.
+                    source["licence"].get("redistribution", "unknown"),
+                    source["licence"].get("modification", "unknown"),
                     source["licence"]["terms"],
                 )
                 for source in sources
@@ -129,6 +128,13 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _how_to_load(manifest: Mapping[str, Any]) -> list[str]:
+    """Give the section with the lines that load it, where the manifest has some."""
+    if not (snippet := manifest.get("snippet", "")):
+        return []
+    return ["## How to load it", "", "```", *snippet.rstrip("\n").split("\n"), "```", ""]
 
 
 def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:

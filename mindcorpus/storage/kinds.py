@@ -5,11 +5,13 @@ The corpus stands here; each training format adds its own (`formats.registry`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import UserDict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CROISSANT = "croissant.json"
 CORPUS = "merged_mental_health_dataset"
 
 
@@ -38,7 +40,31 @@ class ArtifactKind:
         return whole or f"{self.path}/{MANIFEST}"
 
 
-KINDS: dict[str, ArtifactKind] = {
+class Kinds(UserDict[str, ArtifactKind]):
+    """Kinds by name."""
+
+    before_reading: Callable[[], None] | None = None
+    """What adds kinds that cost something to find: done before any is asked for."""
+
+    def _read(self) -> dict[str, ArtifactKind]:
+        if self.before_reading is not None:
+            self.before_reading()
+        return self.data
+
+    def __getitem__(self, name: str) -> ArtifactKind:
+        return self._read()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+_OWN: dict[str, ArtifactKind] = {
     "corpus": ArtifactKind(
         name="corpus",
         title="Corpus",
@@ -49,6 +75,7 @@ KINDS: dict[str, ArtifactKind] = {
             f"{CORPUS}.lineage.parquet": f"{CORPUS}.lineage.parquet",
             f"{CORPUS}.manifest.json": MANIFEST,
             f"{CORPUS}.README.md": CARD,
+            f"{CORPUS}.croissant.json": CROISSANT,
         },
         expected=True,
         is_format=False,
@@ -64,3 +91,4 @@ KINDS: dict[str, ArtifactKind] = {
         is_format=False,
     ),
 }
+KINDS = Kinds(_OWN)

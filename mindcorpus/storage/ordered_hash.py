@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from mindcorpus.storage.files import PIECE, HashedFile, Piece, Region, Written
+from mindcorpus.system_calls import let_go, read_at
 
 _LOOK = 0.2  # seconds after which a thread that waits looks whether it should stop
 
@@ -105,13 +106,13 @@ class OrderedHash(_Follower):
                     return
                 at = start
                 while at < end and not self._stop.is_set():
-                    count = os.preadv(descriptor, [view[: end - at]], at)
+                    count = read_at(descriptor, view[: end - at], at)
                     if not count:
                         raise OSError(errno.EIO, "the file was cut short", str(self._path))
                     digest.update(view[:count])
                     at += count
                 # Twice each: the first time starts the writing, the second lets the pages go.
-                os.posix_fadvise(descriptor, before, end - before, os.POSIX_FADV_DONTNEED)
+                let_go(descriptor, before, end - before)
                 before, start = start, end
         self._size, self._sha256 = self._ends[-1], digest.hexdigest()
 

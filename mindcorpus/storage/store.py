@@ -311,16 +311,20 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
         self._publications.sweep()
 
-    def publish(self, kind: str, output: Path, staging: Staging, *, force: bool) -> Path:
+    def publish(
+        self, kind: str, output: Path, staging: Staging, *, force: bool, replaces: str = ""
+    ) -> Path:
         """Make a staged folder the current artifact of a kind, all of it in one rename.
 
         Its manifest must be there: it is what tells a whole artifact. What it replaces is kept, as
-        many builds as there may be. Gives the artifact's folder.
+        many builds as there may be. `replaces` is a build that it may replace without `force`.
+        Gives the artifact's folder.
         """
         with storage_errors(self.data_dir), disk.locked(self._artifacts):
             digest = hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest()[:16]
             # Once more, now that nobody else publishes: another run may have been faster.
-            self.refuse_to_overwrite(kind, force=force)
+            expected = bool(replaces) and self.builds.current(kind) == replaces
+            self.refuse_to_overwrite(kind, force=force or expected)
             self.close(output)
             disk.sync_all(output)
             folder = self._artifacts / f"{kind}-{digest}"

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from bench import formats
 from bench.agreement import MERGED, Pairs, differences, read_pairs
 from bench.generate import generate, parse_size
 from bench.measure import Measured, RunFailedError, run
 from bench.mindcorpus_job import source_folders
 from bench.plain_copy import sizes
 from bench.report import markdown
+from mindcorpus import merge_all_datasets, prepared_datasets_exist
 from mindcorpus.sources.catalog import load_catalog
 
 ROOT = Path(__file__).parents[2]
@@ -143,3 +145,15 @@ def test_ratios_are_medians_over_the_rounds() -> None:
     table = markdown("20MB", {"read": 20_000_000, "written": 90_000_000}, runs, memory)
     assert "| mindcorpus / pandas | 0.200 | | | 1.000 | |" in table
     assert "| mindcorpus | 2.00 | 1.00 to 9.00 |" in table
+
+
+def test_five_formats_are_made_as_two_are(corpus: Path, tmp_path: Path) -> None:
+    merge_all_datasets(tmp_path, paths=source_folders(corpus))
+    python("bench.formats", "--out", tmp_path, "--make", *formats.CONTESTANTS["five"])
+    assert all(prepared_datasets_exist(tmp_path)[name] for name in formats.CONTESTANTS["five"])
+    runs = {
+        name: [Measured(wall, 2.0, 6, 3, "pss")] for name, wall in (("five", 3.0), ("two", 2.0))
+    }
+    table = formats.markdown("2MB", runs, {name: run for name, (run,) in runs.items()})
+    assert "| five | 3.00 | 3.00 to 3.00 | 2.00 | 0 | 0 |" in table
+    assert "| five / two | 1.500 | | 1.000 | 1.000 | |" in table

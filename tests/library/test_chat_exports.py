@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from chats import (
-    Message,
     Row,
     chat,
     chat_source,
@@ -59,39 +58,22 @@ def in_openai(row: Row) -> dict[str, Any]:
 
 def in_sharegpt(row: Row) -> dict[str, Any]:
     """Say how a row should stand in the ShareGPT files."""
-    turns = []
-    names = {"user": "human", "assistant": "gpt", "tool": "observation"}
-    for message in exported(row):
-        if message["content"] or "tool_calls" not in message:
-            from_ = names.get(message["role"], "system")
-            turns.append({"from": from_, "value": message["content"] or ""})
-        if "tool_calls" in message:
-            turns.append({"from": "function_call", "value": calls(message)})
-    tools = {"tools": row["tools"]} if "tools" in row else {}
-    return {"conversations": turns, **tools}
-
-
-def calls(message: Message) -> Any:
-    found = [
-        {
-            "name": call["function"]["name"],
-            "arguments": json.loads(call["function"]["arguments"]),
-        }
-        for call in message["tool_calls"]
-    ]
-    return found if len(found) > 1 else found[0]
+    names = {"user": "human", "assistant": "gpt"}
+    return {
+        "conversations": [
+            {"from": names.get(message["role"], "system"), "value": message["content"] or ""}
+            for message in exported(row)
+        ]
+    }
 
 
 def read_sharegpt(made: PrepareResult) -> list[dict[str, Any]]:
-    """Read both files, calls and tools as what their JSON text says."""
-    found = [row for name in ("train", "validation") for row in lines(made.path / f"{name}.jsonl")]
+    """Read both files."""
+    files = sorted(made.path.glob("*.jsonl"))
+    found = [row for path in files for row in lines(path)]
     for row in found:
-        if "tools" in row:
-            row["tools"] = json.loads(row["tools"])
-        for turn in row["conversations"]:
-            assert list(turn) == ["from", "value"]
-            if turn["from"] == "function_call":
-                turn["value"] = json.loads(turn["value"])
+        assert list(row) == ["conversations"]
+        assert all(list(turn) == ["from", "value"] for turn in row["conversations"])
     return found
 
 
@@ -114,21 +96,8 @@ def losses(row: Row) -> set[str]:
 
 
 def losses_in_sharegpt(row: Row) -> set[str]:
-    kept = exported(row)
-    calling = [message for message in kept if "tool_calls" in message]
-    return losses(row) | {
-        word
-        for word, lost in {
-            "developer-as-system": any(message["role"] == "developer" for message in kept),
-            "call-ids-left-out": bool(calling),
-            "calls-as-turn-of-their-own": any(message["content"] for message in calling),
-            "tool-names-left-out": any(
-                "name" in message and message["role"] == "tool" for message in kept
-            ),
-            "parallel-tool-calls-left-out": "parallel_tool_calls" in row,
-        }.items()
-        if lost
-    }
+    developer = any(message["role"] == "developer" for message in exported(row))
+    return losses(row) | ({"developer-as-system"} if developer else set())
 
 
 def is_plain(row: Row) -> bool:
@@ -138,11 +107,23 @@ def is_plain(row: Row) -> bool:
 
 
 def why_not_in_sharegpt(row: Row) -> str:
+    """Name the first thing that the ShareGPT files cannot carry of a row."""
     kept = exported(row)
-    if any(message.get("weight") == 0 and message["role"] == "assistant" for message in kept):
-        return "cannot-carry-weights"
-    named = any("name" in message and message["role"] != "tool" for message in kept)
-    return "cannot-carry-names" if named else ""
+    roles = [message["role"] for message in kept]
+    spoken = [role for role in roles if role not in INSTRUCTING]
+    sides = [("user", "tool"), ("assistant",)]
+    reasons = {
+        "weights": any(
+            message.get("weight") == 0 and message["role"] == "assistant" for message in kept
+        ),
+        "tools": "tool" in roles
+        or "tools" in row
+        or any("tool_calls" in message for message in kept),
+        "names": any("name" in message and message["role"] != "tool" for message in kept),
+        "uneven-turns": any(role not in sides[at % 2] for at, role in enumerate(spoken)),
+        "late-system": any(role in INSTRUCTING for role in roles[1:]),
+    }
+    return next((f"cannot-carry-{what}" for what, holds in reasons.items() if holds), "")
 
 
 def ordered(found: list[Any]) -> list[str]:
@@ -249,7 +230,7 @@ def test_a_prompt_of_the_settings_replaces_no_system_turn(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("policy", "systems"),
     [
-        ("own", {"Sei kurz. 🙂", "d"}),
+        ("own", {"Sei kurz. 🙂"}),
         ("replace", {SYSTEM_PROMPT}),
         ("none", set()),
     ],
@@ -262,7 +243,10 @@ def test_sharegpt_puts_the_prompt_in_the_place_of_system_turns_and_nowhere_else(
     found = [row["conversations"] for row in read_sharegpt(made)]
     said = [turn["value"] for row in found for turn in row if turn["from"] == "system"]
     assert set(said) == systems
-    assert len(said) == (0 if policy == "none" else 2)
+    # Where its own instructions stay, a record with one between its turns is not taken.
+    assert len(said) == {"own": 1, "replace": 2, "none": 0}[policy]
+    left = {"cannot-carry-late-system": 1} if policy == "own" else {}
+    assert made.skipped == left
     (plain,) = (row for row in found if row[0]["value"] == "q4")
     assert [turn["from"] for turn in plain] == ["human", "gpt"]
 
@@ -285,14 +269,15 @@ def test_an_answer_that_is_not_to_be_learnt_is_none_in_any_format(tmp_path: Path
         for line in lines(made["openai"].path)
     ]
     assert weights[-1] == [0, 1]
-    assert made["sharegpt"].skipped == {"cannot-carry-weights": 1}
-    assert made["sharegpt"].rows == len(read_sharegpt(made["sharegpt"])) == 3
+    left = {"cannot-carry-weights": 1, "cannot-carry-late-system": 1}
+    assert made["sharegpt"].skipped == left
+    assert made["sharegpt"].rows == len(read_sharegpt(made["sharegpt"])) == 2
     assert "bad" not in json.dumps(read_sharegpt(made["sharegpt"]))
     table = (made["huggingface"].path / "dataset.csv").read_text("utf-8")
     assert '"User: q5\n\nAssistant: bad\n\nUser: !","good"' in table
     (source,) = made["sharegpt"].manifest["sources"]
-    assert (source["read"], source["kept"]) == (4, 3)
-    assert source["dropped"] == {"cannot-carry-weights": 1}
+    assert (source["read"], source["kept"]) == (4, 2)
+    assert source["dropped"] == left
 
 
 def test_weights_behind_the_last_answer_keep_no_row_out(tmp_path: Path) -> None:
@@ -310,7 +295,7 @@ def test_a_format_that_can_carry_none_of_the_rows_says_which_can(tmp_path: Path)
     merge_chats(tmp_path, [WEIGHTED])
     with pytest.raises(SettingsError, match="no record is left for sharegpt") as caught:
         make(tmp_path)
-    assert caught.value.hint == "Formats that can: openai."
+    assert caught.value.hint == "Formats that can: openai, chat, axolotl."
 
 
 def test_a_record_is_on_the_same_side_in_each_format(tmp_path: Path) -> None:
@@ -343,7 +328,10 @@ def test_the_flat_table_says_what_it_made_flat_and_who_has_the_turns(tmp_path: P
     made = make(tmp_path)["huggingface"]
     (said,) = (warning for warning in made.warnings if "made flat" in warning)
     assert said.startswith("2 of the 3 rows are conversations made flat")
-    assert said.endswith("Their turns are in openai and sharegpt.")
+    assert said.endswith(
+        "Their turns are in openai, chat, llama-factory, axolotl, ms-swift, sharegpt, mlx, gemini "
+        "and bedrock."
+    )
     card = (made.path / "README.md").read_text("utf-8")
     assert said in card
     assert "| chats | conversation-made-flat | 2 |" in card
@@ -391,15 +379,11 @@ def test_answers_and_calls_without_ids_are_paired_in_their_order(tmp_path: Path)
     merge_chats(
         tmp_path, [chat(("user", "q"), calling, ("tool", "1"), ("tool", "2"), ("assistant", "a"))]
     )
-    made = make(tmp_path)
+    made = make(tmp_path, formats=("openai",))
     ((_, _, called, one, two, _),) = (line["messages"] for line in lines(made["openai"].path))
     assert [each["id"] for each in called["tool_calls"]] == ["call_1", "call_2"]
     assert [one["tool_call_id"], two["tool_call_id"]] == ["call_1", "call_2"]
     assert {each["function"]["arguments"] for each in called["tool_calls"]} == {'{"é":[1,null]}'}
-    (row,) = read_sharegpt(made["sharegpt"])
-    assert [turn["from"] for turn in row["conversations"]] == [
-        *("human", "function_call", "observation", "observation", "gpt")
-    ]
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -409,32 +393,9 @@ def test_tools_are_written_as_the_schema_has_them(wrapped: bool, tmp_path: Path)
     given = [tool if wrapped else function]
     row = chat(("user", "q"), ("assistant", "a"), tools=json.dumps(given, indent=2))
     merge_chats(tmp_path, [row])
-    made = make(tmp_path)
+    made = make(tmp_path, formats=("openai", "huggingface"))
     assert [line["tools"] for line in lines(made["openai"].path)] == [[tool]]
-    assert [line["tools"] for line in read_sharegpt(made["sharegpt"])] == [given]
     assert made["huggingface"].changed == {"conversation-made-flat": 1, "tools-left-out": 1}
-
-
-def test_sharegpt_says_of_which_rows_a_reader_would_take_none(tmp_path: Path) -> None:
-    called = [{"function": {"name": "f", "arguments": "{}"}}]
-    calling = {"role": "assistant", "content": "", "tool_calls": called}
-    even = [
-        chat(("system", "s"), ("user", "1"), ("assistant", "a"), ("user", "b"), ("assistant", "c")),
-        chat(("user", "2"), calling, ("tool", "r"), ("assistant", "a")),
-    ]
-    uneven = [
-        chat(("user", "3"), ("user", "4"), ("assistant", "a")),
-        chat(("user", "5"), ("assistant", "a"), ("system", "s"), ("user", "b"), ("assistant", "c")),
-        chat(("user", "6"), {**calling, "content": "So"}, ("tool", "r"), ("assistant", "a")),
-        chat(("assistant", "0"), ("user", "7"), ("assistant", "a")),
-    ]
-    merge_chats(tmp_path / "some", [*even, *uneven])
-    some = make(tmp_path / "some")["sharegpt"]
-    (said,) = (warning for warning in some.warnings if "LLaMA-Factory" in warning)
-    assert said.startswith("In 4 of the rows users and assistants do not take turns")
-    merge_chats(tmp_path / "none", even)
-    none = make(tmp_path / "none")["sharegpt"]
-    assert not any("LLaMA-Factory" in warning for warning in none.warnings)
 
 
 def test_consumers_load_what_was_written(tmp_path: Path) -> None:
@@ -464,10 +425,9 @@ def test_consumers_load_what_was_written(tmp_path: Path) -> None:
         None,
         1,
     ]
-    files = {name: str(made["sharegpt"].path / f"{name}.jsonl") for name in ("train", "validation")}
-    there = {name: path for name, path in files.items() if Path(path).stat().st_size}
+    there = {path.stem: str(path) for path in made["sharegpt"].path.glob("*.jsonl")}
     turns = datasets.load_dataset("json", data_files=there, cache_dir=cache)
-    assert sum(turns.num_rows.values()) == 4
+    assert sum(turns.num_rows.values()) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -16,9 +16,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
-from huggingface_hub import hf_hub_download
+from huggingface_hub import get_session, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils.tqdm import silent_tqdm
 
 from mindcorpus.errors import (
@@ -39,6 +39,7 @@ from mindcorpus.sources.catalog import File, Licence, Source
 from mindcorpus.sources.fetching import lock_of
 from mindcorpus.sources.files import remove_damaged
 from mindcorpus.sources.hub import Fetched, FetchedFile, fetch, fetch_local, verify
+from mindcorpus.sources.hub_http import httpcore, httpx
 from mindcorpus.sources.lock import LockedFile, LockedSource
 
 if TYPE_CHECKING:
@@ -592,7 +593,7 @@ def test_cancelling_does_not_wait(
 def test_retry_after_may_be_seconds_a_date_or_the_hubs_own_header() -> None:
     def read(**headers: str) -> float | None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return hub_client._retry_after(httpx2.Headers(given))
+        return hub_client._retry_after(httpx.Headers(given))
 
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert read(Retry_After="7") == 7
@@ -840,3 +841,10 @@ def test_what_is_no_hub_is_told(settings: Settings, monkeypatch: pytest.MonkeyPa
         error = refusal(source("a.csv"), settings, HubUnavailableError)
         server.shutdown()
     assert "makes no sense" in error.title
+
+
+def test_the_http_library_is_that_of_the_hubs_client() -> None:
+    # With one that is merely installed as well, no error would be known and no address judged.
+    assert isinstance(get_session(), httpx.Client)
+    assert issubclass(HfHubHTTPError, httpx.HTTPError)
+    assert httpcore.__name__ == httpx.__name__.replace("httpx", "httpcore")

@@ -208,6 +208,22 @@ def test_the_licence_that_lies_beside(
     assert known not in commercial or found.licence.commercial == commercial[known]
 
 
+@pytest.mark.parametrize(
+    ("word", "copies", "changes"),
+    [
+        ("mit", "allowed", "allowed"),
+        ("CC-BY-NC-4.0", "allowed", "allowed"),
+        ("cc-by-nd-4.0", "allowed", "forbidden"),
+        ("cc-by-nc-nd-4.0", "allowed", "forbidden"),
+        ("LicenseRef-Mine", "unknown", "unknown"),
+        ("", "unknown", "unknown"),
+    ],
+)
+def test_what_a_word_lets_others_have_is_set_down(word: str, copies: str, changes: str) -> None:
+    licence = licence_said(word, "hub card").licence
+    assert (licence.redistribution, licence.modification) == (copies, changes)
+
+
 def test_of_an_unknown_licence_no_commercial_use_is_assumed() -> None:
     for word in ("other", "", "unknown", "my own words", "llama3"):
         assert licence_said(word, "hub card").licence.commercial == "unknown"

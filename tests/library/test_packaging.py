@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.metadata import packages_distributions
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from command_line import environment
-from documents import ROOT
+from documents import ROOT, read
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from registered import SOURCES
@@ -25,6 +26,7 @@ from mindcorpus.formats.registry import FORMATS
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HEAVY = (
     "datasets",
+    "httpx",
     "httpx2",
     "huggingface_hub",
     "numpy",
@@ -85,6 +87,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         assert f"{home}/licenses/LICENSE" in files.namelist()
     assert f"\nVersion: {mindcorpus.__version__}\n" in metadata
     assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nClassifier: Operating System :: POSIX :: Linux\n" in metadata
     assert "# mindcorpus" in metadata
     assert set(re.findall(r"^([\w-]+) =", commands, re.MULTILINE)) == {
         "mindcorpus",
@@ -92,6 +95,29 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         "prepare-all-formats",
         *(f"prepare-{name}" for name in FORMATS),
     }
+
+
+def test_on_an_index_every_link_is_absolute_and_every_file_it_names_is_in_the_source(
+    wheel: Path,
+) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        metadata = files.read(f"mindcorpus-{mindcorpus.__version__}.dist-info/METADATA").decode()
+    fields, _, text = metadata.partition("\n\n")
+    homes = re.findall(r"^Project-URL: \w+, (https://\S+)$", fields, re.MULTILINE)
+    assert homes == list(PROJECT["project"]["urls"].values())
+    found = re.findall(r"\]\((\S+?)(?: \"(\S+) of the source\")?\)", text)
+    assert len(found) == len(re.findall(r"(?<!!)\[[^\]]+\]\(", read("README.md")))
+    assert all(link.startswith("https://") for link, _ in found)
+    assert "![" not in text
+    (source,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as files:
+        held = {name.partition("/")[2] for name in files.getnames()}
+    named = {path for link, path in found if link == PROJECT["project"]["urls"]["Source"]}
+    assert {"LICENSE", "docs/http-api.md", "docs/installing.md"} <= named
+    assert named <= held
+    # Pages of the source link to one another, and show pictures.
+    assert {page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/*.md")} <= held
+    assert "docs/screenshots/overview-light.png" in held
 
 
 def test_the_wheel_alone_merges_the_sample(wheel: Path, tmp_path: Path) -> None:
@@ -164,7 +190,14 @@ def required(requirements: list[str]) -> set[str]:
 
 
 def test_the_dependencies_are_what_the_package_imports() -> None:
-    assert required(PROJECT["project"]["dependencies"]) == imported_by("mindcorpus")
+    project = PROJECT["project"]
+    named = required(project["dependencies"] + project["optional-dependencies"]["tokens"])
+    assert named == imported_by("mindcorpus")
+
+
+def test_the_tests_have_what_the_extra_of_the_library_has() -> None:
+    extra = PROJECT["project"]["optional-dependencies"]["tokens"]
+    assert set(extra) <= set(PROJECT["dependency-groups"]["dev"])
 
 
 def test_the_tests_and_the_bench_import_nothing_that_is_not_named() -> None:

@@ -35,6 +35,7 @@ from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing import runs
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import INSTRUCTION, SYSTEM_PROMPT, Settings
+from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.verify import verify
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def test_no_input_is_in_both_splits_and_the_manifest_proves_it(sample: Made) -> 
 
 def test_instruction_share_and_seed_are_settings(copied: Path) -> None:
     def held_out(**given: Any) -> list[str]:
-        result = make(copied, format="huggingface", force=True, **given)["huggingface"]
+        result = make(copied, force=True, **given)["huggingface"]
         assert verify(copied) == []
         return [row["input"] for row in arrow(result.path / "validation")]
 
@@ -221,8 +222,24 @@ def test_instruction_share_and_seed_are_settings(copied: Path) -> None:
     table = read_csv(copied / "mental_health_huggingface/dataset.csv")
     assert {row["instruction"] for row in table} == {'Say "yes", or:\nno.'}
     assert held_out() == first
-    assert held_out(seed=7) != first
+    other = held_out(seed=7)
+    assert other != first
+    # The corpus is split so from now on, whatever the settings say.
+    assert held_out() == other
     assert len(held_out(validation_share=0.5)) == pytest.approx(ANSWERED / 2, abs=2)
+    split = read_manifest(copied / "artifacts/split")
+    assert (split["settings"]["seed"], split["settings"]["validation_share"]) == (7, 0.5)
+
+
+def test_a_setting_decides_the_first_split_of_a_corpus(tmp_path: Path) -> None:
+    merge_sample(tmp_path)
+    settings = Settings(data_dir=tmp_path, workers=1, seed=7, validation_share=0.3)
+    prepare(PrepareRequest(), settings)
+    split = read_manifest(tmp_path / "artifacts/split")
+    expected = {"seed": 7, "validation_share": 0.3, "test_share": 0.0, "folds": 0}
+    assert split["settings"] == expected
+    make(tmp_path, force=True)
+    assert read_manifest(tmp_path / "artifacts/split") == split
 
 
 def test_one_group_that_is_nearly_all_is_told(tmp_path: Path) -> None:
@@ -285,7 +302,7 @@ def test_choices_hold_for_both_and_are_in_the_manifests(copied: Path) -> None:
         assert manifest["rows"] == result.rows == 12
         recorded = manifest["settings"]
         assert (recorded["exclude"], recorded["types"]) == (["TRACE"], ["clinical", "psychology"])
-        assert (recorded["caps"], recorded["seed"]) == ({"Psych-101": 12}, 42)
+        assert recorded["caps"] == {"Psych-101": 12}
         assert sum(entry["kept"] for entry in manifest["sources"]) == 12
         for entry in manifest["sources"]:
             assert entry["read"] == entry["kept"] + sum(entry["dropped"].values())

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from corpora import merge_own, own_rows, read_json
 from hypothesis import example, given
@@ -16,8 +17,12 @@ from sample_numbers import ANSWERED, KEPT, OUTCOMES, UNANSWERED
 
 from mindcorpus.corpus.row_facts import read_row_facts
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.base import Takes
 from mindcorpus.job_requests import PrepareRequest
-from mindcorpus.preparing.selection import Selection, mixture_warnings, select
+from mindcorpus.preparing.corpus_split import SplitSettings, decide
+from mindcorpus.preparing.mixture import mixture_warnings
+from mindcorpus.preparing.sampling import Known, Tokens
+from mindcorpus.preparing.selection import Selection, select
 from mindcorpus.sources.catalog import load_catalog
 
 if TYPE_CHECKING:
@@ -29,9 +34,18 @@ CATALOG = load_catalog()
 TAGGED = '[[source.options.tag_columns]]\ncolumn = "t"\n'
 
 
-def choose(data_dir: Path, seed: int = 42, **request: Any) -> Selection:
+def choose(
+    data_dir: Path,
+    seed: int = 42,
+    takes: Takes = "answers",
+    tokens: Tokens | None = None,
+    unchangeable: tuple[str, ...] = (),
+    **request: Any,
+) -> Selection:
     lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
-    return select(read_row_facts(lineage), PrepareRequest(**request), seed)
+    rows = read_row_facts(lineage)
+    parts = decide(rows, SplitSettings(seed, 0.2), "").parts
+    return select(Known(rows, parts, seed, tokens, unchangeable), PrepareRequest(**request), takes)
 
 
 def taken(data_dir: Path, selection: Selection) -> list[dict[str, Any]]:
@@ -273,3 +287,198 @@ def test_a_cap_counts_different_answers(tmp_path: Path) -> None:
     selection = choose(tmp_path, caps={"mine": 8})
     assert selection.count == 8
     assert selection.skipped == {"same-answer": 20, "over-cap": 2}
+
+
+# By source, tag and length of the answer
+
+MINE = [
+    {"q": f"question {n}", "a": " ".join(["word"] * (n + 1)), "t": f"tag-{n % 3}"}
+    for n in range(12)
+]
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """Three sources of twelve records each: answers of 1 to 12 words, three tags."""
+    files = [
+        own_rows(
+            tmp_path,
+            name,
+            [{**row, "q": f"{name} {row['q']}", "a": f"{row['a']}"} for row in MINE],
+            options=TAGGED,
+        )
+        for name in ("one", "two", "three")
+    ]
+    merge_own(tmp_path, *files)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("request_", "skipped"),
+    [
+        ({"sources": ("one",)}, {"other-source": 24}),
+        ({"sources": ("one", "two")}, {"other-source": 12}),
+        ({"sources": ("one", "two"), "exclude": ("two",)}, {"excluded-source": 12,
+         "other-source": 12}),
+        ({"tags": ("tag-0",)}, {"other-tag": 24}),
+        ({"tags": ("tag-0", "tag-2")}, {"other-tag": 12}),
+        ({"min_words": 1}, {}),
+        ({"min_words": 5}, {"too-few-words": 12}),
+        ({"max_words": 5}, {"too-many-words": 21}),
+        ({"min_words": 5, "max_words": 5}, {"too-few-words": 12, "too-many-words": 21}),
+        ({"sources": ("one",), "tags": ("tag-1",), "min_words": 3, "max_words": 9},
+         {"other-source": 24, "other-tag": 8, "too-few-words": 1, "too-many-words": 1}),
+        ({"min_words": 5, "caps": {"one": 3}}, {"too-few-words": 12, "over-cap": 5}),
+    ],
+)  # fmt: skip
+def test_what_is_not_asked_for_is_left_out_by_its_first_reason(
+    request_: dict[str, Any], skipped: dict[str, int], three: Path
+) -> None:
+    selection = choose(three, **request_)
+    assert selection.skipped == skipped
+    assert selection.count == 36 - sum(skipped.values())
+    for record in taken(three, selection):
+        words = len(record["response"].split())
+        assert request_.get("min_words", 0) <= words <= request_.get("max_words", 99)
+        assert record["source"] in request_.get("sources", ("one", "two", "three"))
+        if tags := request_.get("tags"):
+            assert set(record["tags"]) & set(tags)
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ({"sources": ("nobody",)}, "the corpus holds no source 'nobody'"),
+        ({"tags": ("tag-9",)}, "the corpus holds no tag 'tag-9'"),
+        ({"mix": {"nobody": 2.0}}, "the corpus holds no source 'nobody'"),
+        ({"min_words": 13}, "no record is left"),
+        ({"sources": ("one",), "exclude": ("one",)}, "no record is left"),
+        ({"mix": {"one": 2.0}, "exclude": ("one",)}, "of which none is left"),
+        ({"mix": {"one": 0.5}, "caps": {"one": 0}}, "of which none is left"),
+        ({"mix": {"one": 0.01}, "sources": ("one",)}, "no record is left"),
+    ],
+)
+def test_what_cannot_be_is_said(request_: dict[str, Any], told: str, three: Path) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        choose(three, **request_)
+    assert caught.value.hint or caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"min_words": 0}, "min_words"),
+        ({"max_words": 0}, "max_words"),
+        ({"min_words": 5, "max_words": 4}, None),
+        ({"mix": {"one": 0}}, "mix.one"),
+        ({"mix": {"one": -1}}, "mix.one"),
+        ({"mix": {"one": 10.5}}, "mix.one"),
+        ({"mix": {"one": float("nan")}}, "mix.one"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"over_length": "drop"}, None),
+        ({"max_tokens": 5, "over_length": "split"}, "over_length"),
+        ({"folds": 1}, None),
+        ({"test_share": 1}, "test_share"),
+    ],
+)
+def test_a_request_that_says_nothing_sensible_is_refused(
+    request_: dict[str, Any], field: str | None
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        PrepareRequest.of(**request_)
+    assert caught.value.field == field
+
+
+# Mixtures
+
+
+def parts_of(data_dir: Path, seed: int = 42) -> Any:
+    lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
+    return decide(read_row_facts(lineage), SplitSettings(seed, 0.2), "").parts
+
+
+def test_a_half_is_a_seeded_half(three: Path) -> None:
+    first, again, other = (choose(three, seed, mix={"one": 0.5}) for seed in (1, 1, 2))
+    assert first.times.tolist() == again.times.tolist() != other.times.tolist()
+    assert first.skipped == {"mixed-out": 6}
+    assert first.repeats == {}
+    assert first.sources["one"]["kept"] == 6
+    assert first.sources["two"]["kept"] == 12
+    # A smaller share is among a larger one, and even over tags.
+    fewer = choose(three, 1, mix={"one": 0.25})
+    assert not (fewer.taken & ~first.taken).any()
+    tags = Counter(record["tags"][0] for record in taken(three, first) if record["source"] == "one")
+    assert tags == {"tag-0": 2, "tag-1": 2, "tag-2": 2}
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5, 2.0, 2.25, 10.0])
+def test_more_than_all_repeats_what_trains_and_nothing_else(factor: float, three: Path) -> None:
+    selection, parts = choose(three, mix={"two": factor}), parts_of(three)
+    mine = selection.rows.source == selection.rows.names.index("two")
+    train = selection.times[mine & (parts == 0)]
+    assert set(selection.times[~mine | (parts != 0)].tolist()) == {1}
+    assert int(train.sum()) == round(factor % 1 * len(train)) + int(factor) * len(train)
+    assert int(train.max() - train.min()) <= 1
+    assert selection.repeats == ({"two": int(train.sum()) - len(train)} if factor > 1 else {})
+    assert selection.count == 36 + selection.repeats.get("two", 0)
+    # A row that is there twice is kept once: read is still what is kept and what is not.
+    assert all(entry["kept"] == 12 for entry in selection.sources.values())
+    assert selection.skipped == {}
+
+
+def test_a_mixture_is_of_what_caps_leave(three: Path) -> None:
+    selection = choose(three, caps={"one": 6}, mix={"one": 0.5, "three": 2.0})
+    assert selection.skipped == {"over-cap": 6, "mixed-out": 3}
+    assert selection.sources["one"]["kept"] == 3
+    assert selection.repeats.keys() == {"three"}
+
+
+def test_repeats_count_where_one_source_dominates(three: Path) -> None:
+    assert not dominated(choose(three), "of the rows")
+    (warning,) = dominated(choose(three, mix={"two": 10.0}), "of the rows")
+    assert warning == "two is 79% of the rows. Give it a smaller factor with --mix."
+
+
+# Pairs and tokens
+
+
+def test_pairs_are_taken_where_a_format_holds_pairs(tmp_path: Path) -> None:
+    rows = [pair("no"), pair("never"), pair("no", "maybe"), pair("  "), {"q": "x", "a": "y"}]
+    merge_own(tmp_path, own_rows(tmp_path, "mine", rows, options=PAIRS))
+    selection = choose(tmp_path, takes="pairs")
+    records = read_json(tmp_path / "merged_mental_health_dataset.json")
+    whole = [record["rejected_response"].strip() != "" for record in records]
+    assert selection.taken.tolist() == whole
+    assert selection.count == 3
+    assert selection.skipped == {"no-pair": len(records) - 3}
+
+
+def test_no_pair_is_told_by_why(tmp_path: Path, three: Path) -> None:
+    with pytest.raises(SettingsError, match="the corpus holds no preference pairs"):
+        choose(three, takes="pairs")
+    merge_own(
+        tmp_path / "data",
+        own_rows(tmp_path / "own", "mine", [pair("no")], options=PAIRS),
+        own_rows(tmp_path / "own", "plain", [{"q": "q", "a": "a"}]),
+    )
+    with pytest.raises(SettingsError, match="no preference pair is left"):
+        choose(tmp_path / "data", takes="pairs", exclude=("mine",))
+
+
+def test_records_over_length_are_left_out_kept_or_cut(three: Path) -> None:
+    whole = np.arange(36, dtype=np.int64) + 1
+    tokens = Tokens(whole, whole // 2, np.zeros(36, np.int64))
+    dropped = choose(three, tokens=tokens, max_tokens=10)
+    assert dropped.skipped == {"over-length": 26}
+    assert dropped.taken.tolist() == (whole <= 10).tolist()
+    kept = choose(three, tokens=tokens, max_tokens=10, over_length="keep")
+    assert kept.skipped == {}
+    cut = choose(three, tokens=tokens, max_tokens=10, over_length="cut-turns")
+    assert cut.taken.tolist() == (whole // 2 <= 10).tolist()
+    # What may not be changed is not cut: it is left out.
+    (first, *_) = cut.rows.names
+    forbidden = choose(
+        three, tokens=tokens, unchangeable=(first,), max_tokens=10, over_length="cut-turns"
+    )
+    mine = cut.rows.source == 0
+    assert forbidden.taken.tolist() == np.where(mine, whole <= 10, whole // 2 <= 10).tolist()

@@ -12,9 +12,11 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 from own_layouts import entry, merge_entries, write_rows
 
+from mindcorpus.formats.base import PARTS
 from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing.corpus_split import SplitSettings
 from mindcorpus.preparing.prepare import prepare
-from mindcorpus.preparing.split import TOLERANCE, split_rows
+from mindcorpus.preparing.split import TOLERANCE, assign, prove
 from mindcorpus.preparing.ties import Ties
 from mindcorpus.settings import Settings
 
@@ -66,34 +68,38 @@ def test_groups_are_what_ties_join(rows: list[Row]) -> None:
     assert int(found.sizes.sum()) == len(rows)
 
 
-@runs(max_examples=200, deadline=None)
-@given(rows=some_rows, seed=st.integers(0, 2**32))
-def test_nothing_that_is_tied_is_on_both_sides(rows: list[Row], seed: int) -> None:
-    sources = np.zeros(len(rows), np.int32)
-    split = split_rows(tied(rows), sources, ("one",), 0.2, seed)
+def apart(rows: list[Row], parts: Any) -> list[int]:
+    """Count the inputs, openings and groups that stand in more than one part."""
+    counted = []
     for at in range(3):
-        held, kept = (
-            {row[at] for row, out in zip(rows, split.validation, strict=True) if out == side}
-            for side in (True, False)
-        )
-        assert not (held & kept) - ({0} if at == 2 else set())
-    overlaps = [split.proof[name] for name in ("overlap", "opening_overlap", "group_overlap")]
+        places: dict[int, set[int]] = {}
+        for row, part in zip(rows, parts.tolist(), strict=True):
+            places.setdefault(row[at], set()).add(part)
+        if at == 2:
+            places.pop(0, None)
+        counted.append(sum(len(each) > 1 for each in places.values()))
+    return counted
+
+
+@runs(max_examples=200, deadline=None)
+@given(rows=some_rows, seed=st.integers(0, 2**32), test=st.sampled_from([0.0, 0.3]))
+def test_nothing_that_is_tied_is_in_two_parts_or_folds(
+    rows: list[Row], seed: int, test: float
+) -> None:
+    sources = np.zeros(len(rows), np.int32)
+    ties = tied(rows)
+    parts, folds = assign(ties, sources.astype(np.int64), SplitSettings(seed, 0.2, test, 3))
+    assert apart(rows, parts) == apart(rows, folds) == [0, 0, 0]
+    proof = prove(ties, sources, ("one",), parts, PARTS, 0.2)
+    overlaps = [proof[name] for name in ("overlap", "opening_overlap", "group_overlap")]
     assert overlaps == [0, 0, 0]
 
 
 @runs(max_examples=100, deadline=None)
-@given(rows=some_rows, sides=st.randoms(use_true_random=False))
-def test_what_is_on_both_sides_is_counted(rows: list[Row], sides: Any) -> None:
-    validation = np.array([sides.random() < 0.5 for _ in rows])
-    found = tied(rows).overlaps(validation)
-    counted = []
-    for at in range(3):
-        held, kept = (
-            {row[at] for row, out in zip(rows, validation, strict=True) if out == side}
-            for side in (True, False)
-        )
-        counted.append(len((held & kept) - ({0} if at == 2 else set())))
-    assert list(found.values()) == counted
+@given(rows=some_rows, places=st.randoms(use_true_random=False))
+def test_what_is_in_two_parts_is_counted(rows: list[Row], places: Any) -> None:
+    parts = np.array([places.randrange(3) for _ in rows], np.int8)
+    assert list(tied(rows).overlaps(parts).values()) == apart(rows, parts)
 
 
 def test_rows_of_no_group_are_not_one() -> None:

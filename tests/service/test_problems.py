@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import web.errors
 import workers.errors  # noqa: F401 - so that all errors are known
-from mindcorpus.errors import DataError, MindcorpusError, ServiceError
+from mindcorpus.errors import DataError, MindcorpusError, PushError, ServiceError
 from web.problems import KINDS, MEDIA_TYPE
 from workers.errors import JobNotFoundError, RedisUnavailableError
 
@@ -57,8 +57,8 @@ def client(app: APIFlask) -> FlaskClient:
 
 def _kinds(root: type[MindcorpusError]) -> Iterator[type[MindcorpusError]]:
     for kind in root.__subclasses__():
-        if kind is ServiceError:
-            continue  # a client's errors about the service
+        if kind in (ServiceError, PushError):
+            continue  # a client's errors about the service, and what no service does
         # Not those of programs that run on no server, such as the local service's.
         if kind.__module__ in ("mindcorpus.errors", "workers.errors", web.errors.__name__):
             yield kind

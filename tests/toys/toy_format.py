@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
-from mindcorpus.formats.base import Encoder, LineFormat
+from mindcorpus.formats.lines import Encoder, LineFormat, Lines
 
 
 class ToyLines(Encoder):
-    def lines(self, table: Any) -> Iterable[bytes]:
-        for row in table.to_pylist():
+    columns = ("input", "response", "rejected_response", "type", "tags")
+
+    def lines(self, table: Any, first: int) -> Iterable[bytes]:
+        del first
+        for row in table.select(self.columns).to_pylist():
             yield orjson.dumps(row) + b"\n"
 
 
 class Toy(LineFormat):
-    columns = ("input", "response", "rejected_response", "type", "tags")
-
-    def encoder(self, first_line: int) -> ToyLines:
-        del first_line
-        return ToyLines()
+    def lines(self) -> Sequence[Lines]:
+        return [Lines(ToyLines)]
 
 
 FORMAT = Toy

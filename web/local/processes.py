@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from mindcorpus.execution import parent_death
+from mindcorpus.system_calls import has_ended
 
 _TIED = parent_death.__file__
 _LOOK_SECONDS = 0.1
@@ -120,10 +121,9 @@ class _Child:
         """Whether its process is there; one that ended is cleared away."""
         if self._process is None:
             return False
-        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
         # Whoever waits for all children of this process may have been faster.
         with suppress(ChildProcessError):
-            if os.waitid(os.P_PID, self._process.pid, ended) is None:
+            if not has_ended(self._process):
                 return True
         # Before it is waited for, its number cannot stand for anybody else.
         with suppress(ProcessLookupError, PermissionError):

@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import signal
 import sys
 import threading
@@ -27,6 +26,7 @@ from mindcorpus.execution.memory import keep_memory
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.privacy import keep_umask_private
 from mindcorpus.progress import Cancellation, Progress
+from mindcorpus.system_calls import bound_memory
 from workers.errors import OutOfMemoryError, UnexpectedError, describe
 from workers.execution.failures import is_of_source, may_pass
 from workers.settings import ServiceSettings
@@ -117,7 +117,7 @@ def main() -> None:
     os.nice(_NICE)
     settings = ServiceSettings.load()
     limit = settings.memory_limit_mb << 20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    bound_memory(limit)
     try:
         line.end(*_outcome(job, settings, line, cancel))
     except BrokenPipeError:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -46,6 +46,7 @@ ADAPTERS: Mapping[str, type[Adapter]] = {
 }
 
 Commercial = Literal["yes", "with-conditions", "after-payment", "no", "unknown"]
+Permission = Literal["allowed", "forbidden", "unknown"]
 
 
 class _Entry(BaseModel):
@@ -62,6 +63,13 @@ class Licence(_Entry):
     url: str = ""
     commercial: Commercial = Field(
         description="Whether a product may be built on it; the first two pass --commercial-only."
+    )
+    redistribution: Permission = Field(
+        "unknown",
+        description="Whether others may be given copies; its terms say on what conditions.",
+    )
+    modification: Permission = Field(
+        "unknown", description="Whether what is made by changing it may be given to others."
     )
     warning: str = Field("", description="What a corpus that holds the source must say of itself.")
 
@@ -146,6 +154,12 @@ class Source(_Reading):
     licence: Licence
     adapter: str = Field("auto", description="`columns` where options name columns, unless said.")
     type: str = Field(min_length=1)
+    language: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")], ...] = (
+        Field(
+            (),
+            description="Of its texts, as language tags: `en`, `pt-BR`; none if not known.",
+        )
+    )
     tags: tuple[str, ...] = ()
     group: tuple[str, ...] = Field(
         (), description="Columns whose values together say which records belong together."

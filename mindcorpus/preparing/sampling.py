@@ -1,0 +1,103 @@
+"""What of a source is taken where not all is: a cap, or a factor of a mixture; a seed decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
+from mindcorpus.errors import SettingsError
+from mindcorpus.formats.base import Parts, Times
+from mindcorpus.job_requests import PrepareRequest
+
+
+class Tokens(NamedTuple):
+    """How many tokens each row has; arrays of shape (rows,), 0 for rows that nobody asked for."""
+
+    whole: Numbers
+    """All its messages."""
+    least: Numbers
+    """Those up to the first answer: a conversation that is cut has no less."""
+    system: Numbers
+    """Of its own messages those that instruct."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What of a corpus decides which rows are taken, beside the facts of the rows themselves."""
+
+    rows: RowFacts
+    parts: Parts
+    seed: int
+    tokens: Tokens | None = None
+    """What they count as a format has them, where a request asks for no more than so many."""
+    unchangeable: tuple[str, ...] = ()
+    """Sources whose licence forbids to change what they hold."""
+
+
+def over_caps(known: Known, request: PrepareRequest, taken: Flags) -> Flags:
+    """Tell which of the rows that are taken are more than their source's cap allows."""
+    rows, over = known.rows, np.zeros(len(taken), bool)
+    for name, cap in request.caps.items():
+        candidates = np.flatnonzero(taken & (rows.source == rows.names.index(name)))
+        over[candidates[_spread(rows, candidates, known.seed)[cap:]]] = True
+    return over
+
+
+def mix(known: Known, request: PrepareRequest, times: Times) -> Flags:
+    """Multiply sources by their factors: a share is a sample, and only what trains is repeated.
+
+    Gives the rows that are out by it. Raises `SettingsError` where a source has no row to give.
+    """
+    rows, out = known.rows, np.zeros(len(times), bool)
+    for name, factor in request.mix.items():
+        mine = np.flatnonzero((times > 0) & (rows.source == rows.names.index(name)))
+        if not len(mine):
+            raise SettingsError(
+                f"mix asks for {factor:g} times the records of {name}, of which none is left",
+                field="mix",
+                hint="Leave it out of mix, or take more of its records.",
+            )
+        whole, part = divmod(factor, 1)
+        if factor > 1:
+            mine = mine[known.parts[mine] == 0]
+        some = mine[_spread(rows, mine, known.seed)[: round(part * len(mine))]]
+        if factor < 1:
+            out[mine] = True
+            out[some] = False
+        else:
+            times[mine] = int(whole)
+            times[some] += 1
+    times[out] = 0
+    return out
+
+
+def _spread(rows: RowFacts, candidates: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """Order rows such that any first few are a random sample, even over the source's tag sets.
+
+    For Psych-101 a tag set is an experiment, and one experiment alone is 23 % of the sessions.
+    """
+    scores = scramble(rows.input_key[candidates, 0], seed)
+    tags = rows.tags[candidates]
+    order = np.lexsort((candidates, scores, tags))
+    starts = np.flatnonzero(np.diff(tags[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = place
+    return np.lexsort((candidates, scores, rank))
+
+
+def scramble(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """Give a pseudo-random number for each key and a seed, by the finaliser of SplitMix64.
+
+    Source: Steele, Lea and Flood, «Fast splittable pseudorandom number generators», 2014.
+    """
+    with np.errstate(over="ignore"):
+        mixed = keys ^ (np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15))
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        scrambled: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return scrambled

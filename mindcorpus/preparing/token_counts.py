@@ -1,0 +1,172 @@
+"""How many tokens records have: counted by the workers, once for all formats that ask.
+
+What is counted is the record as a chat: its turns up to the last answer, with the tools beside
+them, or input and response; of a pair the longer side. The configured system message is added where
+a format writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindcorpus.chat_messages import messages_of
+from mindcorpus.conversations import INSTRUCTING
+from mindcorpus.corpus import turns
+from mindcorpus.corpus.parquet import ParquetFile
+from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
+from mindcorpus.corpus.turns import turns_of
+from mindcorpus.execution.context import JobContext
+from mindcorpus.execution.worker_pool import Task
+from mindcorpus.formats.base import Run, Times
+from mindcorpus.preparing.cutting import AROUND, first_answer, kept_of
+from mindcorpus.preparing.runs import slices
+from mindcorpus.preparing.sampling import Tokens
+from mindcorpus.tokens.chats import PER_REPLY, count_messages
+from mindcorpus.tokens.estimate import BYTES_PER_TOKEN
+from mindcorpus.tokens.lengths import LengthSummary
+from mindcorpus.tokens.tokenizer import Tokenizer
+
+_TEXTS = ("input", "response", "rejected_response")
+#: Conversations that are Python objects at one time.
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class TokenJob:
+    """A run, the .npy file that tells which rows are wanted, and what counts."""
+
+    run: Run
+    wanted: Path
+    tokenizer: Tokenizer
+    conversations: bool
+
+
+def count_run(job: TokenJob, tick: Callable[[int, int], None]) -> Tokens:
+    """Count the tokens of a run's rows."""
+    wanted = np.load(job.wanted, mmap_mode="r")
+    count = job.run.stop - job.run.start
+    found = Tokens(*(np.zeros(count, np.int64) for _ in Tokens._fields))
+    names = (*_TEXTS, *(turns.NAMES if job.conversations else ()))
+    first = 0
+    for path in job.run.parts:
+        parquet = ParquetFile(path)
+        size, rows_of_part, read = parquet.text_bytes, max(1, sum(parquet.rows)), 0
+        for group in range(len(parquet.rows)):
+            for table in slices(parquet, group, names):
+                rows = slice(first, first + table.num_rows)
+                first += table.num_rows
+                before, read = read, read + table.num_rows
+                tick(0, size * read // rows_of_part - size * before // rows_of_part)
+                places = np.flatnonzero(wanted[job.run.start :][rows])
+                mine = table.take(places) if len(places) < table.num_rows else table
+                for at, values in enumerate(_count(mine, job.tokenizer)):
+                    found[at][rows][places] = values
+    return found
+
+
+def _count(table: Any, tokenizer: Tokenizer) -> Tokens:
+    """Count the rows of a table."""
+    texts = [tokenizer.counts(table.column(name).to_pylist()) for name in _TEXTS]
+    asked, chosen, rejected = (np.array(each, np.int64) for each in texts)
+    whole = PER_REPLY + 2 * AROUND + asked + np.maximum(chosen, rejected)
+    found = Tokens(whole, whole.copy(), np.zeros(len(whole), np.int64))
+    if "messages" in table.column_names:
+        for at in range(0, table.num_rows, _AT_ONCE):
+            _count_chats(table.slice(at, _AT_ONCE), tokenizer, at, found)
+    return found
+
+
+def _count_chats(table: Any, tokenizer: Tokenizer, first: int, found: Tokens) -> None:
+    """Put the counts of the conversations of a table in the place of those of their flat texts."""
+    sides = [list(turns_of(table.column(name))) for name in ("messages", "rejected_messages")]
+    tools = tokenizer.counts([text or "" for text in table.column("tools").to_pylist()])
+    places = [at for at, said in enumerate(sides[0]) if said is not None]
+    chats = [kept_of(sides[0][at]) for at in places]
+    others = [kept_of(sides[1][at]) for at in places]
+    counted = count_messages(tokenizer, [messages_of(each) for each in (*chats, *others)])
+    for number, at in enumerate(places):
+        mine, other = counted[number], counted[number + len(places)]
+        row = first + at
+        found.whole[row] = PER_REPLY + tools[at] + max(sum(mine), sum(other))
+        found.least[row] = PER_REPLY + tools[at] + sum(mine[: first_answer(chats[number]) + 1])
+        found.system[row] = sum(
+            tokens
+            for turn, tokens in zip(chats[number], mine, strict=True)
+            if turn.role in INSTRUCTING
+        )
+
+
+def estimated(rows: RowFacts) -> Tokens:
+    """Estimate the tokens of all rows by what their texts take as JSON; no text is read."""
+    answers = np.maximum(rows.response_json, rows.rejected_json)
+    plain = 2 * AROUND + _per(rows.input_json - 2) + _per(np.maximum(answers - 2, 0))
+    whole = PER_REPLY + np.where(rows.turns_json > 0, _per(rows.turns_json), plain)
+    return Tokens(whole, whole, _per(rows.system_json))
+
+
+def _per(size: Numbers) -> Numbers:
+    found: Numbers = -(-size // BYTES_PER_TOKEN)
+    return found
+
+
+def prompt_tokens(tokenizer: Tokenizer, prompt: str) -> int:
+    """Count what a configured system message adds to a chat."""
+    return AROUND + tokenizer.counts([prompt])[0]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many tokens rows have, and what counted them."""
+
+    tokenizer: Tokenizer
+    tokens: Tokens
+
+    def with_prompt(self, prompt: str, policy: str) -> Counted:
+        """Add what a configured system message has, where a format writes it by a policy."""
+        tokens, size = self.tokens, prompt_tokens(self.tokenizer, prompt)
+        if policy == "own":
+            more = np.where(tokens.system > 0, 0, size)
+        else:
+            more = (size if policy == "replace" else 0) - tokens.system
+        changed = tokens._replace(whole=tokens.whole + more, least=tokens.least + more)
+        return Counted(self.tokenizer, changed)
+
+    def lengths(self, rows: RowFacts, times: Times, but: Flags | None = None) -> LengthSummary:
+        """Sum up the lengths of what is taken, but for some rows, by source."""
+        summary = LengthSummary()
+        taken = times if but is None else np.where(but, 0, times)
+        for code, name in enumerate(rows.names):
+            mine = np.flatnonzero((taken > 0) & (rows.source == code))
+            summary.add(name, np.repeat(self.tokens.whole[mine], taken[mine]))
+        return summary
+
+
+def count_all(
+    context: JobContext,
+    tokenizers: Mapping[str, Tokenizer],
+    rows: RowFacts,
+    runs: Sequence[Run],
+    text: int,
+    scratch: Path,
+) -> dict[str, Counted]:
+    """Count the tokens of all records with a response, for each tokenizer that is asked for."""
+    if not tokenizers:
+        return {}
+    wanted = scratch / "answered.npy"
+    np.save(wanted, rows.answered)
+    conversations = rows.turns_json > 0
+    found = {}
+    for spec, tokenizer in tokenizers.items():
+        tasks = [
+            Task(count_run, TokenJob(run, wanted, tokenizer, bool(run.of(conversations).any())))
+            for run in runs
+        ]
+        results = context.do_all("read", tasks, [tokenizer.name] * len(tasks), text)
+        columns = zip(*results, strict=True)
+        found[spec] = Counted(tokenizer, Tokens(*(np.concatenate(each) for each in columns)))
+    return found
