@@ -114,13 +114,19 @@ def show_status_there(server: str, *, as_json: bool) -> None:
     with ServiceClient(server) as client:
         entries = {"corpus": client.corpus(), **client.formats()["formats"]}
     found: dict[str, dict[str, Any]] = {
-        kind: {name: entry[name] for name in _STATUS if entry.get(name) is not None}
+        kind: {name: entry[name] for name in _STATUS if _is_told(entry, name)}
         for kind, entry in entries.items()
     }
     if as_json:
         print_json(found)
     else:
         Terminal().show(*status_parts(found, command_of(server)))
+
+
+def _is_told(entry: Mapping[str, Any], name: str) -> bool:
+    # Of a format that is there null says that nothing outdates it; else null says nothing.
+    there = name == "outdated_by" and name in entry and entry["exists"]
+    return there or entry.get(name) is not None
 
 
 def show_statistics_there(server: str, html: Path | None, *, force: bool, as_json: bool) -> None:
