@@ -18,8 +18,6 @@ _ANNOTATION = {"argilla", "label-studio"}
 #: Formats that have a row for each side of a pair.
 _KTO = "trl-kto"
 _PAIRS = {"openai-preference", "trl-dpo", _KTO}
-#: Who may speak when one side speaks after the other.
-_SIDES = (("user", "tool"), ("assistant", "call"))
 #: Files of pairs, where a format has answers as well.
 _PAIR_FILES = ("dpo_", "preference_", "pairs_")
 
@@ -89,10 +87,7 @@ class Corpus:
         }
 
     def holds(self, number: int) -> set[str]:
-        """Give words for what a record holds that some readers do not take.
-
-        `uneven`: users and assistants do not take turns, or more than one turn instructs.
-        """
+        """Give words for what a record holds that some readers do not take."""
         row = self._rows[number]
         messages = row["messages"] or []
         found = set()
@@ -104,10 +99,6 @@ class Corpus:
             found.add("names")
         if any(turn["weight"] is not None for turn in messages):
             found.add("weights")
-        spoken = [role for role, _ in _answered(row)] if row["response"] else []
-        sides = spoken[spoken[:1] == ["system"] :]
-        if len(sides) % 2 or any(role not in _SIDES[at % 2] for at, role in enumerate(sides)):
-            found.add("uneven")
         return found
 
     def _lines(self, name: str, file: str, without: Collection[str]) -> list[dict[str, Any]]:
