@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mindcorpus.command_words import in_commands
+from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.selection import Selection
 from mindcorpus.remedies import Cap, PrepareWithout
-from mindcorpus.tokens.lengths import LengthSummary
 from mindcorpus.tokens.tokenizer import Tokenizer
 from mindcorpus.warning import DataWarning
 
@@ -31,12 +31,12 @@ class Choice:
     warnings: list[DataWarning]
     proof: dict[str, Any]
     tokenizer: Tokenizer
-    lengths: LengthSummary
+    lengths: PartLengths
     """How long the records are, in tokens."""
 
 
 def describe_choice(
-    selection: Selection, proof: dict[str, Any], tokenizer: Tokenizer, lengths: LengthSummary
+    selection: Selection, proof: dict[str, Any], tokenizer: Tokenizer, lengths: PartLengths
 ) -> Choice:
     """Give what a format's manifest tells of a selection."""
     return Choice(

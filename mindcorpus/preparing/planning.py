@@ -124,7 +124,9 @@ class Planning:
                     each,
                     self._proof(plan.saved[name][section], each.times),
                     tokens.tokenizer,
-                    tokens.lengths(rows, each.times, self._over(name, format_, tokens)),
+                    tokens.lengths(
+                        rows, self._split.parts, each.times, self._over(name, format_, tokens)
+                    ),
                 )
                 for section, each in selections.items()
             }

@@ -18,8 +18,8 @@ from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.formats.base import PARTS, PLACES, Parts, Run, Target, Times
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.preparing.cutting import Cut, WasCut, cut_table
+from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.records import COLUMNS
-from mindcorpus.tokens.lengths import LengthSummary
 
 # Parquet that one task reads, by the size of its text. It decides the Arrow files, of which
 # `datasets` reads any number.
@@ -88,13 +88,14 @@ class Cuts:
 
     def __init__(self) -> None:
         self.records: Counter[str] = Counter()
-        self.lengths = LengthSummary()
+        self.lengths = PartLengths()
 
-    def add(self, found: Sequence[WasCut], times: Times) -> None:
-        """Add records of a table; `times` says how often each row of it is taken."""
+    def add(self, found: Sequence[WasCut], times: Times, parts: Parts) -> None:
+        """Add records of a table; the arrays say how often each row of it is taken, and its part."""
         for each in found:
             self.records[each.source] += 1
-            self.lengths.add(each.source, [each.tokens] * int(times[each.row]))
+            lengths = self.lengths.by_part[PARTS[parts[each.row]]]
+            lengths.add(each.source, [each.tokens] * int(times[each.row]))
 
     def update(self, other: Cuts) -> None:
         """Add those of another run."""
@@ -146,7 +147,7 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
                         whole = table
                         if pick.cut is not None:
                             whole, found = cut_table(table, over[pick][rows], pick.cut)
-                            cut[at].add(found, times)
+                            cut[at].add(found, times, parts[rows])
                         mine.append(_chosen(whole, np.asarray(parts[rows]), times))
                     for at, (writer, part) in enumerate(zip(writers, job.targets, strict=True)):
                         chosen, sides = mine[part.choice]

@@ -22,13 +22,13 @@ from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
 from mindcorpus.corpus.turns import turns_of
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
-from mindcorpus.formats.base import Run, Times
+from mindcorpus.formats.base import Parts, Run, Times
 from mindcorpus.preparing.cutting import AROUND, first_answer, kept_of
+from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.runs import slices
 from mindcorpus.preparing.sampling import Tokens
 from mindcorpus.tokens.chats import PER_REPLY, count_messages
 from mindcorpus.tokens.estimate import BYTES_PER_TOKEN
-from mindcorpus.tokens.lengths import LengthSummary
 from mindcorpus.tokens.tokenizer import Tokenizer
 
 _TEXTS = ("input", "response", "rejected_response")
@@ -136,14 +136,17 @@ class Counted:
         changed = tokens._replace(whole=tokens.whole + more, least=tokens.least + more)
         return Counted(self.tokenizer, changed)
 
-    def lengths(self, rows: RowFacts, times: Times, but: Flags | None = None) -> LengthSummary:
-        """Sum up the lengths of what is taken, but for some rows, by source."""
-        summary = LengthSummary()
+    def lengths(
+        self, rows: RowFacts, parts: Parts, times: Times, but: Flags | None = None
+    ) -> PartLengths:
+        """Sum up the lengths of what is taken, but for some rows, by part and source."""
+        found = PartLengths()
         taken = times if but is None else np.where(but, 0, times)
-        for code, name in enumerate(rows.names):
-            mine = np.flatnonzero((taken > 0) & (rows.source == code))
-            summary.add(name, np.repeat(self.tokens.whole[mine], taken[mine]))
-        return summary
+        for part, summary in enumerate(found.by_part.values()):
+            for code, name in enumerate(rows.names):
+                mine = np.flatnonzero((taken > 0) & (rows.source == code) & (parts == part))
+                summary.add(name, np.repeat(self.tokens.whole[mine], taken[mine]))
+        return found
 
 
 def count_all(
