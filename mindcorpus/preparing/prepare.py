@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from mindcorpus.preparing.existing import (
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.part_lengths import trained_tokens
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
@@ -53,6 +55,7 @@ from mindcorpus.storage.manifest import (
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
+from mindcorpus.tokens.lengths import cost
 from mindcorpus.tokens.tokenizer import default_tokenizer
 
 if TYPE_CHECKING:
@@ -117,6 +120,15 @@ class PrepareResult:
     def to_pandas(self, section: str | None = None) -> pd.DataFrame:
         """Read its records into one table, with the `part` of each; sections as `to_datasets`."""
         return table_of(self._folder, self.manifest, section)
+
+    def training_cost(self, price_per_million: Decimal, epochs: int = 1) -> Decimal:
+        """Give what training on it costs at a price for a million tokens, which is yours to know.
+
+        What is trained on is the train part, or, of a format that is one file, all of it; of a
+        format of several sections, the first. Raises `SettingsError` for a price below 0, or no
+        epoch.
+        """
+        return cost(trained_tokens(self.manifest), price_per_million, epochs)
 
     @property
     def _folder(self) -> Path:

@@ -91,7 +91,7 @@ class Cuts:
         self.lengths = PartLengths()
 
     def add(self, found: Sequence[WasCut], times: Times, parts: Parts) -> None:
-        """Add records of a table; the arrays say how often each row of it is taken, and its part."""
+        """Add records of a table; arrays say how often each row is taken, and its part."""
         for each in found:
             self.records[each.source] += 1
             lengths = self.lengths.by_part[PARTS[parts[each.row]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,11 @@ def made(data_dir: Path, workers: int = 1, **asked: Any) -> Mapping[str, Prepare
 
 
 def messages_of(result: PrepareResult) -> list[list[dict[str, Any]]]:
-    return [line["messages"] for line in lines(result.path)]
+    return messages_in(result.path)
+
+
+def messages_in(path: Path) -> list[list[dict[str, Any]]]:
+    return [line["messages"] for line in lines(path)]
 
 
 def counted(chats: Sequence[Sequence[dict[str, Any]]], spec: str) -> list[int]:
@@ -74,6 +79,29 @@ def test_the_manifest_tells_what_the_lines_count(data_dir: Path, spec: str, poli
         "max": max(counts),
         "total": sum(counts),
     }
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_tokens": 60, "over_length": "cut-turns"}])
+def test_each_part_is_told_and_what_training_costs(data_dir: Path, asked: dict[str, Any]) -> None:
+    request = PrepareRequest(
+        formats=("openai", "chat"), force=True, tokenizer="o200k", mix={"chats": 2.0}, **asked
+    )
+    found = prepare(request, Settings(data_dir=data_dir, workers=2))
+    parts = {
+        part: counted(messages_in(found["chat"].path / f"{part}.jsonl"), "o200k")
+        for part in ("train", "validation")
+    }
+    told = found["chat"].manifest["tokens"]["parts"]
+    assert {part: (each["rows"], each["total"]) for part, each in told.items()} == {
+        part: (len(counts), sum(counts)) for part, counts in parts.items()
+    }
+    price = Decimal("3.50")
+    learnt = sum(parts["train"])
+    assert found["chat"].training_cost(price, 3) == learnt * 3 * price / 1_000_000
+    whole = learnt + sum(parts["validation"])
+    assert found["openai"].training_cost(price) == whole * price / 1_000_000
+    with pytest.raises(SettingsError, match="a price is 0 or more"):
+        found["chat"].training_cost(Decimal(-1))
 
 
 def test_without_a_tokenizer_lengths_are_an_estimate_and_called_one(data_dir: Path) -> None:
