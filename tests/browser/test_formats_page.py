@@ -29,7 +29,9 @@ def test_each_format_tells_what_it_would_hold_and_how_it_stands(
     for offer in offered:
         card = page.locator(f"#format-{offer['name']}")
         expect(card).to_contain_text(offer["summary"])
-        expect(card).to_contain_text(f"Would hold today: {offer['rows']:,} ")
+        expect(card).to_contain_text("Would hold today: ")
+        for section in offer["sections"]:
+            expect(card).to_contain_text(f"{section['rows']:,} {section['takes']}")
         expect(card.locator(".pill")).to_have_text("up to date" if offer["exists"] else "not made")
         assert (card.get_by_role("link").count() > 0) is offer["exists"]
         # The token of this window may only look.

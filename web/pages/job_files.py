@@ -16,7 +16,7 @@ from web.files.downloads import known_as
 from web.services import services
 from workers.jobs.job import Job
 
-_BESIDE = ("lineage.parquet", MANIFEST, CARD)
+_BESIDE = ("lineage.parquet", "croissant.json", MANIFEST, CARD)
 
 
 @dataclass(frozen=True)
