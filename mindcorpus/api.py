@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.formats.registry import ALL, names_of
 from mindcorpus.job_requests import MergeRequest, OverLength, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
@@ -184,7 +185,7 @@ def prepare_for_huggingface(
 def prepare_all_formats(
     data_dir: Folder | None = None, **choices: Unpack[Choices]
 ) -> dict[str, PrepareResult]:
-    """Prepare the formats that the guide promises; gives the results by format."""
+    """Prepare the formats of `all`: the guide's, and what `MINDCORPUS_FORMATS` adds; by format."""
     return _prepare((), data_dir, choices)
 
 
@@ -263,9 +264,11 @@ def _prepare(
             f"unknown choice {unknown[0]!r}; there are {', '.join(Choices.__annotations__)}"
         )
     fields = {name: _plain(value) for name, value in choices.items() if name not in _BESIDE}
+    settings = _settings(data_dir, choices.get("settings"))
+    names = names or names_of(ALL, added=settings.formats)
     return prepare(
         PrepareRequest.of(formats=names, **fields),
-        _settings(data_dir, choices.get("settings")),
+        settings,
         choices.get("report", silent),
         choices.get("cancel"),
     )

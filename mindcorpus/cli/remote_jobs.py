@@ -65,7 +65,10 @@ def _told(entry: Mapping[str, Any]) -> str:
     ]
     if not entry["exists"]:
         return of_another_split(entry["path"], differences)
-    return otherwise(existing(entry), differences) if "differs" in entry else existing(entry)
+    if "differs" not in entry:
+        return existing(entry)
+    told = otherwise(existing(entry), differences)
+    return told if differences else f"{told}, and would take the settings that are asked for"
 
 
 def _forced(request: _Request) -> _Request:

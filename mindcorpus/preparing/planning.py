@@ -218,7 +218,11 @@ class Planning:
         if "turns" not in format_.entry.carries and request.over_length == "cut-turns":
             # A flat text has no turns that could be left out.
             request = request.model_copy(update={"over_length": "drop"})
-        known = replace(self._known, tokens=self._tokens(name, format_).tokens)
+        known = replace(
+            self._known,
+            tokens=self._tokens(name, format_).tokens,
+            any_names=bool(self._wanted[name].replaces),
+        )
         for at, section in enumerate(format_.sections):
             try:
                 yield (
@@ -239,6 +243,8 @@ class Planning:
     ) -> Selection:
         """Choose rows, once for all formats that ask for the same."""
         key = f"{takes} {request.model_dump_json(include=set(SELECTING))}"
+        if known.any_names:
+            key += " as it was"
         if request.max_tokens is not None:
             key += f" {sorted(format_.settings.items())}"
         if key not in self._chosen:

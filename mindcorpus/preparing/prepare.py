@@ -159,7 +159,7 @@ def prepare(
         request = request.model_copy(update={"tokenizer": default_tokenizer()})
     defaults = settings.model_dump(include=set(DEFAULTED))
     request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
-    names = names_of(request.format, request.formats, added=settings.formats)
+    names = names_of(request.format, request.formats)
     store = Store.of(settings, publisher)
     with storage_errors(settings.data_dir), store.reading("corpus") as corpus:
         published = {name: store.published(name) for name in names}

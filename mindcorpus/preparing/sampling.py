@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,13 +37,23 @@ class Known:
     """What they count as a format has them, where a request asks for no more than so many."""
     unchangeable: tuple[str, ...] = ()
     """Sources whose licence forbids to change what they hold."""
+    any_names: bool = False
+    """Whether a request may name sources, types and tags that the corpus does not hold.
+
+    One that a format was made with may: its sources were there once, and may come back.
+    """
+
+
+def code_of(names: Sequence[str], name: str) -> int:
+    """Give the code of a name; -1, which no row has, for one that is not there."""
+    return names.index(name) if name in names else -1
 
 
 def over_caps(known: Known, request: PrepareRequest, taken: Flags) -> Flags:
     """Tell which of the rows that are taken are more than their source's cap allows."""
     rows, over = known.rows, np.zeros(len(taken), bool)
     for name, cap in request.caps.items():
-        candidates = np.flatnonzero(taken & (rows.source == rows.names.index(name)))
+        candidates = np.flatnonzero(taken & (rows.source == code_of(rows.names, name)))
         over[candidates[_spread(rows, candidates, known.seed)[cap:]]] = True
     return over
 
@@ -54,7 +65,9 @@ def mix(known: Known, request: PrepareRequest, times: Times) -> Flags:
     """
     rows, out = known.rows, np.zeros(len(times), bool)
     for name, factor in request.mix.items():
-        mine = np.flatnonzero((times > 0) & (rows.source == rows.names.index(name)))
+        mine = np.flatnonzero((times > 0) & (rows.source == code_of(rows.names, name)))
+        if not len(mine) and known.any_names:
+            continue
         if not len(mine):
             raise SettingsError(
                 f"mix asks for {factor:g} times the records of {name}, of which none is left",

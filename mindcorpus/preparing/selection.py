@@ -79,7 +79,7 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
     nothing is left.
     """
     rows = known.rows
-    given = _Given(rows, request)
+    given = _Given(known, request)
     reasons: dict[str, Flags] = given.reasons()
     reasons["no-response"] = ~rows.answered
     if takes == "pairs":
@@ -115,14 +115,15 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
 class _Given:
     """What a request says of sources, types and tags, in the words of a corpus."""
 
-    def __init__(self, rows: RowFacts, request: PrepareRequest) -> None:
+    def __init__(self, known: Known, request: PrepareRequest) -> None:
+        rows = known.rows
         self._rows = rows
         self._request = request
-        sources = (*request.sources, *request.exclude, *request.caps, *request.mix)
-        check_names("source", sources, rows.names)
-        check_names("type", request.types, rows.types)
         self._tags = [json.loads(each) for each in rows.tag_sets]
-        if request.tags:
+        if not known.any_names:
+            sources = (*request.sources, *request.exclude, *request.caps, *request.mix)
+            check_names("source", sources, rows.names)
+            check_names("type", request.types, rows.types)
             held = dict.fromkeys(tag for each in self._tags for tag in each)
             check_names("tag", request.tags, tuple(held))
         for name, cap in request.caps.items():

@@ -82,8 +82,7 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     Raises `SettingsError` for a name that no format has.
     """
     # The same set of formats is the same work, however it is said.
-    names = names_of(request.format, request.formats, added=settings.formats)
-    request = with_formats(request, names)
+    request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
     values = request.with_defaults(defaults).for_record().lasting()
     return JobSpec(
