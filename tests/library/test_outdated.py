@@ -230,12 +230,30 @@ def test_a_format_that_holds_a_source_which_is_gone_is_made_without_it(data: Pat
     assert b"two answers" not in results["openai"].path.read_bytes()
 
 
-def test_settings_that_name_a_source_which_is_gone_are_told(data: Path) -> None:
-    make(data, "openai", force=True, caps={"two": 5})
+def test_settings_of_before_may_name_a_source_which_is_gone_and_keep_it(data: Path) -> None:
+    own: dict[str, Any] = {
+        "caps": {"two": 5, "one": 30},
+        "mix": {"two": 2.0},
+        "exclude": ("three",),
+    }
+    merge(data, "one", "two", "three", force=True)
+    make(data, "openai", force=True, **own)
+    settings = Store(data).manifest("openai")["settings"]
     merge(data, "one", force=True)
+    # What is asked for anew must be there; what it was made with was there once.
     with pytest.raises(SettingsError, match="the corpus holds no source 'two'"):
+        make(data, "chat", force=True, caps={"two": 5})
+    assert make(data, "openai")["openai"].rows == 30
+    assert Store(data).manifest("openai")["settings"] == settings
+    # It came back, and so does what was said of it.
+    merge(data, "one", "two", "three", force=True)
+    kept = {
+        each["name"]: each["kept"] for each in make(data, "openai")["openai"].manifest["sources"]
+    }
+    assert kept == {"one": 30, "two": 5, "three": 0}
+    merge(data, "three", force=True)
+    with pytest.raises(SettingsError, match="no record is left"):
         make(data, "openai")
-    assert make(data, "openai", force=True)["openai"].rows == 40
 
 
 def test_a_format_of_a_release_without_splits_is_outdated_once_there_is_one(data: Path) -> None:
