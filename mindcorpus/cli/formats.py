@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
@@ -13,7 +14,8 @@ from mindcorpus.cli.tables import heading, table
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import SettingsError
-from mindcorpus.formats.registry import ALL
+from mindcorpus.formats.registry import ALL, FORMATS
+from mindcorpus.tokens.lengths import cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,19 +30,42 @@ _PROOFS = {
 }
 
 
-def list_formats(names: Sequence[str], data_dir: Path | None, *, as_json: bool) -> None:
+class Training(NamedTuple):
+    """What training is said to cost."""
+
+    price: Decimal | None
+    """For a million tokens; None: nothing is told of costs."""
+    epochs: int
+
+
+def list_formats(
+    names: Sequence[str],
+    data_dir: Path | None,
+    *,
+    price: Decimal | None,
+    epochs: int,
+    as_json: bool,
+) -> None:
     """List the formats, or tell of some of them in full."""
-    _show([each.as_dict() for each in offered(data_dir)], names, as_json=as_json)
+    found = [each.as_dict() for each in offered(data_dir)]
+    _show(found, names, Training(price, epochs), as_json=as_json)
+    for why in FORMATS.refused.values():
+        # An installed package offers it, and cannot.
+        Terminal().say(f"Not there: {why}.")
 
 
-def list_formats_there(server: str, names: Sequence[str], *, as_json: bool) -> None:
+def list_formats_there(
+    server: str, names: Sequence[str], *, price: Decimal | None, epochs: int, as_json: bool
+) -> None:
     """List the formats of a service."""
     with ServiceClient(server) as client:
         found = client.offered_formats()
-    _show(found, names, as_json=as_json)
+    _show(found, names, Training(price, epochs), as_json=as_json)
 
 
-def _show(found: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+def _show(
+    found: Sequence[Mapping[str, Any]], names: Sequence[str], training: Training, *, as_json: bool
+) -> None:
     known = [each["name"] for each in found]
     if missing := [name for name in names if name not in (*known, ALL)]:
         raise SettingsError(
@@ -50,15 +75,20 @@ def _show(found: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: 
         names = [*names, *(each["name"] for each in found if each["in_all"])]
     chosen = [each for each in found if not names or each["name"] in names]
     if as_json:
-        print_json(chosen)
+        print_json([{**each, **_cost_of(each, training)} for each in chosen])
     elif names:
-        Terminal().show(*(part for each in chosen for part in _described(each)))
+        Terminal().show(*(part for each in chosen for part in _described(each, training)))
     else:
+        costs = () if training.price is None else ("Training",)
         Terminal().show(
             table(
-                ("Format", "For", "Would hold", "State", "What it is"),
+                ("Format", "For", "Would hold", "State", *costs, "What it is"),
                 [
-                    (each["name"], each["task"], _held(each), _state(each), each["title"])
+                    (
+                        *(each["name"], each["task"], _held(each), _state(each)),
+                        *(_cost(each, training) for _ in costs),
+                        each["title"],
+                    )
                     for each in chosen
                 ],
             ),
@@ -88,7 +118,29 @@ def _state(offer: Mapping[str, Any]) -> str:
     return "outdated" if offer["outdated"] else "up to date"
 
 
-def _described(offer: Mapping[str, Any]) -> list[RenderableType]:
+def _cost_of(offer: Mapping[str, Any], training: Training) -> dict[str, str]:
+    """Give the cost of training on a format that exists, as a JSON value; {} for no price."""
+    if training.price is None or not offer.get("trained_tokens"):
+        return {}
+    return {"training_cost": str(cost(offer["trained_tokens"], training.price, training.epochs))}
+
+
+def _cost(offer: Mapping[str, Any], training: Training) -> str:
+    found = _cost_of(offer, training)
+    return f"{Decimal(found['training_cost']):,.2f}" if found else ""
+
+
+def _lengths(tokens: Mapping[str, Any]) -> str:
+    """Say how long records are."""
+    of_all = tokens["lengths"]["all"]
+    by = f"by {tokens['tokenizer']}" if tokens["exact"] else "an estimate"
+    return (
+        f"In tokens ({by}): mean {of_all['mean']:,.0f}, half at most {of_all['p50']:,}, "
+        f"95 % at most {of_all['p95']:,}, longest {of_all['max']:,}, all {of_all['total']:,}."
+    )
+
+
+def _described(offer: Mapping[str, Any], training: Training) -> list[RenderableType]:
     lines = [offer["title"], offer["summary"]]
     if offer["readers"]:
         lines.append(f"Read by {', '.join(offer['readers'])} ({_PROOFS[offer['proof']]}).")
@@ -98,6 +150,13 @@ def _described(offer: Mapping[str, Any]) -> list[RenderableType]:
     if offer["outdated"]:
         state = f"outdated, {outdated_word(offer['outdated_by'])}"
     lines.append(f"{offer['path']}: {state}.")
+    # A service of an earlier release tells of no tokens.
+    if (tokens := offer.get("tokens")) and tokens["lengths"]:
+        lines.append(_lengths(tokens))
+    if told := _cost(offer, training):
+        lines.append(
+            f"Training on {offer['trained_tokens']:,} tokens, {training.epochs} times: {told}."
+        )
     parts: list[RenderableType] = [heading(offer["name"]), *(Text(line) for line in lines)]
     if offer["snippet"]:
         parts.append(Text(f"\n{offer['snippet'].rstrip()}"))

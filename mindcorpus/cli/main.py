@@ -19,6 +19,7 @@ from mindcorpus.cli.options import (
     PATH,
     FormatName,
     catalog_option,
+    cost_options,
     data_dir_option,
     force_option,
     formats_argument,
@@ -166,12 +167,14 @@ def prepare(**given: Any) -> None:
 
 @cli.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", type=FormatName())
+@cost_options
 @data_dir_option
 @json_option
 def formats(**given: Any) -> None:
     """List the training formats, and what each would hold today.
 
-    With a NAME or several, all that is known of these, and how to load them.
+    With a NAME or several, all that is known of these, and how to load them. What training on those
+    costs that exist is told at a price of yours; none is known here.
     """
     if server := chosen_server():
         there = for_service(given)

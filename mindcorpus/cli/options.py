@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,6 +84,23 @@ class _Factor(_Pair):
             self.fail(f"{factor!r} is not a factor, such as 0.5 or 2", param, ctx)
 
 
+class _Price(click.ParamType[Decimal]):
+    """An amount of money, as it is written."""
+
+    name = "price"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            price = Decimal(value)
+        except InvalidOperation:
+            price = Decimal("NaN")
+        if not price.is_finite() or price < 0:
+            self.fail(f"{value!r} is not a price, such as 3.50", param, ctx)
+        return price
+
+
 class _Loss(_Pair):
     """NAME=SHARE."""
 
@@ -155,6 +173,21 @@ exclude_option = click.option(
     "--exclude", multiple=True, metavar="NAME", help="Leave a source out (repeatable)."
 )
 
+cost_options = _together(
+    click.option(
+        "--price",
+        type=_Price(),
+        metavar="P",
+        help="Tell what training costs at P for a million tokens.",
+    ),
+    click.option(
+        "--epochs",
+        type=click.IntRange(min=1),
+        default=1,
+        metavar="N",
+        help="Epochs of that training.  [default: 1]",
+    ),
+)
 inspect_options = _together(
     click.argument("where", metavar="PATH|REPO|URL"),
     click.option("--name", metavar="NAME", help="What the source is called.  [default: as it is]"),

@@ -11,6 +11,7 @@ from mindcorpus.errors import CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.standing import base_there
+from mindcorpus.storage.exports import trained_tokens
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.status import Base, entry_of
 from mindcorpus.storage.store import Store
@@ -61,6 +62,10 @@ class Offer:
     outdated: bool
     outdated_by: str | None
     """`corpus-changed` or `split-changed`."""
+    tokens: dict[str, Any] | None
+    """How long the records are that it holds, as its manifest tells; None where there is none."""
+    trained_tokens: int
+    """How many of all these tokens a trainer learns from: those of its train part."""
     snippet: str
     """Python that loads it and trains on it; "" where there is none."""
 
@@ -78,7 +83,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
     found = []
     for name, entry in FORMATS.items():
         within = root or Path()
-        there, damaged = _there(store, name, base)
+        there, manifest, damaged = _there(store, name, base)
         sections = held.get(name, ())
         found.append(
             Offer(
@@ -96,6 +101,8 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 damaged=damaged,
                 outdated=there.get("outdated", False),
                 outdated_by=there.get("outdated_by"),
+                tokens=manifest.get("tokens"),
+                trained_tokens=trained_tokens(manifest) if manifest else 0,
                 snippet=entry.snippet.format(
                     path=str(within / entry.path), folder=str(within / entry.artifact)
                 ),
@@ -104,11 +111,13 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
     return found
 
 
-def _there(store: Store, name: str, base: Base) -> tuple[dict[str, Any], bool]:
+def _there(store: Store, name: str, base: Base) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Give how a format stands, its manifest ({} for none), and whether that cannot be read."""
     try:
-        return entry_of(store, name, base)[0], False
+        entry, manifest = entry_of(store, name, base)
     except CorruptArtifactError:
-        return {"exists": True}, True
+        return {"exists": True}, {}, True
+    return entry, manifest or {}, False
 
 
 def count_rows(corpus: Path) -> Held:

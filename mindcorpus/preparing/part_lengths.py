@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mindcorpus.formats.base import PARTS
@@ -32,16 +31,3 @@ class PartLengths:
             **whole.as_dict(tokenizer),
             "parts": {part: lengths["all"] for part, lengths in parts.items() if lengths},
         }
-
-
-def trained_tokens(manifest: Mapping[str, Any]) -> int:
-    """Give how many tokens a trainer learns from, of a format's manifest: those of its train part.
-
-    Of a format that is not split, all; 0 for one of an earlier release, which does not tell.
-    """
-    tokens = manifest.get("tokens")
-    if not tokens:
-        return 0
-    of = tokens["parts"] if manifest["split"] else {PARTS[0]: tokens["lengths"]["all"]}
-    total: int = of.get(PARTS[0], {"total": 0})["total"]
-    return total

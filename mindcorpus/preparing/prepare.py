@@ -35,7 +35,6 @@ from mindcorpus.preparing.existing import (
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
-from mindcorpus.preparing.part_lengths import trained_tokens
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
@@ -47,6 +46,7 @@ from mindcorpus.progress import (
 )
 from mindcorpus.remedies import Replace
 from mindcorpus.settings import Settings
+from mindcorpus.storage.exports import trained_tokens
 from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.manifest import (
     amounts_of,

@@ -46,3 +46,16 @@ def exports_holding(store: Store, corpus: Mapping[str, Any]) -> dict[str, list[s
         if held:
             found[kind] = list(held)
     return found
+
+
+def trained_tokens(manifest: Mapping[str, Any]) -> int:
+    """Give how many tokens a trainer learns from, of a format's manifest: those of its train part.
+
+    Of a format that is not split, all; 0 for one of an earlier release, which does not tell.
+    """
+    tokens = manifest.get("tokens")
+    if not tokens:
+        return 0
+    of = tokens.get("parts", {}) if manifest["split"] else {"train": tokens["lengths"]["all"]}
+    total: int = of.get("train", {"total": 0})["total"]
+    return total

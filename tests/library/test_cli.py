@@ -8,6 +8,7 @@ import resource
 import shutil
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -302,9 +303,31 @@ def test_formats_are_listed_with_what_they_would_hold(copy: Path, tmp_path: Path
     told = run("formats", "chat", cwd=copy).out
     assert "Read by OpenAI, " in told
     assert "load_dataset('datasets/mental_health_chat')\n" in told
+    assert "In tokens" not in told
     (tmp_path / "empty").mkdir()
     empty = run("formats", "--json", cwd=tmp_path / "empty").json
     assert {each["rows"] for each in empty} == {None}
+
+
+def test_what_training_costs_is_told_at_a_price_that_is_given(copy: Path) -> None:
+    folder = copy / "datasets"
+    (tokens,) = (
+        json.loads((folder / f"mental_health_{name}.manifest.json").read_text())["tokens"]
+        for name in ("openai",)
+    )
+    learnt = tokens["lengths"]["all"]["total"]
+    (found,) = run("formats", "openai", "--price", "2.5", "--epochs", "4", "--json", cwd=copy).json
+    assert Decimal(found["training_cost"]) == Decimal("2.5") * learnt * 4 / 1_000_000
+    told = run("formats", "openai", "--price=2.5", "--epochs=4", cwd=copy).out
+    assert (
+        f"Training on {learnt:,} tokens, 4 times: {Decimal(found['training_cost']):,.2f}." in told
+    )
+    # Of a format with parts, what it trains on.
+    (table,) = run("formats", "huggingface", "--price", "1", "--json", cwd=copy).json
+    assert table["trained_tokens"] == table["tokens"]["parts"]["train"]["total"] < learnt
+    assert "training_cost" not in run("formats", "chat", "--price", "1", "--json", cwd=copy).json[0]
+    for wrong in ("-1", "nan", "inf", "much"):
+        assert run("formats", "--price", wrong, cwd=copy).code == 2
 
 
 def test_what_would_be_refused_is_not_offered_for_upload(copy: Path) -> None:

@@ -169,6 +169,10 @@ class OfferedFormat(BaseModel):
     damaged: bool = Field(description="Whether what is there cannot be read.")
     outdated: bool
     outdated_by: Outdated | None
+    tokens: dict[str, Any] | None = Field(
+        description="How long its records are in tokens; null where it is not made."
+    )
+    trained_tokens: int = Field(description="Tokens of its train part; 0 where it is not made.")
     snippet: str = Field(description="Python that loads it; empty where there is none.")
 
 
