@@ -165,6 +165,7 @@ class Making:
             self.corpus_manifest,
             plan.choices[name],
             made,
+            plan.without.get(name, {}),
         )
 
     def _unchangeable(self) -> tuple[str, ...]:

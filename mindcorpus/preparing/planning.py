@@ -61,6 +61,8 @@ class Plan:
     """Those that all tasks write together, each its own share."""
     choices: dict[str, dict[str, Choice]] = field(default_factory=dict)
     """What each format takes, by section."""
+    without: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of formats that lack sections for want of records: why, by section."""
     cut: dict[str, int] = field(default_factory=dict)
     """Of formats whose conversations are cut: which of the picks of a run tells how many were."""
     saved: dict[str, dict[str, Path]] = field(default_factory=dict)
@@ -97,13 +99,14 @@ class Planning:
         self._chosen: dict[str, Selection] = {}
         self._saved: dict[bytes, Path] = {}
         self._proofs: dict[Path, dict[str, Any]] = {}
+        self._without: dict[str, dict[str, str]] = {}
 
     def plan(self, runs: Sequence[Run], text: int, broken: list[SettingsError]) -> Plan:
         """Choose, and lay out."""
         rows = self._known.rows
         parts = self._scratch / "parts.npy"
         np.save(parts, self._split.parts)
-        plan = Plan(0, text=text)
+        plan = Plan(0, text=text, without=self._without)
         streams: dict[tuple[Any, ...], Stream] = {}
         links: dict[str, list[tuple[Path, tuple[Any, ...], int]]] = {}
         layouts: dict[str, tuple[Layout, Path]] = {}
@@ -224,6 +227,9 @@ class Planning:
             any_names=bool(self._wanted[name].replaces),
         )
         for at, section in enumerate(format_.sections):
+            if at:
+                # A source of a mixture may have answers and no pairs.
+                known = replace(known, any_names=True)
             try:
                 yield (
                     section.name,
@@ -234,9 +240,10 @@ class Planning:
                         section,
                     ),
                 )
-            except SettingsError:
+            except SettingsError as error:
                 if at == 0:
                     raise
+                self._without.setdefault(name, {})[section.name] = error.title
 
     def _selected(
         self, known: Known, request: PrepareRequest, takes: Takes, format_: Format
@@ -246,7 +253,8 @@ class Planning:
         if known.any_names:
             key += " as it was"
         if request.max_tokens is not None:
-            key += f" {sorted(format_.settings.items())}"
+            # What a record counts depends on the system message that a format writes.
+            key += f" {format_.entry.prompted} {sorted(format_.settings.items())}"
         if key not in self._chosen:
             self._chosen[key] = select(known, request, takes)
         return self._chosen[key]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindcorpus.corpus.row_facts import RowFacts
 from mindcorpus.errors import (
     ArtifactError,
     CorruptArtifactError,
@@ -54,6 +55,7 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
+from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
 from mindcorpus.tokens.tokenizer import default_tokenizer
@@ -85,6 +87,8 @@ class PrepareResult:
     findings: tuple[Finding, ...]
     """What a provider's rules find in it."""
     manifest: dict[str, Any]
+    folder: Path
+    """The build itself: it stays this one, whatever `path` leads to later."""
 
     def __repr__(self) -> str:
         parts = "".join(f", {name} {count:,}" for name, count in self._parts.items())
@@ -115,11 +119,11 @@ class PrepareResult:
         A format of several sections has them one at a time, the first unless one is named; raises
         `SettingsError` for a section that it has not.
         """
-        return load_parts(self._folder, self.manifest, section)
+        return load_parts(self.folder, self.manifest, section)
 
     def to_pandas(self, section: str | None = None) -> pd.DataFrame:
         """Read its records into one table, with the `part` of each; sections as `to_datasets`."""
-        return table_of(self._folder, self.manifest, section)
+        return table_of(self.folder, self.manifest, section)
 
     def training_cost(self, price_per_million: Decimal, epochs: int = 1) -> Decimal:
         """Give what training on it costs at a price for a million tokens, which is yours to know.
@@ -129,10 +133,6 @@ class PrepareResult:
         epoch.
         """
         return cost(trained_tokens(self.manifest), price_per_million, epochs)
-
-    @property
-    def _folder(self) -> Path:
-        return self.manifest_path.resolve().parent
 
 
 def prepare(
@@ -178,7 +178,8 @@ def prepare(
             made.update(kept)
             rows = making.read_rows()
             asked = SplitSettings.of(
-                request.model_dump(include=set(SPLITTING)), known.settings or _defaults(settings)
+                request.model_dump(include=set(SPLITTING)),
+                {**_defaults(settings), **(known.settings or {})},
             )
             split = known.split
             if split is None or split.settings != asked:
@@ -192,20 +193,25 @@ def prepare(
                 made.update((name, read_manifest(folder)) for name, folder in folders.items())
                 report(written(*amounts_of(made.values())))
                 cancel.check()
-                if known.split is None or split.id != known.split.id:
-                    # First: formats of a split that is not there yet would pass for outdated.
-                    folder = staging.output / "split"
-                    folder.mkdir(mode=0o700)
-                    write_split(folder, split, rows, making.corpus_sha256)
-                    store.publish("split", folder, staging, force=True)
-                for name, folder in folders.items():
-                    replaces = wanted[name].replaces
-                    store.publish(name, folder, staging, force=request.force, replaces=replaces)
+                # First: formats of a split that is not there yet would pass for outdated.
+                _publish_split(store, split, rows, making.corpus_sha256, staging, known, request)
+                builds = {
+                    name: store.publish(
+                        name,
+                        folder,
+                        staging,
+                        force=request.force,
+                        replaces=wanted[name].replaces,
+                    )
+                    for name, folder in folders.items()
+                }
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
         raise broken[0]
-    return {name: _result(name, made[name], store) for name in names if name in made}
+    return {
+        name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
+    }
 
 
 def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], list[SettingsError]]:
@@ -254,6 +260,8 @@ def _choose(
         elif there.manifest is not None:
             kept[name] = there.manifest
     if not wanted:
+        for name in kept:
+            refuse_edited(store, name)
         store.refuse_to_overwrite(next(iter(kept)), force=False)
     return wanted, kept
 
@@ -266,6 +274,30 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "test_share": 0.0,
         "folds": 0,
     }
+
+
+def _publish_split(
+    store: Store,
+    split: CorpusSplit,
+    rows: RowFacts,
+    corpus_sha256: str,
+    staging: Staging,
+    known: KnownSplit,
+    request: PrepareRequest,
+) -> None:
+    """Publish the split, unless it is there, or its corpus was replaced meanwhile.
+
+    Raises `ExistsError` where somebody split the corpus otherwise since this began.
+    """
+    if store.digest("corpus") != corpus_sha256:
+        return
+    now = known_split(store, corpus_sha256)
+    if now.split is not None and now.split.id == split.id:
+        return
+    folder = staging.output / "split"
+    folder.mkdir(mode=0o700)
+    write_split(folder, split, rows, corpus_sha256)
+    store.publish("split", folder, staging, force=request.force, replaces=known.build)
 
 
 def _refuse_another_split(store: Store, split: CorpusSplit, *, force: bool) -> None:
@@ -295,7 +327,9 @@ def _unless_removed(corpus: Path) -> Iterator[None]:
         ) from error
 
 
-def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
+def _result(
+    name: str, manifest: dict[str, Any], store: Store, build: Path | None = None
+) -> PrepareResult:
     return PrepareResult(
         format=name,
         path=store.path(name),
@@ -310,4 +344,5 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
         split=manifest["split"],
         findings=tuple(Finding(**finding) for finding in manifest["findings"]),
         manifest=manifest,
+        folder=build or store.folder(name),
     )
