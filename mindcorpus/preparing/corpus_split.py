@@ -27,7 +27,7 @@ from mindcorpus.preparing.ties import Ties
 from mindcorpus.remedies import Remake
 from mindcorpus.storage.files import HashedFile
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, read_manifest, write_manifest
-from mindcorpus.storage.status import Base
+from mindcorpus.storage.status import Base, common_split
 from mindcorpus.storage.store import Store
 
 FILE = "split.parquet"
@@ -219,5 +219,5 @@ def known_split(store: Store, corpus_sha256: str) -> KnownSplit:
         except (CorruptArtifactError, KeyError):
             pass
     # As of the corpus that is read, which may be another one by now.
-    base = Base(corpus_sha256, split.id if split else "")
+    base = Base(corpus_sha256, split.id if split else common_split(store, corpus_sha256))
     return KnownSplit(base, split, settings, build)

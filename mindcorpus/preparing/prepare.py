@@ -56,6 +56,7 @@ from mindcorpus.storage.manifest import (
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.staging import Staging
+from mindcorpus.storage.status import Base
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
 from mindcorpus.tokens.tokenizer import default_tokenizer
@@ -174,18 +175,20 @@ def prepare(
         with _unless_removed(corpus):
             making = Making(settings.workers, corpus, report, cancel)
             known = known_split(store, making.corpus_sha256)
-            wanted, kept = _choose(store, classes, request, plain, known)
-            made.update(kept)
-            rows = making.read_rows()
             asked = SplitSettings.of(
                 request.model_dump(include=set(SPLITTING)),
                 {**_defaults(settings), **(known.settings or {})},
             )
-            split = known.split
+            split, rows = known.split, None
             if split is None or split.settings != asked:
+                rows = making.read_rows()
                 split = making.split(rows, asked)
-            if known.split is not None and split.id != known.split.id:
-                _refuse_another_split(store, known.split, force=request.force)
+                if known.split is not None and split.id != known.split.id:
+                    _refuse_another_split(store, known.split, force=request.force)
+            wanted, kept = _choose(store, classes, request, plain, known.base)
+            made.update(kept)
+            # Not sooner than needed: where nothing is to be made, nothing is read.
+            rows = rows or making.read_rows()
             cancel.check()
             with store.stage("formats") as staging:
                 folders = making.run(wanted, split, rows, staging, broken)
@@ -236,7 +239,7 @@ def _choose(
     classes: Mapping[str, type[Format]],
     request: PrepareRequest,
     plain: PrepareRequest,
-    known: KnownSplit,
+    base: Base,
 ) -> tuple[dict[str, Wanted], dict[str, dict[str, Any]]]:
     """Give which formats are to be made, each with what request, and the manifests of those kept.
 
@@ -249,7 +252,7 @@ def _choose(
         if request.force or store.is_own(name) or not store.exists(name):
             wanted[name] = Wanted(made_by, request)
             continue
-        there = look_at(store, name, request, plain, known.base)
+        there = look_at(store, name, request, plain, base)
         if there.manifest is None:
             store.refuse_to_overwrite(name, force=False)
         if there.differences:

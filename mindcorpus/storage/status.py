@@ -60,10 +60,10 @@ def base_of(store: Store) -> Base:
         split = {}
     if split.get("corpus_sha256") == corpus:
         return Base(corpus, split.get("id", ""))
-    return Base(corpus, _common_split(store, corpus))
+    return Base(corpus, common_split(store, corpus))
 
 
-def _common_split(store: Store, corpus: str) -> str:
+def common_split(store: Store, corpus: str) -> str:
     """Give the split that formats of a corpus obey where the corpus' own is not there.
 
     So it is once a corpus was brought back that had been replaced. "" for none; one that no format
