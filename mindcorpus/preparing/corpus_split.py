@@ -214,7 +214,8 @@ def known_split(store: Store, corpus_sha256: str) -> KnownSplit:
             folder, manifest = store.current("split")
             build = folder.name
             settings = dict(manifest["settings"])
-            if manifest["corpus_sha256"] == corpus_sha256:
+            known = manifest["group_keys"] == list(GROUP_KEYS)
+            if manifest["corpus_sha256"] == corpus_sha256 and known:
                 split = read_split(folder)
         except (CorruptArtifactError, KeyError):
             pass

@@ -20,6 +20,7 @@ from mindcorpus.preparing.carrying import narrow
 from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.preparing.cutting import Cut
 from mindcorpus.preparing.mixture import Choice, describe_choice
+from mindcorpus.preparing.not_made import together
 from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.preparing.sampling import Known
 from mindcorpus.preparing.selection import Selection, select
@@ -101,7 +102,7 @@ class Planning:
         self._proofs: dict[Path, dict[str, Any]] = {}
         self._without: dict[str, dict[str, str]] = {}
 
-    def plan(self, runs: Sequence[Run], text: int, broken: list[SettingsError]) -> Plan:
+    def plan(self, runs: Sequence[Run], text: int, broken: dict[str, SettingsError]) -> Plan:
         """Choose, and lay out."""
         rows = self._known.rows
         parts = self._scratch / "parts.npy"
@@ -115,20 +116,25 @@ class Planning:
             try:
                 selections = dict(self._select(name, format_))
             except SettingsError as error:
-                broken.append(error)
+                broken[name] = error
                 continue
             any_ |= np.any([each.taken for each in selections.values()], axis=0)
             plan.saved[name] = {
                 section: self._save(each.times) for section, each in selections.items()
             }
             tokens = self._tokens(name, format_)
+            takes = {section.name: section.takes for section in format_.sections}
             plan.choices[name] = {
                 section: describe_choice(
                     each,
                     self._proof(plan.saved[name][section], each.times),
                     tokens.tokenizer,
                     tokens.lengths(
-                        rows, self._split.parts, each.times, self._over(name, format_, tokens)
+                        rows,
+                        self._split.parts,
+                        each.times,
+                        takes[section],
+                        self._over(name, format_, tokens),
                     ),
                 )
                 for section, each in selections.items()
@@ -156,7 +162,7 @@ class Planning:
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
-            raise broken[0]
+            raise together(broken)
         self._lay_out(plan, streams, links, layouts, runs, parts, any_)
         return plan
 
@@ -299,7 +305,7 @@ class Planning:
                 counted.tokenizer,
                 request.max_tokens,
                 prompt_tokens(counted.tokenizer, settings["system_prompt"])
-                if format_.entry.prompted
+                if format_.entry.prompted and settings["system_policy"] != "none"
                 else 0,
                 settings.get("system_policy", "own"),
             ),

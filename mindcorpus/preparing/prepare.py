@@ -36,6 +36,7 @@ from mindcorpus.preparing.existing import (
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.not_made import together
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
@@ -59,7 +60,6 @@ from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.status import Base
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
-from mindcorpus.tokens.tokenizer import default_tokenizer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,8 +156,6 @@ def prepare(
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
-    if request.max_tokens is not None and request.tokenizer is None:
-        request = request.model_copy(update={"tokenizer": default_tokenizer()})
     defaults = settings.model_dump(include=set(DEFAULTED))
     request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     names = names_of(request.format, request.formats)
@@ -211,26 +209,26 @@ def prepare(
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
-        raise broken[0]
+        raise together(broken, made)
     return {
         name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
     }
 
 
-def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], list[SettingsError]]:
+def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], dict[str, SettingsError]]:
     """Import formats; raises `SettingsError` where none can be.
 
     The others are made first: one that is broken keeps nobody's work from being done.
     """
     classes: dict[str, type[Format]] = {}
-    broken: list[SettingsError] = []
+    broken: dict[str, SettingsError] = {}
     for name in names:
         try:
             classes[name] = load(name)
         except SettingsError as error:
-            broken.append(error)
+            broken[name] = error
     if not classes:
-        raise broken[0]
+        raise together(broken)
     return classes, broken
 
 
