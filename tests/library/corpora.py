@@ -163,7 +163,7 @@ def digests(folder: Path, *suffixes: str) -> dict[str, str]:
 
 def published(data_dir: Path) -> list[str]:
     """Check that what is published is whole; give the sources of the corpus."""
-    assert verify(data_dir) == []
+    assert damage_in(data_dir) == []
     manifest = Store(data_dir).manifest("corpus")
     assert len(read_json(data_dir / f"{NAME}.json")) == manifest["rows"]
     return [entry["name"] for entry in manifest["sources"]]
