@@ -436,7 +436,7 @@ def test_a_mixture_is_of_what_caps_leave(three: Path) -> None:
 def test_repeats_count_where_one_source_dominates(three: Path) -> None:
     assert not dominated(choose(three), "of the rows")
     (warning,) = dominated(choose(three, mix={"two": 10.0}), "of the rows")
-    assert warning == "two is 79% of the rows. Give it a smaller factor with --mix."
+    assert warning == "two is 79% of the rows. Give two a smaller factor with --mix."
 
 
 # Pairs and tokens
