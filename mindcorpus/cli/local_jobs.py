@@ -21,6 +21,7 @@ from mindcorpus.cli.render import (
 from mindcorpus.cli.tables import bullets, findings_table
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.formats.instructions import use_of_format
 from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
@@ -134,4 +135,4 @@ def _use(name: str, result: PrepareResult) -> str:
     errors = dict.fromkeys(
         finding.reason for finding in result.findings if finding.severity == "error"
     )
-    return use_of(name, tuple(errors), FORMATS[name].use.format(path=str(result.path)))
+    return use_of(name, tuple(errors), use_of_format(FORMATS[name], result.path, result.manifest))

@@ -20,7 +20,7 @@ class FormatEntry:
     artifact: str
     """The name of its file, without ending, or of its folder."""
     use: str
-    """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
+    """What to do with it: `{path}` is its path, `{python}` and `{shell}` the same quoted."""
     task: str = "fine-tuning"
     """What it is for: `fine-tuning`, `preference` or `annotation`."""
     readers: tuple[str, ...] = ()
@@ -30,7 +30,8 @@ class FormatEntry:
     snippet: str = ""
     """What loads it and trains on it, to be copied: Python, or commands of a shell.
 
-    `{path}` is its path in the data folder, `{path!r}` the same quoted; other braces are doubled.
+    `{python}` is its path as a string of Python, `{shell}` as a word of a shell, `{path}` as it
+    is; other braces are doubled.
     """
     settings: tuple[str, ...] = ()
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from mindcorpus._version import __version__
 from mindcorpus.formats.base import Format, Made
+from mindcorpus.formats.instructions import snippet_of
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
 from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
@@ -64,9 +65,10 @@ def describe_format(
         "finding_counts": dict(made.finding_counts),
         "warnings": ranked(warnings),
         "configs": format_.configs(made),
-        "snippet": entry.snippet.format(path=entry.path, folder=entry.artifact),
+        "snippet": "",  # it tells of parts and sections, which the manifest has
         "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
     }
+    manifest["snippet"] = snippet_of(entry, entry.path, manifest)
     _assert_rows(made, choices, manifest)
     write_description(folder, manifest, format_card)
 

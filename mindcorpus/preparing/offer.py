@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, SettingsError
+from mindcorpus.formats.instructions import snippet_of
 from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.standing import base_there
@@ -67,7 +68,7 @@ class Offer:
     trained_tokens: int
     """How many of all these tokens a trainer learns from: those of its train part."""
     snippet: str
-    """Python that loads it and trains on it; "" where there is none."""
+    """What loads it and trains on it, Python or commands; "" where there is none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -103,9 +104,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 outdated_by=there.get("outdated_by"),
                 tokens=manifest.get("tokens"),
                 trained_tokens=trained_tokens(manifest) if manifest else 0,
-                snippet=entry.snippet.format(
-                    path=str(within / entry.path), folder=str(within / entry.artifact)
-                ),
+                snippet=snippet_of(entry, within / entry.path, manifest),
             )
         )
     return found

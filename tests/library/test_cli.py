@@ -302,7 +302,7 @@ def test_formats_are_listed_with_what_they_would_hold(copy: Path, tmp_path: Path
     assert [each["name"] for each in found] == ["chat"]
     told = run("formats", "chat", cwd=copy).out
     assert "Read by OpenAI, " in told
-    assert "load_dataset('datasets/mental_health_chat')\n" in told
+    assert 'load_dataset("datasets/mental_health_chat")\n' in told
     assert "In tokens" not in told
     (tmp_path / "empty").mkdir()
     empty = run("formats", "--json", cwd=tmp_path / "empty").json

@@ -114,7 +114,7 @@ def test_formats_are_offered_with_what_they_would_hold(asking: httpx2.Client, co
     chat = found["chat"]
     assert chat["sections"] == [{"name": "default", "takes": "answers", "rows": ANSWERED}]
     assert (chat["path"], chat["outdated_by"]) == ("mental_health_chat", None)
-    assert "load_dataset('mental_health_chat')" in chat["snippet"]
+    assert 'load_dataset("mental_health_chat")' in chat["snippet"]
     etag = asking.get("/formats").headers["ETag"]
     assert asking.get("/formats", headers={"If-None-Match": etag}).status_code == 304
 
