@@ -46,9 +46,12 @@ class Offer:
     task: str
     """`fine-tuning`, `preference` or `annotation`."""
     readers: tuple[str, ...]
+    """Who reads it with code of theirs."""
+    others: tuple[str, ...]
+    """Who else takes it by what they publish."""
     proof: str
-    """How that they read it is proved: by their own `loader`, by a `schema`, or not here: `none`.
-    """
+    """How that it is read is proved: by the readers' own `loader`, for others by a `schema` of the
+    provider's page, or not here: `none`."""
     path: str
     """Its file or folder, within the data folder."""
     rows: int | None
@@ -93,6 +96,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 summary=entry.summary,
                 task=entry.task,
                 readers=entry.readers,
+                others=entry.others,
                 proof=entry.proof,
                 path=entry.path,
                 rows=sections[0].rows if sections else None,

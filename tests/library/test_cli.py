@@ -301,7 +301,8 @@ def test_formats_are_listed_with_what_they_would_hold(copy: Path, tmp_path: Path
     found = run("formats", "chat", "--json", cwd=copy).json
     assert [each["name"] for each in found] == ["chat"]
     told = run("formats", "chat", cwd=copy).out
-    assert "Read by OpenAI, " in told
+    assert "Read by Together, " in told
+    assert "By what they publish, also for OpenAI, Azure (not tested with them)." in told
     assert 'load_dataset("datasets/mental_health_chat")\n' in told
     assert "In tokens" not in told
     (tmp_path / "empty").mkdir()
