@@ -126,8 +126,8 @@ def _next(settings: Settings) -> str:
 
 def _as_dict(result: PrepareResult) -> dict[str, Any]:
     told = ("path", "rows", "skipped", "changed", "repeats", "split", "warnings")
-    sections = result.manifest.get("sections", [])
-    return {**{name: getattr(result, name) for name in told}, "sections": sections}
+    of_manifest = {name: result.manifest.get(name) for name in ("sections", "tokens")}
+    return {**{name: getattr(result, name) for name in told}, **of_manifest}
 
 
 def _use(name: str, result: PrepareResult) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 from mindcorpus._version import __version__
 from mindcorpus.formats.base import Format, Made
+from mindcorpus.formats.entry import FormatEntry
 from mindcorpus.formats.instructions import snippet_of
+from mindcorpus.formats.registry import FORMATS
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
 from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
@@ -59,6 +61,7 @@ def describe_format(
         "sources": first["sources"],
         # A file of all parts together is not split, though each of its records has its part.
         "split": None if whole else first["split"],
+        "divided": _divided(entry) if whole else None,
         "tokens": first["tokens"],
         "sections": sections if len(sections) > 1 else [],
         "findings": list(made.findings),
@@ -71,6 +74,13 @@ def describe_format(
     manifest["snippet"] = snippet_of(entry, entry.path, manifest)
     _assert_rows(made, choices, manifest)
     write_description(folder, manifest, format_card)
+
+
+def _divided(entry: FormatEntry) -> dict[str, str] | None:
+    """Name the format that has the same lines, split, and its folder; None where none has."""
+    if not entry.divided:
+        return None
+    return {"format": entry.divided, "path": FORMATS[entry.divided].path}
 
 
 def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.preparing.offer import Offer, offers
-from mindcorpus.preparing.offer_words import lengths_told, read_by
+from mindcorpus.preparing.offer_words import read_by
 from mindcorpus.storage.store import Store
 from web.api.offering import held_today
 from web.pages.blueprint import pages, show
@@ -49,6 +49,5 @@ def formats() -> Response:
         groups=by_task(found),
         shelves=shelves,
         readers={each.name: read_by(each.as_dict()) for each in found},
-        lengths={each.name: lengths_told(each.tokens) for each in found},
         corpus=store.corpus_exists(),
     )
