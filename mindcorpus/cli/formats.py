@@ -15,19 +15,13 @@ from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.client.service import ServiceClient
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS
+from mindcorpus.preparing.offer_words import lengths_told, read_by
 from mindcorpus.tokens.lengths import cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
-
-#: How that its readers read it is proved, in words.
-_PROOFS = {
-    "loader": "tested with their own loaders",
-    "schema": "tested with a schema of the provider's page",
-    "none": "not tested here",
-}
 
 
 class Training(NamedTuple):
@@ -130,29 +124,18 @@ def _cost(offer: Mapping[str, Any], training: Training) -> str:
     return f"{Decimal(found['training_cost']):,.2f}" if found else ""
 
 
-def _lengths(tokens: Mapping[str, Any]) -> str:
-    """Say how long records are."""
-    of_all = tokens["lengths"]["all"]
-    by = f"by {tokens['tokenizer']}" if tokens["exact"] else "an estimate"
-    return (
-        f"In tokens ({by}): mean {of_all['mean']:,.0f}, half at most {of_all['p50']:,}, "
-        f"95 % at most {of_all['p95']:,}, longest {of_all['max']:,}, all {of_all['total']:,}."
-    )
-
-
 def _described(offer: Mapping[str, Any], training: Training) -> list[RenderableType]:
     lines = [offer["title"], offer["summary"]]
-    if offer["readers"]:
-        lines.append(f"Read by {', '.join(offer['readers'])} ({_PROOFS[offer['proof']]}).")
+    if told := read_by(offer):
+        lines.append(told)
     if held := _held(offer):
         lines.append(f"Would hold: {held}.")
     state = _state(offer)
     if offer["outdated"]:
         state = f"outdated, {outdated_word(offer['outdated_by'])}"
     lines.append(f"{offer['path']}: {state}.")
-    # A service of an earlier release tells of no tokens.
-    if (tokens := offer.get("tokens")) and tokens["lengths"]:
-        lines.append(_lengths(tokens))
+    if told := lengths_told(offer.get("tokens")):
+        lines.append(told)
     if told := _cost(offer, training):
         lines.append(
             f"Training on {offer['trained_tokens']:,} tokens, {training.epochs} times: {told}."

@@ -21,6 +21,7 @@ from mindcorpus.cli.render import (
 from mindcorpus.cli.tables import bullets, findings_table
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.formats.instructions import use_of_format
 from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
@@ -125,8 +126,8 @@ def _next(settings: Settings) -> str:
 
 def _as_dict(result: PrepareResult) -> dict[str, Any]:
     told = ("path", "rows", "skipped", "changed", "repeats", "split", "warnings")
-    sections = result.manifest.get("sections", [])
-    return {**{name: getattr(result, name) for name in told}, "sections": sections}
+    of_manifest = {name: result.manifest.get(name) for name in ("sections", "tokens")}
+    return {**{name: getattr(result, name) for name in told}, **of_manifest}
 
 
 def _use(name: str, result: PrepareResult) -> str:
@@ -134,4 +135,4 @@ def _use(name: str, result: PrepareResult) -> str:
     errors = dict.fromkeys(
         finding.reason for finding in result.findings if finding.severity == "error"
     )
-    return use_of(name, tuple(errors), FORMATS[name].use.format(path=str(result.path)))
+    return use_of(name, tuple(errors), use_of_format(FORMATS[name], result.path, result.manifest))

@@ -18,6 +18,7 @@ from mindcorpus.cli.tables import (
     warnings_and_notes,
 )
 from mindcorpus.command_words import in_commands
+from mindcorpus.preparing.offer_words import lengths_told
 from mindcorpus.remedies import joined
 from mindcorpus.warning import together
 
@@ -117,6 +118,8 @@ def _account_parts(made: Mapping[str, Any]) -> list[RenderableType]:
         told = [", ".join(f"{part} {each['rows']:,}" for part, each in counts)]
         told += [f"{what}: {count:,}" for what, count in _on_both_sides(made["split"])]
         parts.append(Text("; ".join(told)))
+    if lengths := lengths_told(made.get("tokens")):
+        parts.append(Text(lengths))
     if made["skipped"]:
         parts += [Text(), table(("Skipped because", "Records"), list(made["skipped"].items()))]
     # A service of an earlier release tells of no changes, and of no repeats.

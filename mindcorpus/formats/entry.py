@@ -20,17 +20,23 @@ class FormatEntry:
     artifact: str
     """The name of its file, without ending, or of its folder."""
     use: str
-    """What to do with it: `{path}` is its path, `{path!r}` the same quoted for Python."""
+    """What to do with it: `{path}` is its path, `{python}` and `{shell}` the same quoted."""
     task: str = "fine-tuning"
     """What it is for: `fine-tuning`, `preference` or `annotation`."""
     readers: tuple[str, ...] = ()
-    """Who reads it."""
+    """Who reads it with code of theirs; of the project's own formats, tests/consumers runs it."""
+    others: tuple[str, ...] = ()
+    """Who else takes it by what they publish, without any of their code being run."""
     proof: Literal["loader", "schema", "none"] = "none"
-    """How that is proved: by the readers' own loader, by a schema of the provider's page."""
+    """How that it is read is proved: by the readers' own loaders, by a schema of a provider's page.
+    """
+    divided: str = ""
+    """Of a format that is one file of all parts: the one that has the same lines, split."""
     snippet: str = ""
     """What loads it and trains on it, to be copied: Python, or commands of a shell.
 
-    `{path}` is its path in the data folder, `{path!r}` the same quoted; other braces are doubled.
+    `{python}` is its path as a string of Python, `{shell}` as a word of a shell, `{path}` as it
+    is; other braces are doubled.
     """
     settings: tuple[str, ...] = ()
     """Fields of a `PrepareRequest` that shape it, beside the selection and the seed."""

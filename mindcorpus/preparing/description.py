@@ -7,6 +7,9 @@ from typing import Any
 
 from mindcorpus._version import __version__
 from mindcorpus.formats.base import Format, Made
+from mindcorpus.formats.entry import FormatEntry
+from mindcorpus.formats.instructions import snippet_of
+from mindcorpus.formats.registry import FORMATS
 from mindcorpus.preparing.carrying import total_changes, warnings_of, with_changes
 from mindcorpus.preparing.mixture import Choice
 from mindcorpus.storage.cards import WARNING, format_card
@@ -64,17 +67,26 @@ def describe_format(
         "sources": first["sources"],
         # A file of all parts together is not split, though each of its records has its part.
         "split": None if whole else first["split"],
+        "divided": _divided(entry) if whole else None,
         "tokens": first["tokens"],
         "sections": sections if len(sections) > 1 else [],
         "findings": list(made.findings),
         "finding_counts": dict(made.finding_counts),
         "warnings": ranked(warnings),
         "configs": format_.configs(made),
-        "snippet": entry.snippet.format(path=entry.path, folder=entry.artifact),
+        "snippet": "",  # it tells of parts and sections, which the manifest has
         "outputs": describe(sorted(made.outputs, key=lambda output: output.path), folder),
     }
+    manifest["snippet"] = snippet_of(entry, entry.path, manifest)
     _assert_rows(made, choices, manifest)
     write_description(folder, manifest, format_card)
+
+
+def _divided(entry: FormatEntry) -> dict[str, str] | None:
+    """Name the format that has the same lines, split, and its folder; None where none has."""
+    if not entry.divided:
+        return None
+    return {"format": entry.divided, "path": FORMATS[entry.divided].path}
 
 
 def _section(name: str, choice: Choice, made: Made, sources: Mapping[str, Any]) -> dict[str, Any]:

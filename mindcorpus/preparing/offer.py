@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, SettingsError
+from mindcorpus.formats.instructions import snippet_of
 from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.standing import base_there
@@ -45,9 +46,12 @@ class Offer:
     task: str
     """`fine-tuning`, `preference` or `annotation`."""
     readers: tuple[str, ...]
+    """Who reads it with code of theirs."""
+    others: tuple[str, ...]
+    """Who else takes it by what they publish."""
     proof: str
-    """How that they read it is proved: by their own `loader`, by a `schema`, or not here: `none`.
-    """
+    """How that it is read is proved: by the readers' own `loader`, for others by a `schema` of the
+    provider's page, or not here: `none`."""
     path: str
     """Its file or folder, within the data folder."""
     rows: int | None
@@ -67,7 +71,7 @@ class Offer:
     trained_tokens: int
     """How many of all these tokens a trainer learns from: those of its train part."""
     snippet: str
-    """Python that loads it and trains on it; "" where there is none."""
+    """What loads it and trains on it, Python or commands; "" where there is none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -92,6 +96,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 summary=entry.summary,
                 task=entry.task,
                 readers=entry.readers,
+                others=entry.others,
                 proof=entry.proof,
                 path=entry.path,
                 rows=sections[0].rows if sections else None,
@@ -103,9 +108,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
                 outdated_by=there.get("outdated_by"),
                 tokens=manifest.get("tokens"),
                 trained_tokens=trained_tokens(manifest) if manifest else 0,
-                snippet=entry.snippet.format(
-                    path=str(within / entry.path), folder=str(within / entry.artifact)
-                ),
+                snippet=snippet_of(entry, within / entry.path, manifest),
             )
         )
     return found

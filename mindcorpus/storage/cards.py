@@ -35,20 +35,28 @@ def corpus_card(manifest: Mapping[str, Any]) -> str:
 
 def format_card(manifest: Mapping[str, Any]) -> str:
     """Write the card of a training format from its manifest (without the card's own entry)."""
-    split = manifest["split"]
-    parts = (
-        "".join(
-            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups that stay together."
-            for name, part in split["parts"].items()
-        )
-        if split
-        else ""
-    )
     return _card(
         manifest,
         f"Mental-health conversations for fine-tuning ({manifest['kind']})",
-        f"Made from the corpus whose manifest has sha256 `{manifest['corpus_sha256']}`.{parts}",
+        f"Made from the corpus whose manifest has sha256 `{manifest['corpus_sha256']}`."
+        f"{_parts(manifest)}",
     )
+
+
+def _parts(manifest: Mapping[str, Any]) -> str:
+    """Say how a format is split, or that it is not, and which one has the same lines, split."""
+    if split := manifest["split"]:
+        return "".join(
+            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups that stay together."
+            for name, part in split["parts"].items()
+        )
+    told = "\n\n**Not split**: the records of train and validation are in it together."
+    if divided := manifest["divided"]:
+        told += (
+            f" The folder `{divided['path']}/` (`mindcorpus prepare {divided['format']}`) has the "
+            "same lines, split; who trains on this file cannot evaluate on any validation part."
+        )
+    return told
 
 
 def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
@@ -65,6 +73,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         f"{manifest['rows']:,} records, by mindcorpus {manifest['tool']['version']}.",
         "",
         *_how_to_load(manifest),
+        *_lengths(manifest),
         "## Sources",
         "",
         *_table(
@@ -135,6 +144,29 @@ def _how_to_load(manifest: Mapping[str, Any]) -> list[str]:
     if not (snippet := manifest.get("snippet", "")):
         return []
     return ["## How to load it", "", "```", *snippet.rstrip("\n").split("\n"), "```", ""]
+
+
+def _lengths(manifest: Mapping[str, Any]) -> list[str]:
+    """Tell how long records are in tokens, in all and by source; nothing of a corpus."""
+    lines: list[str] = []
+    for section in manifest.get("sections") or [manifest]:
+        tokens = section.get("tokens")
+        if not tokens or not tokens["lengths"]:
+            continue
+        of = f" of {section['name']}" if "name" in section else ""
+        by = f"counted by {tokens['tokenizer']}" if tokens["exact"] else "an estimate"
+        rows = (
+            (
+                name,
+                f"{each['rows']:,}",
+                f"{each['mean']:,.0f}",
+                *(f"{each[key]:,}" for key in ("p50", "p95", "max")),
+            )
+            for name, each in tokens["lengths"].items()
+        )
+        head = ("source", "records", "mean", "p50", "p95", "longest")
+        lines += [f"## Lengths{of} in tokens, {by}", "", *_table(head, rows), ""]
+    return lines
 
 
 def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from corpora import merge_own, merge_sample, own_rows, read_json
 from hub_uploads import problems_of
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from mindcorpus.formats.registry import FORMATS
 from mindcorpus.storage.card_head import card_head
 from mindcorpus.storage.cards import corpus_card, format_card
 from mindcorpus.storage.licences import licence_head
@@ -124,6 +125,41 @@ def test_a_format_s_card_shows_the_lines_that_load_it(sample: Made) -> None:
     card = format_card({**manifest, "snippet": snippet})
     assert f"\n## How to load it\n\n```\n{snippet}```\n" in card
     assert "How to load it" not in format_card({**manifest, "snippet": ""})
+
+
+def test_a_card_says_of_a_file_of_all_parts_which_folder_is_split(sample: Made) -> None:
+    whole, split = (
+        (each.manifest, format_card(each.manifest)) for each in sample.prepared.values()
+    )
+    assert whole[0]["divided"] == {"format": "chat", "path": "mental_health_chat"}
+    assert "**Not split**: the records of train and validation are in it together." in whole[1]
+    assert "`mental_health_chat/` (`mindcorpus prepare chat`) has the same lines, split" in whole[1]
+    assert FORMATS["chat"].path == "mental_health_chat"
+    assert split[0]["divided"] is None
+    assert "Not split" not in split[1]
+    assert "Not split" in format_card({**split[0], "split": None})
+
+
+def test_a_card_tells_how_long_records_are(sample: Made) -> None:
+    manifest = sample.prepared["huggingface"].manifest
+    tokens = manifest["tokens"]
+    card = format_card(manifest)
+    (told,) = (part for part in card.split("\n## ") if part.startswith("Lengths in tokens, an est"))
+    rows = [line.strip("| ").split(" | ") for line in told.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["source", "records", "mean", "p50", "p95", "longest"]
+    assert [row[0] for row in rows[2:]] == [*tokens["lengths"]]
+    for name, *numbers in rows[2:]:
+        held = tokens["lengths"][name]
+        keys = ("rows", "mean", "p50", "p95", "max")
+        assert [int(each.replace(",", "")) for each in numbers] == [
+            round(held[key]) for key in keys
+        ]
+    exact = {**tokens, "exact": True, "tokenizer": "o200k"}
+    sections = [{"name": name, "tokens": exact} for name in ("sft", "dpo")]
+    both = format_card({**manifest, "sections": sections})
+    for name in ("sft", "dpo"):
+        assert f"\n## Lengths of {name} in tokens, counted by o200k\n" in both
+    assert "Lengths" not in format_card({**manifest, "tokens": {**tokens, "lengths": {}}})
 
 
 def test_the_licences_are_listed_with_what_they_let_others_have(tmp_path: Path) -> None:

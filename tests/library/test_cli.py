@@ -22,6 +22,7 @@ from mindcorpus.cli.main import EXIT_CODES, cli
 from mindcorpus.cli.render import format_parts
 from mindcorpus.cli.terminal import Terminal
 from mindcorpus.client.service import ServiceClient
+from mindcorpus.preparing.offer_words import lengths_told
 from mindcorpus.sources.fetching import SAMPLE
 
 CORPUS = "datasets/merged_mental_health_dataset"
@@ -301,8 +302,9 @@ def test_formats_are_listed_with_what_they_would_hold(copy: Path, tmp_path: Path
     found = run("formats", "chat", "--json", cwd=copy).json
     assert [each["name"] for each in found] == ["chat"]
     told = run("formats", "chat", cwd=copy).out
-    assert "Read by OpenAI, " in told
-    assert "load_dataset('datasets/mental_health_chat')\n" in told
+    assert "Read by Together, " in told
+    assert "By what they publish, also for OpenAI, Azure (not tested with them)." in told
+    assert 'load_dataset("datasets/mental_health_chat")\n' in told
     assert "In tokens" not in told
     (tmp_path / "empty").mkdir()
     empty = run("formats", "--json", cwd=tmp_path / "empty").json
@@ -364,6 +366,9 @@ def test_prepare_proves_the_split_and_says_what_it_skipped(copy: Path) -> None:
         assert said in ran.out
     lines = (copy / CHAT).read_text().splitlines()
     assert f"openai: {len(lines):,} records" in ran.out
+    for name in FORMATS:
+        manifest = json.loads((copy / "datasets/artifacts" / name / "manifest.json").read_text())
+        assert lengths_told(manifest["tokens"]) in " ".join(ran.out.split())
 
 
 def test_the_guide_s_commands_are_there(copy: Path) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from documents import ROOT, read, table
 
+from mindcorpus.formats.entries import ENTRIES
 from mindcorpus.formats.registry import FORMATS
 
 _PAGE = read("docs/formats.md")
@@ -59,10 +60,23 @@ def test_every_version_is_exact() -> None:
             assert re.fullmatch(r"[a-z][\w.-]*(\[[\w,]+\])?==[\d.]+", package), package
 
 
-def test_every_format_that_a_loader_is_said_to_prove_is_read_by_one() -> None:
+def test_every_reader_is_a_consumer_whose_loader_reads_the_format() -> None:
+    for entry in ENTRIES:
+        name = entry.name
+        run = [each.name for each in CONSUMERS.values() if {name, "*"} & {*each.formats}]
+        for reader in entry.readers:
+            word = reader.lower().replace(" ", "-")
+            assert any(each == word or each.startswith(f"{word}-") for each in run), (name, reader)
+        assert (entry.proof == "loader") is bool(entry.readers), name
+        assert not {*entry.readers} & {*entry.others}, name
+
+
+def test_every_format_that_is_read_is_there() -> None:
     named = {name for each in CONSUMERS.values() for name in each.formats}
-    # A saved dataset is read by the library that it is named after.
-    named.add("huggingface")
-    proved = {name for name, entry in FORMATS.items() if entry.proof == "loader"}
-    assert proved <= named
     assert {name for name in named if name not in _WORDS} <= {*FORMATS}
+
+
+def test_the_page_says_apart_who_reads_and_who_takes_it_by_what_they_publish() -> None:
+    assert table(_PAGE, _HEADING, 2) == [
+        [entry.name, ", ".join(entry.readers), ", ".join(entry.others)] for entry in ENTRIES
+    ]

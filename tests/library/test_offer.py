@@ -76,7 +76,7 @@ def test_formats_of_pairs_are_counted_and_broken_ones_listed(
 
 
 def test_snippets_name_the_folder_that_was_asked_about(folder: Path) -> None:
-    assert repr(str(folder / "mental_health_chat")) in offered(folder)["chat"].snippet
+    assert f'load_dataset("{folder}/mental_health_chat")' in offered(folder)["chat"].snippet
 
 
 def test_without_a_corpus_nothing_is_counted(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ import pytest
 from test_session import OWN, signed_in
 
 from mindcorpus import prepare_for
+from mindcorpus.job_requests import PrepareRequest
+from mindcorpus.preparing.offer_words import lengths_told
 from mindcorpus.sources.catalog import Commercial
 from mindcorpus.storage.kinds import CORPUS
 from web import create_app
 from web.access.tokens import TokenFile
 from web.pages import overview
 from web.settings import WebSettings
+from workers.jobs.job_specs import prepare_spec
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -287,9 +290,6 @@ def test_files_that_a_later_job_replaced_are_no_links(app: APIFlask, settings: W
 def test_a_job_whose_format_is_not_known_here_has_a_page(
     app: APIFlask, settings: WebSettings, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mindcorpus.job_requests import PrepareRequest
-    from workers.jobs.job_specs import prepare_spec
-
     services = app.extensions["mindcorpus"]
     order = prepare_spec(PrepareRequest(format="openai"), settings)
     output = {"path": "mental_health_foreign.jsonl", "bytes": 2, "sha256": "0" * 64, "rows": 1}
@@ -305,6 +305,23 @@ def test_a_job_whose_format_is_not_known_here_has_a_page(
     assert page.status_code == 200
     assert "foreign : 1 row" in words(page.text)
     assert "mental_health_foreign.jsonl" not in page.text
+
+
+def test_the_page_of_a_prepare_tells_how_long_records_are(
+    app: APIFlask, settings: WebSettings, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = app.extensions["mindcorpus"]
+    tokens = prepare_for("chat", settings.data_dir).manifest["tokens"]
+    folder = {"rows": 3, "sections": [{"name": "dpo", "rows": 3, "tokens": tokens}]}
+    result = {"formats": {"chat": {"rows": 9, "tokens": tokens}, "both": folder}, "artifacts": []}
+    ended = {"state": "succeeded", "result": result}
+    order = prepare_spec(PrepareRequest(format="chat"), settings)
+    job = services.job_service.submit(order).job.model_copy(update=ended)
+    monkeypatch.setattr(type(services.store), "get", lambda _store, _job_id: job)
+    told = words(visitor.get(f"/jobs/{job.id}").text)
+    assert f"chat : 9 rows. {lengths_told(tokens)}" in told
+    assert f"both : 3 rows; dpo 3 rows. dpo: {lengths_told(tokens)}" in told
+    assert lengths_told(tokens) in words(visitor.get("/formats").text)
 
 
 def test_there_are_words_for_every_commercial_use() -> None:

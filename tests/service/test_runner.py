@@ -241,6 +241,7 @@ def test_a_prepare_asks_too_and_tells_of_each_format(tmp_path: Path) -> None:
     assert kind == "done"
     assert set(result["formats"]) == {*FORMATS}
     assert result["formats"]["openai"]["rows"] == OUTCOMES["TRACE"].kept
+    assert result["formats"]["openai"]["tokens"] == Store(data_dir).manifest("openai")["tokens"]
     assert {file["kind"] for file in result["artifacts"]} == {*FORMATS}
     assert verify(data_dir) == []
     split = Store(data_dir).manifest("split")

@@ -157,9 +157,10 @@ class OfferedFormat(BaseModel):
     title: str
     summary: str
     task: str
-    readers: list[str]
+    readers: list[str] = Field(description="Who reads it with code of theirs.")
+    others: list[str] = Field(description="Who else takes it by what they publish.")
     proof: Literal["loader", "schema", "none"] = Field(
-        description="How it is proved that they read it."
+        description="How that is proved: by the readers' own loaders, or by a schema of a page."
     )
     path: str
     rows: int | None = Field(description="Records that it would hold today; null without a corpus.")
@@ -173,7 +174,7 @@ class OfferedFormat(BaseModel):
         description="How long its records are in tokens; null where it is not made."
     )
     trained_tokens: int = Field(description="Tokens of its train part; 0 where it is not made.")
-    snippet: str = Field(description="Python that loads it; empty where there is none.")
+    snippet: str = Field(description="Python or commands that load it; empty where none.")
 
 
 class OfferedFormats(BaseModel):

@@ -22,6 +22,7 @@ from mindcorpus.client.problems import error_from
 from mindcorpus.client.service import ServiceClient, Submission
 from mindcorpus.errors import CancelledError, CorruptArtifactError, ExistsError
 from mindcorpus.formats.chat_rules import rule_of
+from mindcorpus.formats.instructions import use_of_format
 from mindcorpus.formats.registry import FORMATS
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.storage.kinds import CORPUS
@@ -103,5 +104,5 @@ def _show_formats(terminal: Terminal, data_dir: Path, result: Mapping[str, Any])
         parts += format_parts(name, {**made, "path": path}, None)
         found = map(rule_of, made["findings"])
         errors = [rule.meaning for rule in found if rule.severity == "error"]
-        uses.append(use_of(name, errors, FORMATS[name].use.format(path=path)))
+        uses.append(use_of(name, errors, use_of_format(FORMATS[name], path, made)))
     terminal.show(*parts, *ending_parts(formats, uses))

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mindcorpus.preparing.offer_words import lengths_told
 from mindcorpus.report.charts import amount
 from mindcorpus.report.words import visible
 
@@ -86,4 +87,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "clock": clock,
     "plural": plural,
     "sentence": sentence,
+    "lengths_told": lengths_told,
 }

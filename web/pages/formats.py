@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.preparing.offer import Offer, offers
+from mindcorpus.preparing.offer_words import read_by
 from mindcorpus.storage.store import Store
 from web.api.offering import held_today
 from web.pages.blueprint import pages, show
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 #: What formats are for, in words.
 TASKS = {"fine-tuning": "Fine-tuning", "preference": "Preference pairs", "annotation": "Annotation"}
-_PROOFS = {
-    "loader": "tested with their own loaders",
-    "schema": "tested with a schema of the provider's page",
-    "none": "not tested here",
-}
 
 
 def offered(store: Store) -> list[Offer]:
@@ -52,6 +48,6 @@ def formats() -> Response:
         "formats.html",
         groups=by_task(found),
         shelves=shelves,
-        proofs=_PROOFS,
+        readers={each.name: read_by(each.as_dict()) for each in found},
         corpus=store.corpus_exists(),
     )

@@ -109,6 +109,7 @@ def _prepare(
                 "changed": result.changed,
                 "repeats": result.repeats,
                 "sections": result.manifest.get("sections", []),
+                "tokens": result.manifest.get("tokens"),
                 "warnings": list(result.warnings),
                 "split": result.split,
                 "findings": result.manifest["finding_counts"],
