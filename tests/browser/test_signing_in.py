@@ -172,7 +172,7 @@ def test_by_keyboard_alone_one_gets_in_and_around_and_sees_where_one_is(
     expect(page.locator("main")).to_be_focused()
 
     page.goto("/records")
-    for name in ("Skip to the content", "mindcorpus", "Overview", "Jobs"):
+    for name in ("Skip to the content", "mindcorpus", "Overview", "Formats", "Jobs"):
         keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == name
         assert focus_is_seen(visitor.page), name

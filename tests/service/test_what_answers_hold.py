@@ -45,7 +45,8 @@ def test_no_answer_says_where_the_server_keeps_things(
         asking.post("/prepare", json={}),
         asking.get(f"/jobs/{job}/events"),
     ]
-    (corpus / "artifacts/corpus/manifest.json").write_text("{")
+    for kind in ("corpus", "openai"):
+        (corpus / "artifacts" / kind / "manifest.json").write_text("{")
     broken = [asking.get(path) for path in ("/statistics", "/merge", "/prepare", "/artifacts")]
     assert {answer.json()["code"] for answer in broken} == {"corrupt-artifact"}
     answers += [*broken, *(asking.get(path) for path in ("/records", "/records/7"))]
