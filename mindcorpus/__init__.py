@@ -83,6 +83,7 @@ __all__ = [
     "ServiceClient",
     "Settings",
     "Store",
+    "formats",
     "get_merged_dataset_path",
     "inspect_source",
     "merge",

@@ -26,6 +26,7 @@ COMMANDS: Mapping[type[Remedy], str] = {
     remedies.Avoid: "Merge with --exclude {source} or --commercial-only to avoid it.",
     remedies.Cap: "Prepare with --cap {source}={rows} or --exclude {source}.",
     remedies.PrepareWithout: "Prepare with --exclude {source}.",
+    remedies.MixLess: "Give {source} a smaller factor with --mix.",
     remedies.OwnCopy: "Or use a copy of your own with --path {source}=FOLDER.",
     remedies.NameCopy: "Or name it with --path {source}=FOLDER.",
     remedies.Upgrade: "Merge with --upgrade {source}.",

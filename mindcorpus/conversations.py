@@ -30,6 +30,7 @@ HOLDS = (
     "uneven-turns",
     "late-system",
     "two-prompts",
+    "two-instructions",
     "answer-turns",
     "answer-weights",
     "answer-keys",
@@ -214,10 +215,15 @@ def _of_a_pair(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> dict[str, bo
     learnt = [turn for side in sides for turn in side if turn.role == "assistant"]
     return {
         "two-prompts": bool(rejected) and not size,
+        "two-instructions": bool(rejected) and _instructions(chosen) != _instructions(other),
         "answer-turns": any(len(side) > 1 for side in sides),
         "answer-weights": any(turn.weight == 0 for turn in learnt),
         "answer-keys": any(turn.name is not None or turn.tool_calls is not None for turn in learnt),
     }
+
+
+def _instructions(turns: Sequence[Turn]) -> list[str | None]:
+    return [turn.content for turn in turns if turn.role in INSTRUCTING]
 
 
 def prompt_size(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> int:

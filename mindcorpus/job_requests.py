@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.tokens.tokenizer import default_tokenizer
 
 EVERY = "*"
 
@@ -36,7 +37,7 @@ Address = Annotated[str, Field(min_length=1, max_length=2000)]
 SystemPolicy = Literal["own", "replace", "none"]
 OverLength = Literal["drop", "cut-turns", "keep"]
 #: A source's records may stand ten times in a mixture: who wants more repeats what little there is.
-Factor = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Factor = Annotated[float, Field(ge=0.001, le=10, allow_inf_nan=False)]
 
 
 class Flag(str):
@@ -262,12 +263,14 @@ class PrepareRequest(_Request):
             raise ValueError("`min_words` is more than `max_words`")
         if self.over_length is not None and self.max_tokens is None:
             raise ValueError("`over_length` says what becomes of records over `max_tokens`")
+        if (self.validation_share or 0) + (self.test_share or 0) >= 1:
+            raise ValueError("`validation_share` and `test_share` leave nothing to train on")
         if self.folds == 1:
             raise ValueError("`folds` must be 0, for none, or 2 and more")
         return self
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
-        """Give the same request with what it leaves open filled in: prompts and policy.
+        """Give the same request with what it leaves open filled in: prompts, policy, tokenizer.
 
         A prompt that is given here is meant for all records; that of the settings is not. What
         the split is like stays open: the corpus may have one.
@@ -275,6 +278,10 @@ class PrepareRequest(_Request):
         open_ = {name: defaults[name] for name in DEFAULTED if getattr(self, name) is None}
         if self.system_policy is None:
             open_["system_policy"] = "own" if self.system_prompt is None else "replace"
+        if self.max_tokens is not None and self.tokenizer is None:
+            open_["tokenizer"] = default_tokenizer()
+        if self.over_length == "drop":
+            open_["over_length"] = None  # as it is without a word
         return self.model_copy(update=open_)
 
     def for_record(self) -> Self:

@@ -122,6 +122,14 @@ class PrepareWithout(Remedy):
 
 
 @dataclass(frozen=True)
+class MixLess(Remedy):
+    """Prepare with a smaller factor of a source that a mixture repeats: caps count no repeats."""
+
+    kind = "mix-less"
+    source: str
+
+
+@dataclass(frozen=True)
 class OwnCopy(Remedy):
     """Read a copy of one's own in place of a source's home."""
 

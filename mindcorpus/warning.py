@@ -13,7 +13,7 @@ CODES = (
     "one-word-answers",
     "dominant-source",
     "conversations-flat",
-    "uneven-turns",
+    "section-left-out",
     "reserved-words",
     "split-share",
     "licence",

@@ -23,6 +23,7 @@ REQUESTS: Mapping[type[Remedy], str] = {
     remedies.Avoid: 'Merge with "exclude": ["{source}"] or "commercial_only": true to avoid it.',
     remedies.Cap: 'Prepare with "caps": {{"{source}": {rows}}} or "exclude": ["{source}"].',
     remedies.PrepareWithout: 'Prepare with "exclude": ["{source}"].',
+    remedies.MixLess: 'Give {source} a smaller factor in "mix".',
     remedies.OwnCopy: "Or have whoever runs the service put a copy of their own in its place.",
     remedies.NameCopy: "Or have whoever runs the service do so.",
     remedies.Upgrade: 'Merge with "upgrade": ["{source}"].',

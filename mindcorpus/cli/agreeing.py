@@ -35,12 +35,14 @@ def agreed_requests(
     if request.force:
         return [with_formats(request, tuple(names))]
     found = standings(store, request, settings, names)
-    edited = _edited(store, found) if terminal.asks else {}
+    replaced = {name: each for name, each in found.items() if each.state != "up-to-date"}
+    edited = _edited(store, replaced) if terminal.asks else {}
     due = [name for name, each in found.items() if each.is_due and name not in edited]
     kept = [name for name, each in found.items() if each.state == "up-to-date"]
     asked = [name for name in found if name not in (*due, *kept)]
     if not asked and not due:
         asked, kept = kept, []
+        edited |= _edited(store, found)
     for name in kept:
         terminal.say(f"{_told(store, found[name])}.")
     for name in due:
@@ -57,10 +59,10 @@ def agreed_requests(
 
 
 def _edited(store: Store, found: Mapping[str, Standing]) -> dict[str, str]:
-    """Say of formats that are due, or would differ, which were changed since they were made."""
+    """Say of formats that exist which were changed by hand since they were made."""
     edited = {}
     for name, each in found.items():
-        if each.state in ("outdated", "differs") and store.exists(name):
+        if each.state in ("outdated", "differs", "up-to-date") and store.exists(name):
             try:
                 refuse_edited(store, name)
             except ExistsError as error:

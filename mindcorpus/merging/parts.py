@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.arrow import keys, numbers, texts
-from mindcorpus.conversations import Conversation
+from mindcorpus.conversations import Conversation, kept_turns, last_answer
 from mindcorpus.corpus.encoding import Frame, csv_cell_size, json_size
 from mindcorpus.corpus.lineage import written_changes
 from mindcorpus.corpus.turns import FIELDS, arrays_beside
@@ -363,8 +363,10 @@ def _is_rejected(rejected: str, response: str, chat: Conversation | None) -> boo
         return not is_blank(rejected)
     if chat is None or not chat.rejected:
         return False
+    # By what exports hold: turns behind the last answer, and silent ones, tell nothing apart.
     one, other = (
-        [(turn.role, turn.content, turn.tool_calls) for turn in side] for side in chat[:2]
+        [(turn.role, turn.content, turn.tool_calls) for turn in kept_turns(side, last_answer(side))]
+        for side in chat[:2]
     )
     return one != other
 

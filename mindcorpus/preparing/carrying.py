@@ -29,10 +29,12 @@ NEEDED: dict[Takes, tuple[str, ...]] = {
 }
 #: What some formats refuse, and others take in another form.
 REFUSED = ("developer",)
+#: What no format of pairs can carry where instructions are replaced or left out.
+APART = "two-instructions"
 #: The reasons for which they do.
 REASONS = tuple(
     f"cannot-carry-{what}"
-    for what in dict.fromkeys((*NEEDED["answers"], *NEEDED["pairs"], *REFUSED))
+    for what in dict.fromkeys((*NEEDED["answers"], *NEEDED["pairs"], APART, *REFUSED))
 )
 #: What a record is taken without, and the word for it.
 WITHOUT = {
@@ -81,6 +83,9 @@ def _left_out(
 ) -> Iterator[str]:
     """Name what leaves a record out; the first that it holds is the reason."""
     replaced = settings.get("system_policy", "own") in POLICIES
+    if replaced and section.takes == "pairs":
+        # Without their own instructions the two sides would say the same, or answer other prompts.
+        yield APART
     for what in (*NEEDED[section.takes], *section.refuses):
         # Where records' own instructions go, it does not matter what they are.
         if what not in carries and not (replaced and what in ("late-system", "developer")):

@@ -27,7 +27,7 @@ from mindcorpus.preparing.ties import Ties
 from mindcorpus.remedies import Remake
 from mindcorpus.storage.files import HashedFile
 from mindcorpus.storage.manifest import SCHEMA_VERSION, describe, read_manifest, write_manifest
-from mindcorpus.storage.status import Base
+from mindcorpus.storage.status import Base, common_split
 from mindcorpus.storage.store import Store
 
 FILE = "split.parquet"
@@ -101,12 +101,16 @@ class CorpusSplit:
             self.names,
             self.settings.validation_share,
             others,
+            len(order) - int(np.count_nonzero(times)),
         )
         return {"id": self.id, **proof}
 
 
 def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> CorpusSplit:
-    """Split the records with a response, stratified by source and kind, by groups."""
+    """Split the records with a response, stratified by source and kind, by groups.
+
+    Raises `SettingsError` where none is left to train on.
+    """
     answered = rows.answered
     ties = Ties.of_rows(rows, answered)
     kind = np.where(rows.paired, 2, np.where(rows.turns_json > 0, 1, 0))
@@ -114,6 +118,13 @@ def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> Corpu
     parts = np.full(len(answered), -1, np.int8)
     folds = np.full(len(answered), -1, np.int64)
     parts[answered], folds[answered] = assign(ties, strata, settings)
+    if answered.any() and not (parts == 0).any():
+        raise SettingsError(
+            "the split leaves no record to train on",
+            field="validation_share",
+            hint="Give validation and test smaller shares. Records that belong together stay in "
+            "one part.",
+        )
     return CorpusSplit(settings, parts, folds, _id(corpus_sha256, parts, folds))
 
 
@@ -187,21 +198,27 @@ class KnownSplit:
 
     base: Base
     split: CorpusSplit | None
-    """None where this corpus was not split yet."""
+    """None where this corpus was not split yet, or its split is damaged."""
     settings: dict[str, Any] | None
     """How it was split last, though it was another corpus then; None: never."""
+    build: str = ""
+    """The build that another split would replace."""
 
 
 def known_split(store: Store, corpus_sha256: str) -> KnownSplit:
-    """Find the split of a corpus; one that is damaged is decided anew."""
-    if not store.exists("split"):
-        return KnownSplit(Base(corpus_sha256), None, None)
-    try:
-        folder, manifest = store.current("split")
-        settings = dict(manifest["settings"])
-        if manifest["corpus_sha256"] != corpus_sha256:
-            return KnownSplit(Base(corpus_sha256), None, settings)
-        split = read_split(folder)
-    except CorruptArtifactError:
-        return KnownSplit(Base(corpus_sha256), None, None)
-    return KnownSplit(Base(corpus_sha256, split.id), split, settings)
+    """Find the split of a corpus; one that is damaged is decided anew, as its manifest says."""
+    build, settings, split = "", None, None
+    if store.exists("split"):
+        build = store.folder("split").name
+        try:
+            folder, manifest = store.current("split")
+            build = folder.name
+            settings = dict(manifest["settings"])
+            known = manifest["group_keys"] == list(GROUP_KEYS)
+            if manifest["corpus_sha256"] == corpus_sha256 and known:
+                split = read_split(folder)
+        except (CorruptArtifactError, KeyError):
+            pass
+    # As of the corpus that is read, which may be another one by now.
+    base = Base(corpus_sha256, split.id if split else common_split(store, corpus_sha256))
+    return KnownSplit(base, split, settings, build)

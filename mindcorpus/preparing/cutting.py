@@ -50,15 +50,16 @@ class Cut:
         (counts,) = count_messages(self.tokenizer, [messages_of(kept)])
         own = [turn.role in INSTRUCTING for turn in kept]
         spent = PER_REPLY + (self.tokenizer.counts([tools])[0] if tools else 0)
-        if self.policy == "replace" or (self.policy == "own" and not any(own)):
-            spent += self.prompt
         end, held = first_answer(kept), 0
         for at, (turn, tokens) in enumerate(zip(kept, counts, strict=True)):
             spent += 0 if own[at] and self.policy != "own" else tokens
-            if spent > self.most and at > end:
+            if not turn.is_answer:
+                continue
+            # Its own instructions may stand behind what is kept; then it has the configured one.
+            whole = spent + (0 if self.policy == "own" and any(own[: at + 1]) else self.prompt)
+            if whole > self.most and at > end:
                 break
-            if turn.is_answer:
-                end, held = max(end, at), spent
+            end, held = max(end, at), whole
         stop = next(at for at, turn in enumerate(said) if turn is kept[end]) + 1
         return tuple(said[:stop]), held
 

@@ -24,10 +24,12 @@ def describe_format(
     corpus_manifest: Mapping[str, Any],
     choices: Mapping[str, Choice],
     made: Made,
+    without: Mapping[str, str],
 ) -> None:
     """Write a format's card and manifest; `shaped` says what it is, and of which corpus it is.
 
     `choices` is what each of its sections takes; the first one is what the manifest tells first.
+    `without` are those that no record fits, and why.
     """
     folder, entry = format_.folder, format_.entry
     sources = {each["name"]: each for each in corpus_manifest["sources"]}
@@ -36,6 +38,10 @@ def describe_format(
     warnings = [
         *warnings_of(first["changed"], choice.count),
         *made.warnings,
+        *(
+            DataWarning("section-left-out", f"It holds no {section}: {why}.")
+            for section, why in without.items()
+        ),
         *choice.warnings,
         *_source_warnings(sources, choices.values()),
         DataWarning("clinical-use", WARNING),

@@ -75,7 +75,7 @@ class Making:
         split: CorpusSplit,
         rows: RowFacts,
         staging: Staging,
-        broken: list[SettingsError],
+        broken: dict[str, SettingsError],
     ) -> dict[str, Path]:
         """Write each format into a folder of its own, with its manifest; give the folders.
 
@@ -165,6 +165,7 @@ class Making:
             self.corpus_manifest,
             plan.choices[name],
             made,
+            plan.without.get(name, {}),
         )
 
     def _unchangeable(self) -> tuple[str, ...]:

@@ -10,14 +10,12 @@ import numpy as np
 from mindcorpus.command_words import in_commands
 from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.selection import Selection
-from mindcorpus.remedies import Cap, PrepareWithout
+from mindcorpus.remedies import Cap, MixLess, PrepareWithout, Remedy
 from mindcorpus.tokens.tokenizer import Tokenizer
 from mindcorpus.warning import DataWarning
 
 # A mixture is warned about when more than half of its rows come from one source, or are one word.
 _DOMINANT = 0.5
-# A cap counts records, not how often a mixture has them.
-_MIX_LESS = "Give it a smaller factor with --mix."
 
 
 @dataclass(frozen=True)
@@ -60,16 +58,17 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
     if others and kept[top] > _DOMINANT * total:
-        mend = _MIX_LESS if top in selection.repeats else in_commands(Cap(top, others))
+        # A cap counts records, not how often a mixture has them.
+        less: Remedy = MixLess(top) if top in selection.repeats else Cap(top, others)
         text = f"{top} is {kept[top] / total:.0%} of the rows."
-        warnings.append(DataWarning("dominant-source", text, mend))
+        warnings.append(DataWarning("dominant-source", text, in_commands(less)))
     short = np.repeat(rows.source, np.where(rows.response_words == 1, selection.times, 0))
     if len(short) > _DOMINANT * total:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]
         mend = _mend_short(giver, total - kept[giver], len(short) - int(givers.max()))
         if giver in selection.repeats:
-            mend = _MIX_LESS
+            mend = in_commands(MixLess(giver))
         text = (
             f"{len(short) / total:.0%} of the answers are one word, most of them from {giver}; "
             "a model learns to answer so."

@@ -20,6 +20,7 @@ from mindcorpus.preparing.carrying import narrow
 from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.preparing.cutting import Cut
 from mindcorpus.preparing.mixture import Choice, describe_choice
+from mindcorpus.preparing.not_made import together
 from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.preparing.sampling import Known
 from mindcorpus.preparing.selection import Selection, select
@@ -61,6 +62,8 @@ class Plan:
     """Those that all tasks write together, each its own share."""
     choices: dict[str, dict[str, Choice]] = field(default_factory=dict)
     """What each format takes, by section."""
+    without: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of formats that lack sections for want of records: why, by section."""
     cut: dict[str, int] = field(default_factory=dict)
     """Of formats whose conversations are cut: which of the picks of a run tells how many were."""
     saved: dict[str, dict[str, Path]] = field(default_factory=dict)
@@ -97,13 +100,14 @@ class Planning:
         self._chosen: dict[str, Selection] = {}
         self._saved: dict[bytes, Path] = {}
         self._proofs: dict[Path, dict[str, Any]] = {}
+        self._without: dict[str, dict[str, str]] = {}
 
-    def plan(self, runs: Sequence[Run], text: int, broken: list[SettingsError]) -> Plan:
+    def plan(self, runs: Sequence[Run], text: int, broken: dict[str, SettingsError]) -> Plan:
         """Choose, and lay out."""
         rows = self._known.rows
         parts = self._scratch / "parts.npy"
         np.save(parts, self._split.parts)
-        plan = Plan(0, text=text)
+        plan = Plan(0, text=text, without=self._without)
         streams: dict[tuple[Any, ...], Stream] = {}
         links: dict[str, list[tuple[Path, tuple[Any, ...], int]]] = {}
         layouts: dict[str, tuple[Layout, Path]] = {}
@@ -112,20 +116,25 @@ class Planning:
             try:
                 selections = dict(self._select(name, format_))
             except SettingsError as error:
-                broken.append(error)
+                broken[name] = error
                 continue
             any_ |= np.any([each.taken for each in selections.values()], axis=0)
             plan.saved[name] = {
                 section: self._save(each.times) for section, each in selections.items()
             }
             tokens = self._tokens(name, format_)
+            takes = {section.name: section.takes for section in format_.sections}
             plan.choices[name] = {
                 section: describe_choice(
                     each,
                     self._proof(plan.saved[name][section], each.times),
                     tokens.tokenizer,
                     tokens.lengths(
-                        rows, self._split.parts, each.times, self._over(name, format_, tokens)
+                        rows,
+                        self._split.parts,
+                        each.times,
+                        takes[section],
+                        self._over(name, format_, tokens),
                     ),
                 )
                 for section, each in selections.items()
@@ -153,7 +162,7 @@ class Planning:
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
-            raise broken[0]
+            raise together(broken)
         self._lay_out(plan, streams, links, layouts, runs, parts, any_)
         return plan
 
@@ -224,6 +233,9 @@ class Planning:
             any_names=bool(self._wanted[name].replaces),
         )
         for at, section in enumerate(format_.sections):
+            if at:
+                # A source of a mixture may have answers and no pairs.
+                known = replace(known, any_names=True)
             try:
                 yield (
                     section.name,
@@ -234,9 +246,10 @@ class Planning:
                         section,
                     ),
                 )
-            except SettingsError:
+            except SettingsError as error:
                 if at == 0:
                     raise
+                self._without.setdefault(name, {})[section.name] = error.title
 
     def _selected(
         self, known: Known, request: PrepareRequest, takes: Takes, format_: Format
@@ -246,7 +259,8 @@ class Planning:
         if known.any_names:
             key += " as it was"
         if request.max_tokens is not None:
-            key += f" {sorted(format_.settings.items())}"
+            # What a record counts depends on the system message that a format writes.
+            key += f" {format_.entry.prompted} {sorted(format_.settings.items())}"
         if key not in self._chosen:
             self._chosen[key] = select(known, request, takes)
         return self._chosen[key]
@@ -291,7 +305,7 @@ class Planning:
                 counted.tokenizer,
                 request.max_tokens,
                 prompt_tokens(counted.tokenizer, settings["system_prompt"])
-                if format_.entry.prompted
+                if format_.entry.prompted and settings["system_policy"] != "none"
                 else 0,
                 settings.get("system_policy", "own"),
             ),

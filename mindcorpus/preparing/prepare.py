@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindcorpus.corpus.row_facts import RowFacts
 from mindcorpus.errors import (
     ArtifactError,
     CorruptArtifactError,
@@ -35,6 +36,7 @@ from mindcorpus.preparing.existing import (
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
+from mindcorpus.preparing.not_made import together
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
@@ -54,9 +56,10 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
+from mindcorpus.storage.staging import Staging
+from mindcorpus.storage.status import Base
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
-from mindcorpus.tokens.tokenizer import default_tokenizer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +88,8 @@ class PrepareResult:
     findings: tuple[Finding, ...]
     """What a provider's rules find in it."""
     manifest: dict[str, Any]
+    folder: Path
+    """The build itself: it stays this one, whatever `path` leads to later."""
 
     def __repr__(self) -> str:
         parts = "".join(f", {name} {count:,}" for name, count in self._parts.items())
@@ -115,11 +120,11 @@ class PrepareResult:
         A format of several sections has them one at a time, the first unless one is named; raises
         `SettingsError` for a section that it has not.
         """
-        return load_parts(self._folder, self.manifest, section)
+        return load_parts(self.folder, self.manifest, section)
 
     def to_pandas(self, section: str | None = None) -> pd.DataFrame:
         """Read its records into one table, with the `part` of each; sections as `to_datasets`."""
-        return table_of(self._folder, self.manifest, section)
+        return table_of(self.folder, self.manifest, section)
 
     def training_cost(self, price_per_million: Decimal, epochs: int = 1) -> Decimal:
         """Give what training on it costs at a price for a million tokens, which is yours to know.
@@ -129,10 +134,6 @@ class PrepareResult:
         epoch.
         """
         return cost(trained_tokens(self.manifest), price_per_million, epochs)
-
-    @property
-    def _folder(self) -> Path:
-        return self.manifest_path.resolve().parent
 
 
 def prepare(
@@ -155,8 +156,6 @@ def prepare(
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
     cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
-    if request.max_tokens is not None and request.tokenizer is None:
-        request = request.model_copy(update={"tokenizer": default_tokenizer()})
     defaults = settings.model_dump(include=set(DEFAULTED))
     request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     names = names_of(request.format, request.formats)
@@ -174,17 +173,20 @@ def prepare(
         with _unless_removed(corpus):
             making = Making(settings.workers, corpus, report, cancel)
             known = known_split(store, making.corpus_sha256)
-            wanted, kept = _choose(store, classes, request, plain, known)
-            made.update(kept)
-            rows = making.read_rows()
             asked = SplitSettings.of(
-                request.model_dump(include=set(SPLITTING)), known.settings or _defaults(settings)
+                request.model_dump(include=set(SPLITTING)),
+                {**_defaults(settings), **(known.settings or {})},
             )
-            split = known.split
+            split, rows = known.split, None
             if split is None or split.settings != asked:
+                rows = making.read_rows()
                 split = making.split(rows, asked)
-            if known.split is not None and split.id != known.split.id:
-                _refuse_another_split(store, known.split, force=request.force)
+                if known.split is not None and split.id != known.split.id:
+                    _refuse_another_split(store, known.split, force=request.force)
+            wanted, kept = _choose(store, classes, request, plain, known.base)
+            made.update(kept)
+            # Not sooner than needed: where nothing is to be made, nothing is read.
+            rows = rows or making.read_rows()
             cancel.check()
             with store.stage("formats") as staging:
                 folders = making.run(wanted, split, rows, staging, broken)
@@ -192,36 +194,41 @@ def prepare(
                 made.update((name, read_manifest(folder)) for name, folder in folders.items())
                 report(written(*amounts_of(made.values())))
                 cancel.check()
-                if known.split is None or split.id != known.split.id:
-                    # First: formats of a split that is not there yet would pass for outdated.
-                    folder = staging.output / "split"
-                    folder.mkdir(mode=0o700)
-                    write_split(folder, split, rows, making.corpus_sha256)
-                    store.publish("split", folder, staging, force=True)
-                for name, folder in folders.items():
-                    replaces = wanted[name].replaces
-                    store.publish(name, folder, staging, force=request.force, replaces=replaces)
+                # First: formats of a split that is not there yet would pass for outdated.
+                _publish_split(store, split, rows, making.corpus_sha256, staging, known, request)
+                builds = {
+                    name: store.publish(
+                        name,
+                        folder,
+                        staging,
+                        force=request.force,
+                        replaces=wanted[name].replaces,
+                    )
+                    for name, folder in folders.items()
+                }
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
-        raise broken[0]
-    return {name: _result(name, made[name], store) for name in names if name in made}
+        raise together(broken, made)
+    return {
+        name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
+    }
 
 
-def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], list[SettingsError]]:
+def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], dict[str, SettingsError]]:
     """Import formats; raises `SettingsError` where none can be.
 
     The others are made first: one that is broken keeps nobody's work from being done.
     """
     classes: dict[str, type[Format]] = {}
-    broken: list[SettingsError] = []
+    broken: dict[str, SettingsError] = {}
     for name in names:
         try:
             classes[name] = load(name)
         except SettingsError as error:
-            broken.append(error)
+            broken[name] = error
     if not classes:
-        raise broken[0]
+        raise together(broken)
     return classes, broken
 
 
@@ -230,7 +237,7 @@ def _choose(
     classes: Mapping[str, type[Format]],
     request: PrepareRequest,
     plain: PrepareRequest,
-    known: KnownSplit,
+    base: Base,
 ) -> tuple[dict[str, Wanted], dict[str, dict[str, Any]]]:
     """Give which formats are to be made, each with what request, and the manifests of those kept.
 
@@ -243,7 +250,7 @@ def _choose(
         if request.force or store.is_own(name) or not store.exists(name):
             wanted[name] = Wanted(made_by, request)
             continue
-        there = look_at(store, name, request, plain, known.base)
+        there = look_at(store, name, request, plain, base)
         if there.manifest is None:
             store.refuse_to_overwrite(name, force=False)
         if there.differences:
@@ -254,6 +261,8 @@ def _choose(
         elif there.manifest is not None:
             kept[name] = there.manifest
     if not wanted:
+        for name in kept:
+            refuse_edited(store, name)
         store.refuse_to_overwrite(next(iter(kept)), force=False)
     return wanted, kept
 
@@ -266,6 +275,30 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "test_share": 0.0,
         "folds": 0,
     }
+
+
+def _publish_split(
+    store: Store,
+    split: CorpusSplit,
+    rows: RowFacts,
+    corpus_sha256: str,
+    staging: Staging,
+    known: KnownSplit,
+    request: PrepareRequest,
+) -> None:
+    """Publish the split, unless it is there, or its corpus was replaced meanwhile.
+
+    Raises `ExistsError` where somebody split the corpus otherwise since this began.
+    """
+    if store.digest("corpus") != corpus_sha256:
+        return
+    now = known_split(store, corpus_sha256)
+    if now.split is not None and now.split.id == split.id:
+        return
+    folder = staging.output / "split"
+    folder.mkdir(mode=0o700)
+    write_split(folder, split, rows, corpus_sha256)
+    store.publish("split", folder, staging, force=request.force, replaces=known.build)
 
 
 def _refuse_another_split(store: Store, split: CorpusSplit, *, force: bool) -> None:
@@ -295,7 +328,9 @@ def _unless_removed(corpus: Path) -> Iterator[None]:
         ) from error
 
 
-def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
+def _result(
+    name: str, manifest: dict[str, Any], store: Store, build: Path | None = None
+) -> PrepareResult:
     return PrepareResult(
         format=name,
         path=store.path(name),
@@ -310,4 +345,5 @@ def _result(name: str, manifest: dict[str, Any], store: Store) -> PrepareResult:
         split=manifest["split"],
         findings=tuple(Finding(**finding) for finding in manifest["findings"]),
         manifest=manifest,
+        folder=build or store.folder(name),
     )

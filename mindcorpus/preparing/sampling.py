@@ -19,11 +19,15 @@ class Tokens(NamedTuple):
     """How many tokens each row has; arrays of shape (rows,), 0 for rows that nobody asked for."""
 
     whole: Numbers
-    """All its messages."""
+    """All its messages; of a pair, with the chosen answer."""
+    other: Numbers
+    """Those of a pair with the rejected answer; 0 for a record that is none."""
     least: Numbers
     """Those up to the first answer: a conversation that is cut has no less."""
     system: Numbers
     """Of its own messages those that instruct."""
+    early: Numbers
+    """Of these the ones before the first answer."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,10 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
     reasons["too-many-words"] = words > (request.max_words or np.iinfo(np.int64).max)
     if request.max_tokens is not None and request.over_length != "keep":
         assert known.tokens is not None
-        over = known.tokens.whole > request.max_tokens
+        sides = known.tokens.whole
+        if takes == "pairs":
+            sides = np.maximum(sides, known.tokens.other)
+        over = sides > request.max_tokens
         if request.over_length == "cut-turns" and takes == "answers":
             whole = _among(rows.source, rows.names, known.unchangeable)
             over &= whole | (known.tokens.least > request.max_tokens)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mindcorpus.formats.registry import FORMATS
 from mindcorpus.job_requests import SELECTING, PrepareRequest
+from mindcorpus.tokens.tokenizer import is_file, tokenizer
 
 #: Fields that manifests have from the first release on, also where they say nothing.
 _ALWAYS = ("exclude", "types", "caps")
@@ -30,6 +31,9 @@ def shaped(request: PrepareRequest, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in (*SELECTING, *FORMATS[name].settings):
         value = values[field]
+        if field == "tokenizer" and value is not None and is_file(value):
+            # By its name: a path of this machine stands in no manifest.
+            value = tokenizer(value).name
         if field in _ALWAYS or value not in (None, [], {}):
             found[field] = dict(sorted(value.items())) if isinstance(value, dict) else value
     return found

@@ -143,11 +143,13 @@ def prove(
     part_names: Sequence[str],
     share: float,
     others: int = 0,
+    repeated: int = 0,
 ) -> dict[str, Any]:
     """Say how rows are split, counted from the rows themselves, not from how they were chosen.
 
     `parts` are the rows' parts, of `part_names`; `others` is how many rows of the corpus' split
-    are not among them: what is left need not have its share.
+    are not among them: what is left need not have its share; `repeated` is how many are there
+    again.
     """
     count = len(parts)
     overlaps = ties.overlaps(parts)
@@ -170,17 +172,21 @@ def prove(
             }
             for code in sorted(set(sources.tolist()))
         },
-        "note": _note(ties, sizes, placed, count, share, others),
+        "note": _note(ties, sizes, placed, count, share, (others, repeated)),
     }
 
 
-def _note(ties: Ties, sizes: Numbers, placed: int, count: int, share: float, others: int) -> str:
-    """Say why validation is off its share; "" where it is not."""
-    if not count or abs(placed - share * count) <= count * (
-        TOLERANCE_OF_SOME if others else TOLERANCE
-    ):
+def _note(
+    ties: Ties, sizes: Numbers, placed: int, count: int, share: float, some: tuple[int, int]
+) -> str:
+    """Say why validation is off its share; "" where it is not. `some` as in `prove`."""
+    others, repeated = some
+    tolerance = TOLERANCE_OF_SOME if others or repeated else TOLERANCE
+    if not count or abs(placed - share * count) <= count * tolerance:
         return ""
     said = f"Validation has {placed / count:.1%} of the rows, not {share:.0%}: "
+    if repeated:
+        return f"{said}{repeated:,} of them are there again, and these train."
     if others:
         return said + (
             "a record is in the same part in all formats, and this one does not take "

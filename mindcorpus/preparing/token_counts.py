@@ -1,8 +1,8 @@
 """How many tokens records have: counted by the workers, once for all formats that ask.
 
 What is counted is the record as a chat: its turns up to the last answer, with the tools beside
-them, or input and response; of a pair the longer side. The configured system message is added where
-a format writes it.
+them, or input and response; of a pair also its other side. The configured system message is added
+where a format writes it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
 from mindcorpus.corpus.turns import turns_of
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import Task
-from mindcorpus.formats.base import Parts, Run, Times
+from mindcorpus.formats.base import Parts, Run, Takes, Times
 from mindcorpus.preparing.cutting import AROUND, first_answer, kept_of
 from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.runs import slices
@@ -73,8 +73,10 @@ def _count(table: Any, tokenizer: Tokenizer) -> Tokens:
     """Count the rows of a table."""
     texts = [tokenizer.counts(table.column(name).to_pylist()) for name in _TEXTS]
     asked, chosen, rejected = (np.array(each, np.int64) for each in texts)
-    whole = PER_REPLY + 2 * AROUND + asked + np.maximum(chosen, rejected)
-    found = Tokens(whole, whole.copy(), np.zeros(len(whole), np.int64))
+    frame = PER_REPLY + 2 * AROUND + asked
+    none = np.zeros(len(frame), np.int64)
+    other = np.where(rejected > 0, frame + rejected, 0)
+    found = Tokens(frame + chosen, other, frame + chosen, none, none.copy())
     if "messages" in table.column_names:
         for at in range(0, table.num_rows, _AT_ONCE):
             _count_chats(table.slice(at, _AT_ONCE), tokenizer, at, found)
@@ -92,21 +94,27 @@ def _count_chats(table: Any, tokenizer: Tokenizer, first: int, found: Tokens) ->
     for number, at in enumerate(places):
         mine, other = counted[number], counted[number + len(places)]
         row = first + at
-        found.whole[row] = PER_REPLY + tools[at] + max(sum(mine), sum(other))
+        found.whole[row] = PER_REPLY + tools[at] + sum(mine)
+        found.other[row] = PER_REPLY + tools[at] + sum(other) if other else 0
         found.least[row] = PER_REPLY + tools[at] + sum(mine[: first_answer(chats[number]) + 1])
-        found.system[row] = sum(
-            tokens
+        own = [
+            tokens if turn.role in INSTRUCTING else 0
             for turn, tokens in zip(chats[number], mine, strict=True)
-            if turn.role in INSTRUCTING
-        )
+        ]
+        found.system[row] = sum(own)
+        found.early[row] = sum(own[: first_answer(chats[number]) + 1])
 
 
 def estimated(rows: RowFacts) -> Tokens:
     """Estimate the tokens of all rows by what their texts take as JSON; no text is read."""
-    answers = np.maximum(rows.response_json, rows.rejected_json)
-    plain = 2 * AROUND + _per(rows.input_json - 2) + _per(np.maximum(answers - 2, 0))
-    whole = PER_REPLY + np.where(rows.turns_json > 0, _per(rows.turns_json), plain)
-    return Tokens(whole, whole, _per(rows.system_json))
+    frame = PER_REPLY + 2 * AROUND + _per(rows.input_json - 2)
+    answer = _per(np.maximum(rows.response_json - 2, 0))
+    whole = np.where(rows.turns_json > 0, PER_REPLY + _per(rows.turns_json), frame + answer)
+    # The other side of a conversation is as long as the first, but for its answer.
+    more = _per(np.maximum(rows.rejected_json - 2, 0)) - answer
+    other = np.where(rows.rejected_json > 0, np.maximum(whole + more, 1), 0)
+    system = _per(rows.system_json)
+    return Tokens(whole, other, whole, system, system)
 
 
 def _per(size: Numbers) -> Numbers:
@@ -129,23 +137,41 @@ class Counted:
     def with_prompt(self, prompt: str, policy: str) -> Counted:
         """Add what a configured system message has, where a format writes it by a policy."""
         tokens, size = self.tokens, prompt_tokens(self.tokenizer, prompt)
-        if policy == "own":
-            more = np.where(tokens.system > 0, 0, size)
-        else:
-            more = (size if policy == "replace" else 0) - tokens.system
-        changed = tokens._replace(whole=tokens.whole + more, least=tokens.least + more)
+
+        def more(own: Numbers) -> Numbers:
+            if policy == "own":
+                found: Numbers = np.where(own > 0, 0, size)
+                return found
+            return (size if policy == "replace" else 0) - own
+
+        changed = tokens._replace(
+            whole=tokens.whole + more(tokens.system),
+            # What instructs is the same on both sides, where a pair of its own says nothing else.
+            other=np.where(tokens.other > 0, tokens.other + more(tokens.system), 0),
+            least=tokens.least + more(tokens.early),
+        )
         return Counted(self.tokenizer, changed)
 
     def lengths(
-        self, rows: RowFacts, parts: Parts, times: Times, but: Flags | None = None
+        self,
+        rows: RowFacts,
+        parts: Parts,
+        times: Times,
+        takes: Takes,
+        but: Flags | None = None,
     ) -> PartLengths:
-        """Sum up the lengths of what is taken, but for some rows, by part and source."""
+        """Sum up the lengths of what is taken, but for some rows, by part and source.
+
+        Of a pair both sides count, each with its prompt: a trainer reads both.
+        """
         found = PartLengths()
+        sides = (self.tokens.whole, *((self.tokens.other,) if takes == "pairs" else ()))
         taken = times if but is None else np.where(but, 0, times)
         for part, summary in enumerate(found.by_part.values()):
             for code, name in enumerate(rows.names):
                 mine = np.flatnonzero((taken > 0) & (rows.source == code) & (parts == part))
-                summary.add(name, np.repeat(self.tokens.whole[mine], taken[mine]))
+                for side in sides:
+                    summary.add(name, np.repeat(side[mine], taken[mine]))
         return found
 
 

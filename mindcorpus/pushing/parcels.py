@@ -56,9 +56,10 @@ def packed(
     of another corpus, or one of an earlier release, `CorruptArtifactError`, and `LicenceError` for
     what is to be `public` and may not.
     """
-    if kind not in KINDS:
+    known = [name for name, each in KINDS.items() if name == "corpus" or each.is_format]
+    if kind not in known:
         raise SettingsError(
-            f"there is no {kind!r}", field="format", hint=f"There are {', '.join(KINDS)}."
+            f"there is no {kind!r}", field="format", hint=f"There are {', '.join(known)}."
         )
     with store.reading(kind) as folder:
         manifest = read_manifest(folder)

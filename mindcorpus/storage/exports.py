@@ -18,7 +18,7 @@ def split_told(store: Store, split_ids: Collection[str]) -> dict[str, Any] | Non
         manifest = store.manifest("split")
     except (CorruptArtifactError, NoCorpusError):
         return None
-    if manifest["id"] not in split_ids:
+    if manifest.get("id") not in split_ids:
         return None
     return {"settings": manifest["settings"], **manifest["split"]}
 

@@ -58,8 +58,13 @@ _OTHERWISE = {
 
 
 def kept(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give the sources of which an artifact holds rows."""
-    return [source for source in manifest["sources"] if source["kept"]]
+    """Give the sources of which an artifact holds rows, in whichever section, in their order."""
+    most: dict[str, Mapping[str, Any]] = {}
+    for section in manifest.get("sections") or [manifest]:
+        for source in section["sources"]:
+            if source["kept"] > most.get(source["name"], {"kept": 0})["kept"]:
+                most[source["name"]] = source
+    return [most[source["name"]] for source in manifest["sources"] if source["name"] in most]
 
 
 def licence_head(sources: Sequence[Mapping[str, Any]]) -> dict[str, str]:

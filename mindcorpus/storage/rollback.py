@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def roll_back(
 
     The one that it replaces is kept in its turn. All its files are read before: `tick(0, bytes)`
     hears how far. Without a kind it is that of the build, or the corpus. Raises `SettingsError`,
-    `NoBuildError`, and `CorruptArtifactError` for a build that is not what its manifest says.
+    `NoBuildError`, and `CorruptArtifactError` for a build that is not what its manifest says. With
+    a corpus its last split comes back, where that is kept.
     """
     kind = kind or (kind_of_build(build) if build else None) or "corpus"
     if kind not in KINDS:
@@ -58,7 +60,26 @@ def roll_back(
                 )
             rows = read_manifest(chosen.folder)["rows"]
             replaced = store.bring_back(kind, chosen.id)
+        if kind == "corpus":
+            _bring_back_split(store, tick)
     return RolledBack(kind, chosen.id, replaced, rows, store.path(kind))
+
+
+def _bring_back_split(store: Store, tick: Callable[[int, int], None]) -> None:
+    """Make the last split of the current corpus that is kept and whole the current one again.
+
+    Without one formats of that corpus stand as they are; the next prepare decides it anew.
+    """
+    corpus = store.digest("corpus")
+    with suppress(CorruptArtifactError):
+        if store.exists("split") and store.manifest("split")["corpus_sha256"] == corpus:
+            return
+    for build in store.builds.kept("split"):
+        with store.pins.hold([build.id]), suppress(CorruptArtifactError):
+            if read_manifest(build.folder)["corpus_sha256"] == corpus:
+                if not find_damage(build.folder, tick):
+                    store.bring_back("split", build.id)
+                return
 
 
 def _known() -> str:

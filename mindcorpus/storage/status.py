@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.storage.builds import moment, size_told
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 
@@ -17,6 +19,10 @@ OUTDATED = {
     "corpus-changed": "is outdated: it was made from another corpus than the one there is",
     "split-changed": "is outdated: the corpus was split anew since it was made",
 }
+
+
+#: The id of no split.
+_NONE = "none"
 
 
 def status_of(store: Store) -> dict[str, Any]:
@@ -46,10 +52,31 @@ class Base(NamedTuple):
 def base_of(store: Store) -> Base:
     """Give the corpus and the split that formats are to be of."""
     corpus = store.digest("corpus")
-    if not (corpus and store.exists("split")):
-        return Base(corpus)
-    split = store.manifest("split")
-    return Base(corpus, split["id"] if split["corpus_sha256"] == corpus else "")
+    if not corpus:
+        return Base()
+    try:
+        split = store.manifest("split") if store.exists("split") else {}
+    except CorruptArtifactError:  # told by who verifies, and decided anew by the next prepare
+        split = {}
+    if split.get("corpus_sha256") == corpus:
+        return Base(corpus, split.get("id", ""))
+    return Base(corpus, common_split(store, corpus))
+
+
+def common_split(store: Store, corpus: str) -> str:
+    """Give the split that formats of a corpus obey where the corpus' own is not there.
+
+    So it is once a corpus was brought back that had been replaced. "" for none; one that no format
+    has where they obey several: none can be told to be the right one.
+    """
+    found = set()
+    for name, kind in KINDS.items():
+        if kind.is_format and store.exists(name):
+            with suppress(CorruptArtifactError):
+                manifest = store.manifest(name)
+                if manifest["corpus_sha256"] == corpus and "split_id" in manifest:
+                    found.add(manifest["split_id"])
+    return next(iter(found)) if len(found) == 1 else _NONE if found else ""
 
 
 def entry_of(

@@ -17,6 +17,8 @@ from mindcorpus.tokens.estimate import Estimate
 FILE = "file:"
 #: The named vocabularies, and what each is called by those who publish it.
 VOCABULARIES = {"o200k": "o200k_base", "cl100k": "cl100k_base"}
+#: All that need no file.
+NAMES = (Estimate.name, *VOCABULARIES)
 #: What to do where a library is not there.
 INSTALL = "pip install 'mindcorpus[tokens]'"
 
@@ -57,6 +59,12 @@ def tokenizer(spec: str) -> Tokenizer:
 
         with_library("tokenizers")
         return read_tokenizer(spec.removeprefix(FILE))
+    if "@" in spec:
+        raise SettingsError(
+            f"the tokenizer {spec!r} is one of a file, which is not known here",
+            field="tokenizer",
+            hint=f"Give its file again, {FILE}PATH.",
+        )
     raise SettingsError(
         f"there is no tokenizer {spec!r}",
         field="tokenizer",

@@ -78,6 +78,8 @@ def _load(path: Path, sha256: str) -> TokenizerFile:
             file=str(path),
             hint="Name the tokenizer.json that lies beside a model.",
         ) from error
+    if not made.get_vocab_size():
+        raise SettingsError("the tokenizer has no vocabulary", field="tokenizer", file=str(path))
     # What a model may be fed at most, or how short texts are filled up, is not how long they are.
     made.no_truncation()
     made.no_padding()

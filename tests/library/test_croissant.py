@@ -82,7 +82,7 @@ def test_the_sources_are_listed_with_what_they_gave(sample: Made) -> None:
 
 def test_chats_are_read_turn_by_turn(sample: Made) -> None:
     made = sample.prepared["openai"]
-    rows = rows_of(opened(sample.data_dir / "artifacts/openai"), "mental_health_openai")
+    rows = rows_of(opened(sample.data_dir / "artifacts/openai"), "train")
     lines = [json.loads(line) for line in made.path.read_text("utf-8").splitlines()]
     assert rows == lines
 
@@ -114,7 +114,7 @@ def test_conversations_with_tools_and_pairs_are_described_as_far_as_readers_reac
         for side in ("messages", "rejected_messages"):
             turns = [turn for turn in row[side] if turn["role"] is not None]
             assert turns == (expected[side] or []), side
-    chats = rows_of(opened(tmp_path / "artifacts/openai"), "mental_health_openai")
+    chats = rows_of(opened(tmp_path / "artifacts/openai"), "train")
     lines = (tmp_path / "mental_health_openai.jsonl").read_text("utf-8").splitlines()
     assert [[turn["role"] for turn in row["messages"]] for row in chats] == [
         [turn["role"] for turn in json.loads(line)["messages"]] for line in lines

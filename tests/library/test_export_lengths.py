@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from chats import chat, lines, merge_chats
+from preference_pairs import merge_pairs
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.prepare import PrepareResult, prepare
+from mindcorpus.preparing.standing import standings
 from mindcorpus.settings import Settings
+from mindcorpus.storage.store import Store
 from mindcorpus.tokens.chats import chat_tokens
 from mindcorpus.tokens.tokenizer import tokenizer
 
@@ -178,3 +185,114 @@ def test_what_cannot_be_counted_is_refused_and_nothing_is_made(data_dir: Path) -
     with pytest.raises(SettingsError, match="no record is left"):
         made(data_dir, max_tokens=1, tokenizer="estimate")
     assert made(data_dir)["openai"].manifest == before
+
+
+def sides_of(line: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    return [[*line["prompt"], *line[side]] for side in ("chosen", "rejected")]
+
+
+@pytest.mark.parametrize("policy", ["own", "replace", "none"])
+def test_of_a_pair_each_section_counts_what_it_writes(tmp_path: Path, policy: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": f"¿Q{n}?", "chosen": "yes " * (n + 1), "rejected": "no, 不 " * (2 * n + 1)}
+        for n in range(20)
+    ]
+    said = [("system", "Be kind."), ("user", "Why? 😀"), ("assistant", "So."), ("user", "And?")]
+    prompt = [{"role": role, "content": text} for role, text in said]
+    rows += [
+        {
+            "prompt": prompt,
+            "chosen": [{"role": "assistant", "content": f"Long {n} " * n}],
+            "rejected": [{"role": "assistant", "content": f"No {n}"}],
+        }
+        for n in range(1, 20)
+    ]
+    merge_pairs(tmp_path, rows)
+    request = PrepareRequest(
+        formats=("chat", "trl-dpo"), tokenizer="o200k", system_policy=cast("Any", policy)
+    )
+    found = prepare(request, Settings(data_dir=tmp_path / "out", workers=1))
+    chats = [each for path in found["chat"].path.glob("*.jsonl") for each in messages_in(path)]
+    told = found["chat"].manifest["tokens"]["lengths"]["all"]
+    assert (told["rows"], told["total"]) == (39, sum(counted(chats, "o200k")))
+    pairs = [
+        sides_of(line) for path in found["trl-dpo"].path.glob("*.jsonl") for line in lines(path)
+    ]
+    both = [counted(sides, "o200k") for sides in pairs]
+    told = found["trl-dpo"].manifest["tokens"]["lengths"]["all"]
+    assert (told["rows"], told["total"]) == (78, sum(map(sum, both)))
+    limit = 60
+    asked = request.model_copy(update={"max_tokens": limit, "force": True})
+    found = prepare(asked, Settings(data_dir=tmp_path / "out", workers=1))
+    assert found["trl-dpo"].rows == sum(max(sides) <= limit for sides in both)
+    assert found["chat"].rows == sum(each <= limit for each in counted(chats, "o200k"))
+    assert found["chat"].rows != found["trl-dpo"].rows
+
+
+@pytest.mark.parametrize("policy", ["own", "replace", "none"])
+def test_instructions_behind_what_is_cut_do_not_count(tmp_path: Path, policy: str) -> None:
+    rows = [
+        chat(
+            *[("system", "Early. " * (n % 3))] * (n % 3 > 0),
+            ("user", "q " * (n % 7 + 1)),
+            ("assistant", "a " * (n % 5 + 1)),
+            ("system", f"Late “{n}”. " * 4),
+            ("user", f"Nun? {n}"),
+            ("assistant", "So. " * n),
+        )
+        for n in range(1, 41)
+    ]
+    merge_chats(tmp_path, rows)
+    for limit in (30, 40, 50, 70):
+        request = PrepareRequest(
+            format="openai",
+            force=True,
+            system_policy=cast("Any", policy),
+            max_tokens=limit,
+            tokenizer="o200k",
+            over_length="cut-turns",
+            system_prompt="You are a “kind” helper.",
+        )
+        found = prepare(request, Settings(data_dir=tmp_path, workers=1))["openai"]
+        counts = counted(messages_of(found), "o200k")
+        assert max(counts) <= limit
+        told = found.manifest["tokens"]["lengths"]["all"]
+        assert (told["total"], told["max"]) == (sum(counts), max(counts))
+        assert found.rows + found.skipped.get("over-length", 0) == 40
+
+
+def test_the_same_request_is_no_other_setting(tmp_path: Path) -> None:
+    merge_chats(tmp_path, TALKS)
+    asked = PrepareRequest(formats=("chat",), max_tokens=120, over_length="drop")
+    settings = Settings(data_dir=tmp_path, workers=1)
+    first = prepare(asked, settings)["chat"]
+    assert first.manifest["settings"]["tokenizer"] == "o200k"
+    merge_chats(tmp_path / "more", TALKS[:20])
+    (tmp_path / "artifacts/corpus").unlink()
+    (tmp_path / "artifacts/corpus").symlink_to(tmp_path / "more/artifacts/corpus")
+    for request in (asked, PrepareRequest(formats=("chat",))):
+        standing = standings(Store(tmp_path), request, settings, ("chat",))["chat"]
+        assert (standing.state, standing.differences) == ("outdated", ())
+    assert prepare(asked, settings)["chat"].rows < first.rows
+
+
+def tokenizer_file(folder: Path) -> Path:
+    """Write a tokenizer of bytes, and give its path."""
+    tokens = {letter: at for at, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    trained = Tokenizer(BPE(tokens, []))
+    trained.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    trained.save(str(folder / "tokenizer.json"))
+    return folder / "tokenizer.json"
+
+
+def test_a_tokenizer_s_file_is_named_and_its_path_in_no_manifest(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    spec = f"file:{tokenizer_file(tmp_path)}"
+    result = made(data_dir, tokenizer=spec, max_tokens=4000)["openai"]
+    assert str(tmp_path) not in json.dumps(result.manifest)
+    name = tokenizer(spec).name
+    assert result.manifest["settings"]["tokenizer"] == name
+    assert result.manifest["tokens"]["tokenizer"] == name
+    with pytest.raises(SettingsError, match="one of a file, which is not known here"):
+        tokenizer(name)

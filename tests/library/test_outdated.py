@@ -157,7 +157,7 @@ def test_another_split_needs_to_be_said_where_formats_obey_one(data: Path) -> No
     for asked in ({"seed": 7}, {"validation_share": 0.5}, {"test_share": 0.1}, {"folds": 5}):
         error = refused(data, "the corpus is split already|exist", "sharegpt", **asked)
         assert "openai" in str(error)
-    refused(data, "exist", "openai", seed=7)
+    refused(data, "the corpus is split already", "openai", seed=7)
     # The split that is there may be asked for by its name.
     make(data, "sharegpt", seed=42, validation_share=0.2, test_share=0.0, folds=0)
 

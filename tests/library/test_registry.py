@@ -248,4 +248,4 @@ def test_help_loads_no_module_of_a_format_and_no_pydantic() -> None:
         check=False,
     )
     assert done.stderr.strip() == ""
-    assert "sharegpt" in done.stdout
+    assert "`mindcorpus formats` lists" in done.stdout

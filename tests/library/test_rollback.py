@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import run
-from corpora import digests, merge_sample, nothing_left
+from corpora import damage_in, digests, merge_sample, nothing_left, outdated_in
+from registered import FORMATS
 
 from mindcorpus import rollback
 from mindcorpus.errors import CorruptArtifactError, NoBuildError, SettingsError
@@ -19,7 +20,6 @@ from mindcorpus.settings import Settings
 from mindcorpus.storage.builds import kind_of_build
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.store import Store
-from mindcorpus.verify import verify
 
 if TYPE_CHECKING:
     from made_sample import Made
@@ -62,7 +62,8 @@ def test_what_a_forced_sample_replaced_comes_back_byte_for_byte(copied: Path) ->
     )
     status = Store(copied).status()
     assert status["openai"]["outdated"] is True
-    assert verify(copied) == []
+    assert damage_in(copied) == []
+    assert outdated_in(copied) == [*FORMATS]
     nothing_left(copied)
 
 

@@ -436,7 +436,7 @@ def test_a_mixture_is_of_what_caps_leave(three: Path) -> None:
 def test_repeats_count_where_one_source_dominates(three: Path) -> None:
     assert not dominated(choose(three), "of the rows")
     (warning,) = dominated(choose(three, mix={"two": 10.0}), "of the rows")
-    assert warning == "two is 79% of the rows. Give it a smaller factor with --mix."
+    assert warning == "two is 79% of the rows. Give two a smaller factor with --mix."
 
 
 # Pairs and tokens
@@ -467,7 +467,7 @@ def test_no_pair_is_told_by_why(tmp_path: Path, three: Path) -> None:
 
 def test_records_over_length_are_left_out_kept_or_cut(three: Path) -> None:
     whole = np.arange(36, dtype=np.int64) + 1
-    tokens = Tokens(whole, whole // 2, np.zeros(36, np.int64))
+    tokens = Tokens(whole, whole, whole // 2, *[np.zeros(36, np.int64)] * 2)
     dropped = choose(three, tokens=tokens, max_tokens=10)
     assert dropped.skipped == {"over-length": 26}
     assert dropped.taken.tolist() == (whole <= 10).tolist()

@@ -21,6 +21,7 @@ from mindcorpus.errors import MindcorpusError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.merge import merge
 from mindcorpus.settings import Settings
+from mindcorpus.storage.status import OUTDATED
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,10 @@ def test_a_full_disk_is_a_storage_error_and_the_old_artifacts_stay(
     namespace: list[str], raw: Path, tmp_path: Path
 ) -> None:
     failures = on_a_disk(namespace, FULL, 60, tmp_path, raw)
-    assert [damage for _, _, damage, _ in failures] == [[]] * len(failures)
+    # Formats of the corpus before are outdated, and whole; those made last are up to date.
+    found = [[each["problem"] for each in damage] for _, _, damage, _ in failures]
+    assert {problem for problems in found for problem in problems} == {OUTDATED["corpus-changed"]}
+    assert all(found[at] == [] for at in range(1, len(found), 2) if failures[at][0] == "done")
     assert {left for *_, left in failures} == {0}
     codes = [code for code, *_ in failures]
     assert set(codes) == {"storage", "done"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from corpora import NAME, digests, merge_sample, read_json
+from corpora import NAME, damage_in, digests, merge_sample, outdated_in, read_json
 from registered import FORMATS
 from sample_numbers import ANSWERED, KEPT, OUTCOMES
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("made_sample",)
 
-#: Of the sample: its corpus, and the formats of `all`.
-EXPECTED = {name: kind for name, kind in KINDS.items() if kind.expected}
+#: Of the sample: its corpus, its split, and the formats of `all`.
+EXPECTED = {name: kind for name, kind in KINDS.items() if kind.expected or name == "split"}
 
 
 def again(data_dir: Path) -> None:
@@ -229,7 +229,8 @@ def test_the_next_run_sweeps_what_a_killed_one_left(copied: Path) -> None:
     found = entries(copied / "artifacts") - {".pins", foreign.name, kept, f".kept.{kept}"}
     assert len(found) == 2 * len(EXPECTED)
     assert not [name for name in entries(copied) if name.startswith(".")]
-    assert verify(copied) == []
+    assert damage_in(copied) == []
+    assert outdated_in(copied) == [*FORMATS]
 
 
 def test_the_work_of_another_run_is_not_swept(tmp_path: Path) -> None:
@@ -323,7 +324,7 @@ def test_a_count_that_does_not_add_up_is_found(copied: Path) -> None:
         sources[0]["kept"] -= 1
 
     edit(corpus(copied, "manifest.json"), lose_a_row)
-    (found,) = verify(copied)
+    (found,) = damage_in(copied)
     name, outcome = next(iter(OUTCOMES.items()))
     told = f"{name}: {outcome.read} rows read, {outcome.read - 1} accounted for"
     assert found["problem"] == told

@@ -42,7 +42,7 @@ def sha256(content: bytes) -> str:
 
 def test_nothing_is_listed_at_first(asking: httpx2.Client) -> None:
     answer = asking.get("/artifacts").json()
-    assert answer == {"artifacts": {kind: [] for kind in ("corpus", *ENTRIES)}}
+    assert answer == {"artifacts": {kind: [] for kind in ("corpus", "split", *ENTRIES)}}
     assert asking.get(f"/artifacts/{JSON}").json()["code"] == "artifact-not-found"
 
 

@@ -104,12 +104,16 @@ def test_the_same_work_has_the_same_key() -> None:
         prepare(format="openai"),
         prepare(caps={"TRACE": 1}),
         prepare(types=("talk",)),
-        prepare(settings={"seed": 7}),
+        prepare(seed=7),
+        prepare(validation_share=0.3),
         prepare(settings={"system_prompt": "Be kind."}),
     ]
     keys = [order.content_key for order in (*merges, *prepares)]
     assert len(set(keys)) == len(keys)
     assert merge().content_key == keys[0]
+    # What is not asked of the split, the corpus' own says: settings make no other work of it.
+    for told in ({"seed": 7}, {"validation_share": 0.3}):
+        assert prepare(settings=told).content_key == prepare().content_key
 
 
 @pytest.mark.parametrize(
@@ -176,9 +180,13 @@ def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:
     order = prepare_spec(request, ServiceSettings.model_validate({"seed": 7}))
     record = json.loads(json.dumps(order.request))
     again = request_of(PrepareRequest, {"request": record}).from_record()
-    assert again == request.with_defaults(SETTINGS.model_copy(update={"seed": 7}).model_dump())
-    assert record["seed"] == 7
-    assert set(record) >= {"system_prompt", "instruction", "validation_share"}
+    assert again == request.with_defaults(SETTINGS.model_dump())
+    assert record["system_prompt"] == SETTINGS.system_prompt
+    assert record["instruction"] == SETTINGS.instruction
+    # The seed is of the corpus' split, and stays open unless it was asked for.
+    assert (record["seed"], record["validation_share"]) == (None, None)
+    asked = prepare(seed=8, validation_share=0.3, settings={"seed": 7}).request
+    assert (asked["seed"], asked["validation_share"]) == (8, 0.3)
     assert (order.kind, order.queue, order.parts) == ("prepare", "prepare", ())
 
 

@@ -189,5 +189,5 @@ def test_findings_that_are_no_rule_of_the_chat_files_are_advice(
         "warnings": [],
         "findings": {"of-another-format": 2},
     }
-    first_jobs._show_formats(Terminal(), tmp_path, {"sharegpt": made})
+    first_jobs._show_formats(Terminal(), tmp_path, {"split": None, "formats": {"sharegpt": made}})
     assert "sharegpt: name " in capsys.readouterr().out

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 _OPTION = re.compile(r"(?<![\w-])--[a-z]")
-#: These are about running processes, or are for who types commands.
+#: These are about running processes, or are for who types commands: nothing is pushed over HTTP.
 _OF_COMMANDS = (
     "mindcorpus/cli/",
     "mindcorpus/command_words.py",
+    "mindcorpus/formats/axolotl.py",  # what is typed to trainers
+    "mindcorpus/formats/entries.py",
+    "mindcorpus/formats/snippets.py",
+    "mindcorpus/pushing/",
     "mindcorpus/client/problems.py",  # how whoever runs a service makes a token
     "web/__main__.py",
     "web/local/",

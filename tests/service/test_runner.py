@@ -244,7 +244,10 @@ def test_a_prepare_asks_too_and_tells_of_each_format(tmp_path: Path) -> None:
     assert result["formats"]["openai"]["tokens"] == Store(data_dir).manifest("openai")["tokens"]
     assert {file["kind"] for file in result["artifacts"]} == {*FORMATS}
     assert verify(data_dir) == []
-    assert Store(data_dir).manifest("openai")["settings"]["seed"] == 7
+    split = Store(data_dir).manifest("split")
+    assert split["settings"]["seed"] == 7
+    assert result["split"]["settings"] == split["settings"]
+    assert Store(data_dir).manifest("openai")["split_id"] == split["id"]
 
 
 def test_what_exists_is_not_replaced_unasked(tmp_path: Path) -> None:

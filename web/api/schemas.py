@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from mindcorpus.formats.registry import ALL
 from mindcorpus.job_requests import Label, MergeBody, Name, Order, PrepareRequest
+from mindcorpus.tokens.tokenizer import NAMES, is_file
 from web.api.known import FormatChoice, FormatName
 from workers.jobs.job import Kind, State
 
@@ -44,9 +45,11 @@ class PrepareBody(Order, PrepareRequest):
     @field_validator("tokenizer")
     @classmethod
     def _no_file(cls, name: str | None) -> str | None:
-        if name is not None and name.startswith("file:"):
+        if name is None or name in NAMES:
+            return name
+        if is_file(name):
             raise ValueError("a file of the server is not taken over HTTP: give a name")
-        return name
+        raise ValueError(f"there are {', '.join(NAMES)}")
 
 
 class RollbackBody(BaseModel):

@@ -28,6 +28,7 @@ BUTTONS: Mapping[type[Remedy], str] = {
     remedies.Avoid: "To avoid it, merge without {source}, or only what products may be built on.",
     remedies.Cap: "Prepare with at most {rows:,} of {source}, or without {source}.",
     remedies.PrepareWithout: "Prepare without {source}.",
+    remedies.MixLess: "Give {source} a smaller factor in the mixture.",
     remedies.OwnCopy: "Or have whoever runs the service put a copy of their own in its place.",
     remedies.NameCopy: "Or have whoever runs the service do so.",
     remedies.Upgrade: "Merge again, and read the newest revisions.",
