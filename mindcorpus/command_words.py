@@ -20,7 +20,8 @@ COMMANDS: Mapping[type[Remedy], str] = {
     remedies.AllowLoss: "If that is meant, say so with --allow-loss {source}={share}.",
     remedies.ChooseSources: "Look at --source, --exclude and --commercial-only.",
     remedies.ChooseOthers: "Look at --source, --exclude and what failed.",
-    remedies.ChooseRecords: "Look at --source, --exclude, --type, --tag, --min-words and --cap.",
+    remedies.ChooseRecords: "Look at --source, --exclude, --type, --tag, --min-words, "
+    "--max-words, --max-tokens, --cap and --mix.",
     remedies.LeaveOut: "Leave its source out with --exclude.",
     remedies.Avoid: "Merge with --exclude {source} or --commercial-only to avoid it.",
     remedies.Cap: "Prepare with --cap {source}={rows} or --exclude {source}.",

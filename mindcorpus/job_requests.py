@@ -206,7 +206,9 @@ class PrepareRequest(_Request):
         "of a conversation, up to an answer that fits) or `keep`; null: `drop`.",
     )
     tokenizer: Annotated[Name | None, Flag("--tokenizer")] = Field(
-        None, description="What counts tokens; null: an estimate."
+        None,
+        description="What counts tokens; null: an estimate, or, with `max_tokens`, `o200k` where "
+        "the extra `tokens` is installed.",
     )
     caps: Annotated[dict[Name, Annotated[int, Field(ge=0, le=2**53 - 1)]], Flag("--cap")] = Field(
         {}, max_length=1000, description="Source -> at most so many records."

@@ -18,7 +18,7 @@ REQUESTS: Mapping[type[Remedy], str] = {
     remedies.ChooseSources: 'Look at "sources", "exclude" and "commercial_only".',
     remedies.ChooseOthers: 'Look at "sources", "exclude" and what failed.',
     remedies.ChooseRecords: 'Look at "sources", "exclude", "types", "tags", "min_words", '
-    '"max_words" and "caps".',
+    '"max_words", "max_tokens", "caps" and "mix".',
     remedies.LeaveOut: 'Leave its source out with "exclude".',
     remedies.Avoid: 'Merge with "exclude": ["{source}"] or "commercial_only": true to avoid it.',
     remedies.Cap: 'Prepare with "caps": {{"{source}": {rows}}} or "exclude": ["{source}"].',

@@ -330,7 +330,12 @@ prepare_options = _together(
         help="Drop records over --max-tokens, cut their last turns off, or keep them."
         "  [default: drop]",
     ),
-    click.option("--tokenizer", metavar="NAME", help="What counts tokens.  [default: an estimate]"),
+    click.option(
+        "--tokenizer",
+        metavar="NAME",
+        help="What counts tokens.  [default: an estimate; with --max-tokens o200k, where the extra"
+        " `tokens` is installed]",
+    ),
     click.option(
         "--cap",
         "caps",

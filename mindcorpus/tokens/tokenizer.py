@@ -74,7 +74,7 @@ def tokenizer(spec: str) -> Tokenizer:
 
 
 def default_tokenizer() -> str:
-    """Give the word for the tokenizer of who named none: `o200k`, or without the extra `estimate`.
+    """Give what counts for a limit where none is named: `o200k`, or without the extra `estimate`.
 
     Who writes an artifact keeps the word in its settings, since it is not the same everywhere.
     """

@@ -18,6 +18,7 @@ from mindcorpus.cli.render import advice_of as advice_of_commands
 from mindcorpus.client.problems import error_from
 from mindcorpus.command_words import COMMANDS, in_commands
 from mindcorpus.errors import DataError, ExistsError, HubUnavailableError, MindcorpusError
+from mindcorpus.job_requests import SELECTING, Flag, PrepareRequest
 from mindcorpus.remedies import Cap, Either, OwnCopy, Remedy, Replace, apart, from_dict, kinds
 from mindcorpus.sources.catalog import load_catalog
 from mindcorpus.sources.files import fetch_local
@@ -283,3 +284,18 @@ def test_no_error_names_an_option() -> None:
         if (named := [text for text in texts_of(path) if _OPTION.search(text)])
     }
     assert found == {}
+
+
+def test_where_no_record_is_left_each_way_to_choose_records_is_named() -> None:
+    #: These say what is done about a length, and who counts it: `max_tokens` stands for both.
+    chosen = [each for each in SELECTING if each not in ("over_length", "tokenizer")]
+    flags = [
+        next(each for each in PrepareRequest.model_fields[name].metadata if isinstance(each, Flag))
+        for name in chosen
+    ]
+    told = COMMANDS[remedies.ChooseRecords]
+    assert set(re.findall(r"--[a-z-]+", told)) == {*flags}
+    assert set(re.findall(r'"(\w+)"', REQUESTS[remedies.ChooseRecords])) == {*chosen}
+    shown = BUTTONS[remedies.ChooseRecords]
+    for word in ("sources", "types", "at most", "how many times", "tags", "words", "tokens"):
+        assert word in shown

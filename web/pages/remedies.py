@@ -23,7 +23,7 @@ BUTTONS: Mapping[type[Remedy], str] = {
     remedies.ChooseSources: "Look at which ones are ticked.",
     remedies.ChooseOthers: "Look at which sources were ticked, and at what failed.",
     remedies.ChooseRecords: "Look at which sources and types are ticked, how many at most "
-    "are taken, and at tags and words.",
+    "and how many times they are taken, and at tags, words and tokens.",
     remedies.LeaveOut: "Leave its source out.",
     remedies.Avoid: "To avoid it, merge without {source}, or only what products may be built on.",
     remedies.Cap: "Prepare with at most {rows:,} of {source}, or without {source}.",
