@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mindcorpus.storage.card_head import card_head
@@ -37,7 +37,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
     """Write the card of a training format from its manifest (without the card's own entry)."""
     return _card(
         manifest,
-        f"Mental-health conversations for fine-tuning ({manifest['kind']})",
+        f"Mental-health conversations: {manifest['title']}",
         f"Made from the corpus whose manifest has sha256 `{manifest['corpus_sha256']}`."
         f"{_parts(manifest)}",
     )
@@ -45,11 +45,8 @@ def format_card(manifest: Mapping[str, Any]) -> str:
 
 def _parts(manifest: Mapping[str, Any]) -> str:
     """Say how a format is split, or that it is not, and which one has the same lines, split."""
-    if split := manifest["split"]:
-        return "".join(
-            f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups that stay together."
-            for name, part in split["parts"].items()
-        )
+    if manifest["split"]:
+        return "".join(_of_section(section) for section in _sections(manifest))
     told = "\n\n**Not split**: the records of train and validation are in it together."
     if divided := manifest["divided"]:
         told += (
@@ -57,6 +54,24 @@ def _parts(manifest: Mapping[str, Any]) -> str:
             "same lines, split; who trains on this file cannot evaluate on any validation part."
         )
     return told
+
+
+def _of_section(section: Mapping[str, Any]) -> str:
+    """Say how the records of a section are split, and the share that validation truly has."""
+    split = section["split"]
+    named = "name" in section
+    told = [f"\n\n**{section['name']}**: {section['rows']:,} records."] if named else []
+    told += [
+        f"\n{name}: {part['rows']:,} rows in {part['groups']:,} groups that stay together."
+        for name, part in split["parts"].items()
+    ]
+    return "".join([*told, f"\nValidation has {split['share']:.1%} of them."])
+
+
+def _sections(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Give the records of each kind that an artifact holds: its sections, or itself."""
+    found: Sequence[Mapping[str, Any]] = manifest.get("sections") or [manifest]
+    return found
 
 
 def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
@@ -74,24 +89,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "",
         *_how_to_load(manifest),
         *_lengths(manifest),
-        "## Sources",
-        "",
-        *_table(
-            ("source", "origin", "revision", "read", "kept", "dropped", "duplicates"),
-            (
-                (
-                    source["name"],
-                    source["origin"],
-                    source["revision"] or "",
-                    f"{source['read']:,}",
-                    f"{source['kept']:,}",
-                    f"{rows_dropped(source):,}",
-                    f"{rows_duplicate(source):,}",
-                )
-                for source in sources
-            ),
-        ),
-        "",
+        *(line for section in _sections(manifest) for line in _origins(section)),
         "## Licences",
         "",
         *_table(
@@ -110,11 +108,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
             ),
         ),
         "",
-        "## Left out, and why",
-        "",
-        *(_reasons(sources) or ["Nothing."]),
-        "",
-        *_changed(sources),
+        *(line for section in _sections(manifest) for line in _account(section)),
         *(
             ["## Warnings", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
             if manifest["warnings"]
@@ -139,6 +133,40 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
     return "\n".join(lines)
 
 
+def _of(section: Mapping[str, Any]) -> str:
+    return f" of {section['name']}" if "name" in section else ""
+
+
+def _origins(section: Mapping[str, Any]) -> list[str]:
+    """Tell where the records of a section come from."""
+    rows = (
+        (
+            source["name"],
+            source["origin"],
+            source["revision"] or "",
+            f"{source['read']:,}",
+            f"{source['kept']:,}",
+            f"{rows_dropped(source):,}",
+            f"{rows_duplicate(source):,}",
+        )
+        for source in section["sources"]
+    )
+    head = ("source", "origin", "revision", "read", "kept", "dropped", "duplicates")
+    return [f"## Sources{_of(section)}", "", *_table(head, rows), ""]
+
+
+def _account(section: Mapping[str, Any]) -> list[str]:
+    """Tell what a section leaves out, and what was changed of the rest."""
+    reasons = _reasons(section["sources"]) or ["Nothing."]
+    return [
+        f"## Left out{_of(section)}, and why",
+        "",
+        *reasons,
+        "",
+        *_changed(section["sources"], _of(section)),
+    ]
+
+
 def _how_to_load(manifest: Mapping[str, Any]) -> list[str]:
     """Give the section with the lines that load it, where the manifest has some."""
     if not (snippet := manifest.get("snippet", "")):
@@ -149,11 +177,10 @@ def _how_to_load(manifest: Mapping[str, Any]) -> list[str]:
 def _lengths(manifest: Mapping[str, Any]) -> list[str]:
     """Tell how long records are in tokens, in all and by source; nothing of a corpus."""
     lines: list[str] = []
-    for section in manifest.get("sections") or [manifest]:
+    for section in _sections(manifest):
         tokens = section.get("tokens")
         if not tokens or not tokens["lengths"]:
             continue
-        of = f" of {section['name']}" if "name" in section else ""
         by = f"counted by {tokens['tokenizer']}" if tokens["exact"] else "an estimate"
         rows = (
             (
@@ -165,7 +192,7 @@ def _lengths(manifest: Mapping[str, Any]) -> list[str]:
             for name, each in tokens["lengths"].items()
         )
         head = ("source", "records", "mean", "p50", "p95", "longest")
-        lines += [f"## Lengths{of} in tokens, {by}", "", *_table(head, rows), ""]
+        lines += [f"## Lengths{_of(section)} in tokens, {by}", "", *_table(head, rows), ""]
     return lines
 
 
@@ -178,13 +205,13 @@ def _reasons(sources: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _changed(sources: Iterable[Mapping[str, Any]]) -> list[str]:
+def _changed(sources: Iterable[Mapping[str, Any]], of: str) -> list[str]:
     """Tell what was changed of records that were kept; nothing where nothing was."""
     rows = changes({source["name"]: source for source in sources})
     if not rows:
         return []
     cells = ((name, change, f"{count:,}") for name, change, count in rows)
-    return ["## Changed", "", *_table(("source", "change", "records"), cells), ""]
+    return [f"## Changed{of}", "", *_table(("source", "change", "records"), cells), ""]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
