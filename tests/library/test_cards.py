@@ -155,9 +155,7 @@ def test_a_card_tells_how_long_records_are(sample: Made) -> None:
             round(held[key]) for key in keys
         ]
     exact = {**tokens, "exact": True, "tokenizer": "o200k"}
-    sections = [
-        {"name": name, "tokens": exact, "sources": manifest["sources"]} for name in ("sft", "dpo")
-    ]
+    sections = [{**manifest, "name": name, "tokens": exact} for name in ("sft", "dpo")]
     both = format_card({**manifest, "sections": sections})
     for name in ("sft", "dpo"):
         assert f"\n## Lengths of {name} in tokens, counted by o200k\n" in both
