@@ -97,7 +97,8 @@ def _spread(rows: RowFacts, candidates: npt.NDArray[np.int64], seed: int) -> npt
 
     For Psych-101 a tag set is an experiment, and one experiment alone is 23 % of the sessions.
     """
-    scores = scramble(rows.input_key[candidates, 0], seed)
+    # By the other half of the key than the split goes by: a sample is not of one part.
+    scores = scramble(rows.input_key[candidates, 1], seed)
     tags = rows.tags[candidates]
     order = np.lexsort((candidates, scores, tags))
     starts = np.flatnonzero(np.diff(tags[order], prepend=-1))

@@ -274,3 +274,15 @@ def test_only_what_is_named_is_made_whatever_the_setting_adds(tmp_path: Path) ->
     made = prepare(PrepareRequest(formats=("openai", "huggingface")), settings)
     assert list(made) == ["openai", "huggingface"]
     assert not Store(tmp_path).exists("chat")
+
+
+@pytest.mark.parametrize("asked", [{"caps": {"one": 100}}, {"mix": {"one": 0.25}}])
+@pytest.mark.parametrize("seed", [1, 42])
+def test_a_sample_is_of_all_parts(asked: dict[str, Any], seed: int, tmp_path: Path) -> None:
+    merge(tmp_path, "one", 400)
+    split = make(tmp_path, "chat", seed=seed, test_share=0.2, **asked)["chat"].split
+    assert split is not None
+    rows = {name: part["rows"] for name, part in split["parts"].items()}
+    assert sum(rows.values()) == 100
+    # 20 expected in each, with a standard deviation of 3.5.
+    assert all(8 <= rows[name] <= 34 for name in ("validation", "test")), rows
