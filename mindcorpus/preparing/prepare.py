@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindcorpus.corpus.row_facts import RowFacts
 from mindcorpus.errors import (
     ArtifactError,
     CorruptArtifactError,
-    ExistsError,
-    SettingsError,
     storage_errors,
 )
-from mindcorpus.formats.base import Format
 from mindcorpus.formats.chat_check import Finding
-from mindcorpus.formats.registry import load, names_of
+from mindcorpus.formats.registry import names_of
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
 from mindcorpus.notebook_view import table_html
 from mindcorpus.preparing.corpus_split import (
-    CorpusSplit,
-    KnownSplit,
     SplitSettings,
     known_split,
-    write_split,
 )
-from mindcorpus.preparing.existing import (
-    look_at,
-    refuse_edited,
-    refuse_other_settings,
+from mindcorpus.preparing.deciding import (
+    choose,
+    default_shares,
+    load_all,
+    publish_split,
+    refuse_another_split,
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import together
-from mindcorpus.preparing.planning import Wanted
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -46,7 +40,6 @@ from mindcorpus.progress import (
     silent,
     written,
 )
-from mindcorpus.remedies import Replace
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import trained_tokens
 from mindcorpus.storage.kinds import KINDS
@@ -56,8 +49,6 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
-from mindcorpus.storage.staging import Staging
-from mindcorpus.storage.status import Base
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
 
@@ -167,7 +158,7 @@ def prepare(
         if not missing:
             report(written(*amounts_of(made.values()), published=True))
             return {name: _result(name, made[name], store) for name in names}
-        classes, broken = _load(missing)
+        classes, broken = load_all(missing)
         store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
@@ -175,15 +166,15 @@ def prepare(
             known = known_split(store, making.corpus_sha256)
             asked = SplitSettings.of(
                 request.model_dump(include=set(SPLITTING)),
-                {**_defaults(settings), **(known.settings or {})},
+                {**default_shares(settings), **(known.settings or {})},
             )
             split, rows = known.split, None
             if split is None or split.settings != asked:
                 rows = making.read_rows()
                 split = making.split(rows, asked)
                 if known.split is not None and split.id != known.split.id:
-                    _refuse_another_split(store, known.split, force=request.force)
-            wanted, kept = _choose(store, classes, request, plain, known.base)
+                    refuse_another_split(store, known.split, force=request.force)
+            wanted, kept = choose(store, classes, request, plain, known.base)
             made.update(kept)
             # Not sooner than needed: where nothing is to be made, nothing is read.
             rows = rows or making.read_rows()
@@ -195,7 +186,7 @@ def prepare(
                 report(written(*amounts_of(made.values())))
                 cancel.check()
                 # First: formats of a split that is not there yet would pass for outdated.
-                _publish_split(store, split, rows, making.corpus_sha256, staging, known, request)
+                publish_split(store, split, rows, making.corpus_sha256, staging, known, request)
                 builds = {
                     name: store.publish(
                         name,
@@ -213,106 +204,6 @@ def prepare(
     return {
         name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
     }
-
-
-def _load(names: Sequence[str]) -> tuple[dict[str, type[Format]], dict[str, SettingsError]]:
-    """Import formats; raises `SettingsError` where none can be.
-
-    The others are made first: one that is broken keeps nobody's work from being done.
-    """
-    classes: dict[str, type[Format]] = {}
-    broken: dict[str, SettingsError] = {}
-    for name in names:
-        try:
-            classes[name] = load(name)
-        except SettingsError as error:
-            broken[name] = error
-    if not classes:
-        raise together(broken)
-    return classes, broken
-
-
-def _choose(
-    store: Store,
-    classes: Mapping[str, type[Format]],
-    request: PrepareRequest,
-    plain: PrepareRequest,
-    base: Base,
-) -> tuple[dict[str, Wanted], dict[str, dict[str, Any]]]:
-    """Give which formats are to be made, each with what request, and the manifests of those kept.
-
-    Raises `ExistsError` where none is to be made, and for one that may not be replaced.
-    """
-    wanted: dict[str, Wanted] = {}
-    kept: dict[str, dict[str, Any]] = {}
-    for name, made_by in classes.items():
-        store.refuse_foreign(name)
-        if request.force or store.is_own(name) or not store.exists(name):
-            wanted[name] = Wanted(made_by, request)
-            continue
-        there = look_at(store, name, request, plain, base)
-        if there.manifest is None:
-            store.refuse_to_overwrite(name, force=False)
-        if there.differences:
-            refuse_other_settings(store, name, there)
-        if there.is_due:
-            refuse_edited(store, name)
-            wanted[name] = Wanted(made_by, there.request, there.build)
-        elif there.manifest is not None:
-            kept[name] = there.manifest
-    if not wanted:
-        for name in kept:
-            refuse_edited(store, name)
-        store.refuse_to_overwrite(next(iter(kept)), force=False)
-    return wanted, kept
-
-
-def _defaults(settings: Settings) -> dict[str, Any]:
-    """Give how a corpus is split that was not split yet."""
-    return {
-        "seed": settings.seed,
-        "validation_share": settings.validation_share,
-        "test_share": 0.0,
-        "folds": 0,
-    }
-
-
-def _publish_split(
-    store: Store,
-    split: CorpusSplit,
-    rows: RowFacts,
-    corpus_sha256: str,
-    staging: Staging,
-    known: KnownSplit,
-    request: PrepareRequest,
-) -> None:
-    """Publish the split, unless it is there, or its corpus was replaced meanwhile.
-
-    Raises `ExistsError` where somebody split the corpus otherwise since this began.
-    """
-    if store.digest("corpus") != corpus_sha256:
-        return
-    now = known_split(store, corpus_sha256)
-    if now.split is not None and now.split.id == split.id:
-        return
-    folder = staging.output / "split"
-    folder.mkdir(mode=0o700)
-    write_split(folder, split, rows, corpus_sha256)
-    store.publish("split", folder, staging, force=request.force, replaces=known.build)
-
-
-def _refuse_another_split(store: Store, split: CorpusSplit, *, force: bool) -> None:
-    """Raise `ExistsError` where another split would make formats outdated that nobody gave up."""
-    there = [name for name, exists in store.prepared().items() if exists]
-    if not there or force:
-        return
-    settings = split.settings
-    raise ExistsError(
-        f"the corpus is split already (seed {settings.seed}, validation "
-        f"{settings.validation_share:g}); another split makes every format outdated: "
-        f"{', '.join(there)}",
-        remedy=Replace(),
-    )
 
 
 @contextmanager
