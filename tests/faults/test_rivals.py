@@ -11,6 +11,7 @@ from invariants import assert_sound
 from mutants import mutated
 from sources import LOCAL, fill
 
+from mindcorpus.storage.status import OUTDATED
 from mindcorpus.storage.store import Store
 from mindcorpus.verify import verify
 from workers.app import publish
@@ -179,7 +180,8 @@ def test_a_prepare_reads_the_corpus_it_began_with_whoever_replaces_that(
     # What was published is what was told, of the corpus it began with; and everybody is told so.
     manifest = store.manifest("openai")
     assert (manifest["rows"], manifest["corpus_sha256"]) == (rows, made_of)
-    assert verify(cluster.data_dir) == []
+    told = {each["kind"]: each["problem"] for each in verify(cluster.data_dir)}
+    assert told == {"openai": OUTDATED["corpus-changed"]}
     assert store.status()["openai"]["outdated"] is True
     # Nobody reads it any more: the next sweep removed it, or does now.
     store.sweep()

@@ -125,7 +125,8 @@ def both(old: Path, build: Build) -> Iterator[Both]:
 
 
 MERGE = {"sources": ["alpha"], "force": True}
-PREPARE = {"format": "openai", "force": True}
+#: With what the old release takes of the settings: the new one leaves it to the corpus' split.
+PREPARE = {"format": "openai", "force": True, "seed": 42, "validation_share": 0.2}
 
 
 def test_old_and_new_do_each_others_jobs(both: Both) -> None:
@@ -177,6 +178,14 @@ def test_old_and_new_do_each_others_jobs(both: Both) -> None:
     # What one could not do the other does, once a lease ran out: nothing of that may be needed.
     for worker in both.workers.values():
         assert "raised unexpected" not in worker.log.read_text()
+
+
+@pytest.mark.xfail(reason="an old worker finds no seed in what leaves the split open", strict=True)
+def test_an_old_worker_makes_what_leaves_the_split_open(both: Both) -> None:
+    rows = fill(both.cluster.data_dir, "alpha", megabytes=1)
+    both.run("old")
+    both.succeed(both.http["new"].post("/merge", json=MERGE), rows)
+    both.succeed(both.http["new"].post("/prepare", json={"format": "openai"}), rows)
 
 
 def test_what_a_newer_release_wrote_is_left_alone(cluster: Cluster) -> None:
