@@ -98,6 +98,14 @@ def split_settings(store: Store) -> dict[str, Any] | None:
     return None
 
 
+def last_split(store: Store) -> dict[str, Any]:
+    """Give how a corpus was split last here, this one or one before; {} if none was."""
+    try:
+        return dict(store.manifest("split")["settings"]) if store.exists("split") else {}
+    except (CorruptArtifactError, KeyError):
+        return {}
+
+
 def base_there(store: Store) -> Base:
     """Give what formats are outdated by; a split that is damaged is decided anew, and is none."""
     try:

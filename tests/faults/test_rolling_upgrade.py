@@ -180,7 +180,6 @@ def test_old_and_new_do_each_others_jobs(both: Both) -> None:
         assert "raised unexpected" not in worker.log.read_text()
 
 
-@pytest.mark.xfail(reason="an old worker finds no seed in what leaves the split open", strict=True)
 def test_an_old_worker_makes_what_leaves_the_split_open(both: Both) -> None:
     rows = fill(both.cluster.data_dir, "alpha", megabytes=1)
     both.run("old")

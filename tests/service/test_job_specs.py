@@ -111,9 +111,9 @@ def test_the_same_work_has_the_same_key() -> None:
     keys = [order.content_key for order in (*merges, *prepares)]
     assert len(set(keys)) == len(keys)
     assert merge().content_key == keys[0]
-    # What is not asked of the split, the corpus' own says: settings make no other work of it.
+    # What is not asked of the split, the settings say where nothing was split yet.
     for told in ({"seed": 7}, {"validation_share": 0.3}):
-        assert prepare(settings=told).content_key == prepare().content_key
+        assert prepare(settings=told).content_key == prepare(**told).content_key
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,12 @@ def test_a_prepare_request_comes_back_and_its_settings_are_fixed() -> None:
     order = prepare_spec(request, ServiceSettings.model_validate({"seed": 7}))
     record = json.loads(json.dumps(order.request))
     again = request_of(PrepareRequest, {"request": record}).from_record()
-    assert again == request.with_defaults(SETTINGS.model_dump())
+    open_ = {"seed": 7, "validation_share": SETTINGS.validation_share}
+    assert again == request.with_defaults(SETTINGS.model_dump()).model_copy(update=open_)
     assert record["system_prompt"] == SETTINGS.system_prompt
     assert record["instruction"] == SETTINGS.instruction
-    # The seed is of the corpus' split, and stays open unless it was asked for.
-    assert (record["seed"], record["validation_share"]) == (None, None)
+    # How the corpus is to be split is said as well: workers of an earlier release look for it.
+    assert (record["seed"], record["validation_share"]) == (7, SETTINGS.validation_share)
     asked = prepare(seed=8, validation_share=0.3, settings={"seed": 7}).request
     assert (asked["seed"], asked["validation_share"]) == (8, 0.3)
     assert (order.kind, order.queue, order.parts) == ("prepare", "prepare", ())

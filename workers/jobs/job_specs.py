@@ -13,6 +13,7 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages, with_added
+from mindcorpus.preparing.standing import last_split
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.fetching import known_sizes
@@ -20,6 +21,9 @@ from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
 from workers.jobs.job import Kind
 from workers.settings import ServiceSettings
+
+#: What each release's records have of how a corpus is split.
+_OF_THE_SPLIT = ("seed", "validation_share")
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,22 @@ def merge_spec(request: MergeRequest, settings: ServiceSettings) -> JobSpec:
 def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     """Specify training formats, with what the request leaves open as `settings` have it now.
 
+    Seed and share are those of the last split, where there is one: a prepare would take them as
+    well, but workers of an earlier release look for them here.
+
     Raises `SettingsError` for a name that no format has.
     """
     # The same set of formats is the same work, however it is said.
     request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
+    split = last_split(Store(settings.data_dir))
+    request = request.model_copy(
+        update={
+            name: split.get(name, getattr(settings, name))
+            for name in _OF_THE_SPLIT
+            if getattr(request, name) is None
+        }
+    )
     values = request.with_defaults(defaults).for_record().lasting()
     return JobSpec(
         kind="prepare",
