@@ -101,7 +101,7 @@ def test_a_prepare_that_cannot_be_keeps_what_was_filled_in(
     expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
     assert "whole number" in description_of(page.get_by_label("at most of Small"))
     assert "no tag no-such-tag" in description_of(page.get_by_label("Tags"))
-    assert "greater than 0" in description_of(page.get_by_label("Times of Small"))
+    assert "greater than or equal to 0.001" in description_of(page.get_by_label("Times of Small"))
     assert "less than 1" in description_of(page.get_by_label("Validation share"))
     assert "whole number" in description_of(page.get_by_label("Seed"))
     assert "at least one type" in description_of(page.locator("fieldset", has_text="Types").last)

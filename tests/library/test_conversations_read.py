@@ -228,7 +228,8 @@ def test_of_a_bad_answer_alone_all_turns_before_it_are_what_was_asked(tmp_path: 
     assert (found["messages"], found["response"]) == (asked, "")
     assert found["rejected_messages"] == [*asked, bad]
     # The assistant's turn of before is an answer to another question.
-    assert origin["holds"] == ["turns", "rejected-turns"]
+    # There is no answer to learn: the turns that are asked end with the user's.
+    assert origin["holds"] == ["turns", "rejected-turns", "uneven-turns"]
     shown = transcript_of(found)
     assert [turn.remarks for turn in shown.turns] == [(), (), ()]
     assert [[turn.text for turn in side] for side in shown.sides] == [[], ["Bof."]]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from corpora import NAME, merge_sample
+from corpora import NAME, damage_in, merge_sample
 from sample_numbers import OUTCOMES
 
 from mindcorpus.corpus.parquet import ParquetFile
@@ -20,7 +20,6 @@ from mindcorpus.remedies import Remake
 from mindcorpus.settings import Settings
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
-from mindcorpus.verify import verify
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_a_prepare_beside_merges_ends_whole_or_with_an_error_of_ours(data_dir: P
         replace_again_and_again(data_dir, 20)
     assert wrong == []
     assert "done" in ends
-    assert verify(data_dir) == []
+    assert damage_in(data_dir) == []
 
 
 def test_a_damaged_file_is_told_in_the_words_of_no_face(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from registered import FORMATS
 from sample_numbers import ANSWERED
 
 from mindcorpus.formats.registry import FORMATS as REGISTRY
+from mindcorpus.tokens.tokenizer import default_tokenizer
 
 if TYPE_CHECKING:
     import httpx2
@@ -160,10 +161,11 @@ def test_choices_reach_the_job(asking: httpx2.Client, corpus: Path) -> None:
         **body,
         "formats": [],
         "system_policy": "replace",
+        "tokenizer": default_tokenizer(),
     }
     plain = asking.post("/prepare", json={"force": True}).json()
-    # What is unsaid of the split is as the corpus has it when the job begins.
-    assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (None, None)
+    # What is unsaid of the split is as the last one was, or the settings are.
+    assert (plain["request"]["seed"], plain["request"]["validation_share"]) == (42, 0.2)
     # What is unsaid keeps the turns of records' own, as `own` does.
     assert plain["request"]["system_policy"] is None
 

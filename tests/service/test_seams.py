@@ -99,7 +99,7 @@ def expect_format(data_dir: Path) -> None:
     ]
     manifest = json.loads((data_dir / "mental_health_toy.manifest.json").read_text())
     assert (manifest["kind"], manifest["rows"]) == ("toy", 3)
-    assert "(toy)" in (data_dir / "mental_health_toy.README.md").read_text()
+    assert "Toy lines" in (data_dir / "mental_health_toy.README.md").read_text()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
