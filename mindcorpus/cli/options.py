@@ -20,8 +20,9 @@ _Value = TypeVar("_Value")
 if TYPE_CHECKING:
     _NameType = click.ParamType[str]
     _PairType = click.ParamType[tuple[str, str]]
+    _PriceType = click.ParamType[Decimal]
 else:  # before click 8.4 it takes no parameters
-    _NameType = _PairType = click.ParamType
+    _NameType = _PairType = _PriceType = click.ParamType
 
 
 class FormatName(_NameType):
@@ -84,7 +85,7 @@ class _Factor(_Pair):
             self.fail(f"{factor!r} is not a factor, such as 0.5 or 2", param, ctx)
 
 
-class _Price(click.ParamType[Decimal]):
+class _Price(_PriceType):
     """An amount of money, as it is written."""
 
     name = "price"
