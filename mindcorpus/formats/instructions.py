@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mindcorpus.storage.manifest import sections_of
+
 if TYPE_CHECKING:
     from mindcorpus.formats.entry import FormatEntry
 
@@ -39,11 +41,9 @@ def _filled(words: str, path: str | Path) -> str:
 
 def _without_records(manifest: Mapping[str, Any]) -> str:
     """Name the parts without a record, of each section; "" where all have some."""
-    # A service of an earlier release tells of no sections.
-    sections = manifest.get("sections") or [{"name": "", **manifest}]
     found = [
-        f"{part} part" + (f" of {section['name']}" if section["name"] else "")
-        for section in sections
+        f"{part} part" + (f" of {section['name']}" if section.get("name") else "")
+        for section in sections_of(manifest)
         if section.get("split") and section["rows"]
         for part, counts in section["split"]["parts"].items()
         if not counts["rows"]

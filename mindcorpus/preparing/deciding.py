@@ -15,7 +15,6 @@ from mindcorpus.preparing.existing import look_at, refuse_edited, refuse_other_s
 from mindcorpus.preparing.not_made import together
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.remedies import Replace
-from mindcorpus.settings import Settings
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.status import Base
 from mindcorpus.storage.store import Store
@@ -71,16 +70,6 @@ def choose(
             refuse_edited(store, name)
         store.refuse_to_overwrite(next(iter(kept)), force=False)
     return wanted, kept
-
-
-def default_shares(settings: Settings) -> dict[str, Any]:
-    """Give how a corpus is split that was not split yet."""
-    return {
-        "seed": settings.seed,
-        "validation_share": settings.validation_share,
-        "test_share": 0.0,
-        "folds": 0,
-    }
 
 
 def publish_split(

@@ -11,10 +11,9 @@ from mindcorpus.errors import CorruptArtifactError, SettingsError
 from mindcorpus.formats.instructions import snippet_of
 from mindcorpus.formats.registry import FORMATS, load
 from mindcorpus.job_requests import PrepareRequest
-from mindcorpus.preparing.standing import base_there
 from mindcorpus.storage.exports import trained_tokens
 from mindcorpus.storage.kinds import CORPUS
-from mindcorpus.storage.status import Base, entry_of
+from mindcorpus.storage.status import Base, base_of, entry_of
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def offers(store: Store, held: Held | None = None, root: Path | None = None) -> 
 
     Snippets name what they load within the folder `root`; without one, within the data folder.
     """
-    base, held = base_there(store), held or {}
+    base, held = base_of(store), held or {}
     found = []
     for name, entry in FORMATS.items():
         within = root or Path()

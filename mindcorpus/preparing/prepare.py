@@ -24,7 +24,6 @@ from mindcorpus.preparing.corpus_split import (
 )
 from mindcorpus.preparing.deciding import (
     choose,
-    default_shares,
     load_all,
     publish_split,
     refuse_another_split,
@@ -32,6 +31,7 @@ from mindcorpus.preparing.deciding import (
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import together
+from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,

@@ -10,12 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
 from mindcorpus.preparing.existing import look_at
 from mindcorpus.preparing.shaping import Difference
 from mindcorpus.settings import Settings
-from mindcorpus.storage.status import Base, base_of
+from mindcorpus.storage.status import Base, base_of, split_manifest
 from mindcorpus.storage.store import Store
 
 #: `missing` and `outdated` formats are made as asked; the others only where that is said.
@@ -56,12 +55,12 @@ def standings(
     Where formats exist and the request asks for another split, every one differs: the split is
     one for all.
     """
-    split = split_settings(store)
+    split = _split_settings(store)
     request = _plainer(request, split)
     defaults = settings.model_dump(include=set(DEFAULTED))
     asked, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
     resplit = _split_differences(request, split) if any(store.prepared().values()) else []
-    base = base_there(store)
+    base = base_of(store)
     return {name: _look(store, name, asked, plain, base, resplit) for name in names}
 
 
@@ -88,30 +87,26 @@ def _look(
     return Standing(name, state, there.request, there.outdated, differences)
 
 
-def split_settings(store: Store) -> dict[str, Any] | None:
+def _split_settings(store: Store) -> dict[str, Any] | None:
     """Give how the corpus there is is split; None where that is not decided, or not to be read."""
-    try:
-        if store.exists("split") and base_there(store).split:
-            return dict(store.manifest("split")["settings"])
-    except CorruptArtifactError:
-        pass
-    return None
+    manifest = split_manifest(store)
+    of = manifest.get("corpus_sha256")
+    return dict(manifest["settings"]) if of and of == store.digest("corpus") else None
 
 
-def last_split(store: Store) -> dict[str, Any]:
-    """Give how a corpus was split last here, this one or one before; {} if none was."""
-    try:
-        return dict(store.manifest("split")["settings"]) if store.exists("split") else {}
-    except (CorruptArtifactError, KeyError):
-        return {}
+def split_defaults(store: Store, settings: Settings) -> dict[str, Any]:
+    """Give how a prepare splits where its request does not say: as it was last, if it ever was."""
+    return {**default_shares(settings), **split_manifest(store).get("settings", {})}
 
 
-def base_there(store: Store) -> Base:
-    """Give what formats are outdated by; a split that is damaged is decided anew, and is none."""
-    try:
-        return base_of(store)
-    except CorruptArtifactError:
-        return Base(store.digest("corpus"))
+def default_shares(settings: Settings) -> dict[str, Any]:
+    """Give how a corpus is split where none was split yet."""
+    return {
+        "seed": settings.seed,
+        "validation_share": settings.validation_share,
+        "test_share": 0.0,
+        "folds": 0,
+    }
 
 
 def _plainer(request: PrepareRequest, split: Mapping[str, Any] | None) -> PrepareRequest:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mindcorpus.storage.card_head import card_head
+from mindcorpus.storage.manifest import sections_of
 from mindcorpus.storage.row_counts import changes, left_out, rows_dropped, rows_duplicate
 
 WARNING = (
@@ -46,7 +47,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
 def _parts(manifest: Mapping[str, Any]) -> str:
     """Say how a format is split, or that it is not, and which one has the same lines, split."""
     if manifest["split"]:
-        return "".join(_of_section(section) for section in _sections(manifest))
+        return "".join(_of_section(section) for section in sections_of(manifest))
     told = "\n\n**Not split**: the records of train and validation are in it together."
     if divided := manifest["divided"]:
         told += (
@@ -68,12 +69,6 @@ def _of_section(section: Mapping[str, Any]) -> str:
     return "".join([*told, f"\nValidation has {split['share']:.1%} of them."])
 
 
-def _sections(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Give the records of each kind that an artifact holds: its sections, or itself."""
-    found: Sequence[Mapping[str, Any]] = manifest.get("sections") or [manifest]
-    return found
-
-
 def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
     sources = manifest["sources"]
     lines = [
@@ -89,7 +84,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
         "",
         *_how_to_load(manifest),
         *_lengths(manifest),
-        *(line for section in _sections(manifest) for line in _origins(section)),
+        *(line for section in sections_of(manifest) for line in _origins(section)),
         "## Licences",
         "",
         *_table(
@@ -108,7 +103,7 @@ def _card(manifest: Mapping[str, Any], title: str, text: str) -> str:
             ),
         ),
         "",
-        *(line for section in _sections(manifest) for line in _account(section)),
+        *(line for section in sections_of(manifest) for line in _account(section)),
         *(
             ["## Warnings", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
             if manifest["warnings"]
@@ -177,7 +172,7 @@ def _how_to_load(manifest: Mapping[str, Any]) -> list[str]:
 def _lengths(manifest: Mapping[str, Any]) -> list[str]:
     """Tell how long records are in tokens, in all and by source; nothing of a corpus."""
     lines: list[str] = []
-    for section in _sections(manifest):
+    for section in sections_of(manifest):
         tokens = section.get("tokens")
         if not tokens or not tokens["lengths"]:
             continue

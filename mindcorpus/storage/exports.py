@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.storage import licences
 from mindcorpus.storage.kinds import KINDS
+from mindcorpus.storage.status import split_manifest
 
 if TYPE_CHECKING:
     from mindcorpus.storage.store import Store
@@ -14,10 +16,7 @@ if TYPE_CHECKING:
 
 def split_told(store: Store, split_ids: Collection[str]) -> dict[str, Any] | None:
     """Give the settings and the proof of the corpus' split; None where it is none of these."""
-    try:
-        manifest = store.manifest("split")
-    except (CorruptArtifactError, NoCorpusError):
-        return None
+    manifest = split_manifest(store)
     if manifest.get("id") not in split_ids:
         return None
     return {"settings": manifest["settings"], **manifest["split"]}
@@ -37,14 +36,9 @@ def exports_holding(store: Store, corpus: Mapping[str, Any]) -> dict[str, list[s
             manifest = store.manifest(kind)
         except (CorruptArtifactError, NoCorpusError):  # `verify` tells of one that is damaged
             continue
-        held = dict.fromkeys(
-            source["name"]
-            for section in (manifest, *manifest.get("sections", ()))
-            for source in section["sources"]
-            if source["kept"] and source["name"] not in there
-        )
+        held = [each["name"] for each in licences.kept(manifest) if each["name"] not in there]
         if held:
-            found[kind] = list(held)
+            found[kind] = held
     return found
 
 

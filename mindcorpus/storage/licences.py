@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mindcorpus.storage.manifest import sections_of
+
 LICENCES = "LICENSE.md"
 #: Identifiers that the hub knows (huggingface.co/docs/hub/repositories-licenses): SPDX's in lower
 #: case here, and below those that it calls otherwise.
@@ -60,7 +62,7 @@ _OTHERWISE = {
 def kept(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Give the sources of which an artifact holds rows, in whichever section, in their order."""
     most: dict[str, Mapping[str, Any]] = {}
-    for section in manifest.get("sections") or [manifest]:
+    for section in sections_of(manifest):
         for source in section["sources"]:
             if source["kept"] > most.get(source["name"], {"kept": 0})["kept"]:
                 most[source["name"]] = source

@@ -7,7 +7,7 @@ path of the machine: the same inputs give the same manifest.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     assert isinstance(manifest, dict)
     return manifest
+
+
+def sections_of(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Give the records of each kind that an artifact holds: its sections, or itself.
+
+    An artifact of an earlier release tells of no sections.
+    """
+    found: Sequence[Mapping[str, Any]] = manifest.get("sections") or [manifest]
+    return found
 
 
 def describe(outputs: Iterable[Written], folder: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mindcorpus.errors import CorruptArtifactError
+from mindcorpus.errors import CorruptArtifactError, NoCorpusError
 from mindcorpus.storage.builds import moment, size_told
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 
@@ -54,13 +54,21 @@ def base_of(store: Store) -> Base:
     corpus = store.digest("corpus")
     if not corpus:
         return Base()
-    try:
-        split = store.manifest("split") if store.exists("split") else {}
-    except CorruptArtifactError:  # told by who verifies, and decided anew by the next prepare
-        split = {}
+    split = split_manifest(store)
     if split.get("corpus_sha256") == corpus:
         return Base(corpus, split.get("id", ""))
     return Base(corpus, common_split(store, corpus))
+
+
+def split_manifest(store: Store) -> dict[str, Any]:
+    """Give the manifest of the last split, of this corpus or one before; {} where there is none.
+
+    One that is damaged is none: who verifies tells of it, and the next prepare decides anew.
+    """
+    try:
+        return store.manifest("split")
+    except (CorruptArtifactError, NoCorpusError):
+        return {}
 
 
 def common_split(store: Store, corpus: str) -> str:

@@ -185,6 +185,21 @@ def test_a_prompt_in_the_form_replaces_system_turns_only_where_that_is_chosen(
     assert wrong.status_code == 422
 
 
+def test_the_form_tells_the_split_that_a_prepare_takes_though_the_corpus_is_another(
+    visitor: FlaskClient, settings: WebSettings
+) -> None:
+    prepare_for("openai", settings.data_dir, seed=7, test_share=0.05, force=True)
+    manifest = settings.data_dir / "artifacts" / "corpus" / "manifest.json"
+    for _ in "this corpus", "another":
+        page = visitor.get("/jobs/new/prepare").text
+        assert "Empty: 7." in page
+        assert "Empty: 0.05." in page
+        manifest.write_text(manifest.read_text() + "\n")
+    visitor.post("/jobs/new/prepare", data={**PREPARE, "seed": ""}, headers=OWN)
+    (job,) = visitor.application.extensions["mindcorpus"].store.list().jobs
+    assert job.request["seed"] == 7
+
+
 def test_a_limit_shows_the_form_again_with_its_input_and_says_how_long(
     settings: WebSettings,
 ) -> None:

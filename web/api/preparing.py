@@ -11,9 +11,9 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.offer import offers
-from mindcorpus.preparing.standing import base_there, standings
+from mindcorpus.preparing.standing import standings
 from mindcorpus.storage.kinds import KINDS
-from mindcorpus.storage.status import Base, entry_of
+from mindcorpus.storage.status import Base, base_of, entry_of
 from mindcorpus.storage.store import Store
 from web.access.audited import audited, note
 from web.api.answers import job_in_flight, no_corpus, repeated, submitted
@@ -47,7 +47,7 @@ def show_formats() -> Response:
 
 
 def _formats(store: Store) -> dict[str, Any]:
-    base = base_there(store)
+    base = base_of(store)
     return {kind: _told(store, kind, base) for kind in store.prepared()}
 
 
@@ -122,7 +122,7 @@ def prepare(body: PrepareBody) -> Response:
         found = standings(store, request, settings, asked)
         due = tuple(name for name, each in found.items() if each.is_due)
         if not due:
-            base = base_there(store)
+            base = base_of(store)
             formats = {
                 name: {**_told(store, name, base), "differs": each.differs()}
                 for name, each in found.items()

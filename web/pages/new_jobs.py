@@ -12,7 +12,7 @@ from mindcorpus.errors import CatalogError, CorruptArtifactError, SettingsError
 from mindcorpus.formats.registry import ALL, FORMATS, names_of, with_formats
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.preparing.offer import offers
-from mindcorpus.preparing.standing import Standing, split_settings, standings
+from mindcorpus.preparing.standing import Standing, split_defaults, standings
 from mindcorpus.stages.registry import STAGES
 from mindcorpus.stages.registry import names_of as stage_names
 from mindcorpus.storage.store import Store
@@ -264,7 +264,7 @@ def _prepare_form(given: Given, errors: Errors, manifest: dict[str, Any]) -> Res
         groups=by_task(found),
         titles={offer.name: offer.title for offer in found},
         there=there,
-        split=split_settings(store) or settings.model_dump(),
+        split=split_defaults(store, settings),
     )
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
-from mindcorpus.preparing.standing import base_there
 from mindcorpus.report.charts import Chart, figures
 from mindcorpus.storage.kinds import KINDS as ARTIFACTS
 from mindcorpus.storage.kinds import MANIFEST
+from mindcorpus.storage.status import base_of
 from mindcorpus.storage.store import Store
 from web.api.artifacts import files_of
 from web.files.downloads import open_artifact
@@ -127,7 +127,7 @@ def shelf_of(store: Store, kind: str, title: str) -> Shelf | None:
             folder = artifact.folder
             manifest = whole_manifest(folder)
             built = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
-            reason = None if kind == "corpus" else base_there(store).outdated(manifest)
+            reason = None if kind == "corpus" else base_of(store).outdated(manifest)
             outdated = OUTDATED[reason] if reason else ""
             return Shelf(kind, title, manifest, built, files_of(artifact, kind), outdated=outdated)
     except NoCorpusError:

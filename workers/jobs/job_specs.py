@@ -13,7 +13,7 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, EVERY, MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, names_stages, with_added
-from mindcorpus.preparing.standing import last_split
+from mindcorpus.preparing.standing import split_defaults
 from mindcorpus.remedies import ChooseSources
 from mindcorpus.settings import Settings
 from mindcorpus.sources.fetching import known_sizes
@@ -91,13 +91,9 @@ def prepare_spec(request: PrepareRequest, settings: Settings) -> JobSpec:
     # The same set of formats is the same work, however it is said.
     request = with_formats(request, names_of(request.format, request.formats))
     defaults = settings.model_dump(include=set(DEFAULTED))
-    split = last_split(Store(settings.data_dir))
+    split = split_defaults(Store(settings.data_dir), settings)
     request = request.model_copy(
-        update={
-            name: split.get(name, getattr(settings, name))
-            for name in _OF_THE_SPLIT
-            if getattr(request, name) is None
-        }
+        update={name: split[name] for name in _OF_THE_SPLIT if getattr(request, name) is None}
     )
     values = request.with_defaults(defaults).for_record().lasting()
     return JobSpec(
