@@ -273,23 +273,17 @@ class Stream:
 
     def targets(self, runs: Sequence[Run]) -> list[StreamTarget]:
         """Give where each run's lines go."""
-        before = [
-            [
-                int(self.taken.of(None if part is None else PARTS[part])[: run.start].sum())
-                for part, _ in self.routes
-            ]
-            for run in runs
-        ]
-        return [
-            StreamTarget(
-                self.lines,
-                int(self.taken.times[: run.start].sum()),
-                tuple(
-                    Route(file.shares[at], part, array, not before[at][number])
-                    for number, (file, (part, array)) in enumerate(
-                        zip(self.files, self.routes, strict=True)
-                    )
-                ),
+        first = [self._first_row(part) for part, _ in self.routes]
+        targets, before = [], 0
+        for at, run in enumerate(runs):
+            routes = tuple(
+                Route(file.shares[at], part, array, run.start <= row)
+                for row, file, (part, array) in zip(first, self.files, self.routes, strict=True)
             )
-            for at, run in enumerate(runs)
-        ]
+            targets.append(StreamTarget(self.lines, before, routes))
+            before += int(run.of(self.taken.times).sum())
+        return targets
+
+    def _first_row(self, part: int | None) -> int:
+        """Give the corpus row of a part's first record; a file has one at least."""
+        return int(np.argmax(self.taken.of(None if part is None else PARTS[part]) > 0))

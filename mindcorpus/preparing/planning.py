@@ -21,6 +21,7 @@ from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.preparing.cutting import Cut
 from mindcorpus.preparing.mixture import Choice, describe_choice
 from mindcorpus.preparing.not_made import together
+from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.preparing.sampling import Known
 from mindcorpus.preparing.selection import Selection, select
@@ -96,10 +97,11 @@ class Planning:
         self._split = split
         self._scratch = staging.scratch
         self._known = Known(rows, split.parts, split.settings.seed, None, unchangeable)
-        self._counted = counted
+        self._counted = dict(counted)
         self._chosen: dict[str, Selection] = {}
         self._saved: dict[bytes, Path] = {}
         self._proofs: dict[Path, dict[str, Any]] = {}
+        self._sums: dict[tuple[Any, ...], PartLengths] = {}
         self._without: dict[str, dict[str, str]] = {}
 
     def plan(self, runs: Sequence[Run], text: int, broken: dict[str, SettingsError]) -> Plan:
@@ -114,7 +116,8 @@ class Planning:
         any_ = np.zeros(len(rows.source), bool)
         for name, format_ in self._formats.items():
             try:
-                selections = dict(self._select(name, format_))
+                tokens = self._tokens(name, format_)
+                selections = dict(self._select(name, format_, tokens))
             except SettingsError as error:
                 broken[name] = error
                 continue
@@ -122,19 +125,14 @@ class Planning:
             plan.saved[name] = {
                 section: self._save(each.times) for section, each in selections.items()
             }
-            tokens = self._tokens(name, format_)
             takes = {section.name: section.takes for section in format_.sections}
             plan.choices[name] = {
                 section: describe_choice(
                     each,
                     self._proof(plan.saved[name][section], each.times),
                     tokens.tokenizer,
-                    tokens.lengths(
-                        rows,
-                        self._split.parts,
-                        each.times,
-                        takes[section],
-                        self._over(name, format_, tokens),
+                    self._lengths(
+                        name, format_, tokens, plan.saved[name][section], each, takes[section]
                     ),
                 )
                 for section, each in selections.items()
@@ -218,7 +216,9 @@ class Planning:
             for at, run in enumerate(runs)
         ]
 
-    def _select(self, name: str, format_: Format) -> Iterator[tuple[str, Selection]]:
+    def _select(
+        self, name: str, format_: Format, counted: Counted
+    ) -> Iterator[tuple[str, Selection]]:
         """Give what each section of a format takes; one without records is left out.
 
         Unless it is the first: raises `SettingsError`.
@@ -229,7 +229,7 @@ class Planning:
             request = request.model_copy(update={"over_length": "drop"})
         known = replace(
             self._known,
-            tokens=self._tokens(name, format_).tokens,
+            tokens=counted.tokens,
             any_names=bool(self._wanted[name].replaces),
         )
         for at, section in enumerate(format_.sections):
@@ -259,8 +259,7 @@ class Planning:
         if known.any_names:
             key += " as it was"
         if request.max_tokens is not None:
-            # What a record counts depends on the system message that a format writes.
-            key += f" {format_.entry.prompted} {sorted(format_.settings.items())}"
+            key += f" {_prompt(format_)}"
         if key not in self._chosen:
             self._chosen[key] = select(known, request, takes)
         return self._chosen[key]
@@ -268,14 +267,29 @@ class Planning:
     def _tokens(self, name: str, format_: Format) -> Counted:
         """Give how many tokens rows have as a format writes them."""
         request = self._wanted[name].request
-        counted = self._counted.get(request.tokenizer or "")
-        if counted is None:
-            counted = Counted(Estimate(), estimated(self._known.rows))
-        if format_.entry.prompted:
-            counted = counted.with_prompt(
-                format_.settings["system_prompt"], format_.settings["system_policy"]
-            )
-        return counted
+        spec = request.tokenizer or ""
+        if spec not in self._counted:
+            self._counted[spec] = Counted(Estimate(), estimated(self._known.rows))
+        counted, prompt = self._counted[spec], _prompt(format_)
+        return counted.with_prompt(*prompt) if prompt else counted
+
+    def _lengths(
+        self,
+        name: str,
+        format_: Format,
+        counted: Counted,
+        saved: Path,
+        selection: Selection,
+        takes: Takes,
+    ) -> PartLengths:
+        """Sum up lengths, once for all formats that take the same rows and count them alike."""
+        rows, parts, over = self._known.rows, self._split.parts, self._over(name, format_, counted)
+        if over is not None:  # those that are cut are added once they are: to these sums alone
+            return counted.lengths(rows, parts, selection.times, takes, over)
+        key = saved, takes, self._wanted[name].request.tokenizer, _prompt(format_)
+        if key not in self._sums:
+            self._sums[key] = counted.lengths(rows, parts, selection.times, takes)
+        return self._sums[key]
 
     def _over(self, name: str, format_: Format, counted: Counted) -> Flags | None:
         """Tell which conversations a format cuts; None: it cuts none."""
@@ -324,3 +338,10 @@ class Planning:
             self._saved[key] = self._scratch / f"times-{len(self._saved)}.npy"
             np.save(self._saved[key], times)
         return self._saved[key]
+
+
+def _prompt(format_: Format) -> tuple[str, str] | None:
+    """Give the system message that a format adds, and its policy: records count it; None: none."""
+    if not format_.entry.prompted:
+        return None
+    return format_.settings["system_prompt"], format_.settings["system_policy"]
