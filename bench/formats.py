@@ -18,7 +18,7 @@ from statistics import median
 from bench.generate import generate, parse_size
 from bench.measure import Measured, RunFailedError, run
 from bench.mindcorpus_job import source_folders
-from bench.report import machine, ratio
+from bench.report import machine, ratio, table
 from mindcorpus import merge_all_datasets, prepare_for
 
 _ROOT = Path(__file__).parent.parent
@@ -67,20 +67,7 @@ def markdown(
     size: str, runs: Mapping[str, Sequence[Measured]], memory: Mapping[str, Measured]
 ) -> str:
     """Give the table: medians with least and most, and the ratios of five formats to two."""
-    kind = memory["five"].kind.upper()
-    lines = [
-        f"## {size}: five formats in one prepare, and two",
-        "",
-        f"| | wall, s | least to most | CPU, s | peak {kind}, MB | peak USS, MB |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, measured in runs.items():
-        walls = [each.wall for each in measured]
-        lines.append(
-            f"| {name} | {median(walls):.2f} | {min(walls):.2f} to {max(walls):.2f}"
-            f" | {median(each.cpu for each in measured):.2f}"
-            f" | {memory[name].peak / 1e6:.0f} | {memory[name].peak_unique / 1e6:.0f} |"
-        )
+    lines = table(f"{size}: five formats in one prepare, and two", runs, memory)
     cpu = median(one.cpu / other.cpu for one, other in zip(runs["five"], runs["two"], strict=True))
     peaks = memory["five"].peak / memory["two"].peak
     lines.append(f"| five / two | {ratio(runs, 'five', 'two'):.3f} | | {cpu:.3f} | {peaks:.3f} | |")

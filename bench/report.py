@@ -47,9 +47,23 @@ def markdown(
     memory: Mapping[str, Measured],
 ) -> str:
     """Give the table: medians over the rounds with least and most, and the memory of one run."""
+    title = f"{size}: {count['read'] / 1e6:.0f} MB read, {count['written'] / 1e6:.0f} MB written"
+    lines = table(title, runs, memory)
+    for other in runs:
+        if "mindcorpus" in runs and other != "mindcorpus":
+            shares = memory["mindcorpus"].peak / memory[other].peak
+            found = ratio(runs, "mindcorpus", other)
+            lines.append(f"| mindcorpus / {other} | {found:.3f} | | | {shares:.3f} | |")
+    return "\n".join(lines)
+
+
+def table(
+    title: str, runs: Mapping[str, Sequence[Measured]], memory: Mapping[str, Measured]
+) -> list[str]:
+    """Give the lines of a table with a row a contestant: medians, least and most, and memory."""
     kind = next(iter(memory.values())).kind.upper()
     lines = [
-        f"## {size}: {count['read'] / 1e6:.0f} MB read, {count['written'] / 1e6:.0f} MB written",
+        f"## {title}",
         "",
         f"| | wall, s | least to most | CPU, s | peak {kind}, MB | peak USS, MB |",
         "|---|---|---|---|---|---|",
@@ -61,9 +75,4 @@ def markdown(
             f" | {median(run.cpu for run in measured):.2f}"
             f" | {memory[name].peak / 1e6:.0f} | {memory[name].peak_unique / 1e6:.0f} |"
         )
-    for other in runs:
-        if "mindcorpus" in runs and other != "mindcorpus":
-            shares = memory["mindcorpus"].peak / memory[other].peak
-            found = ratio(runs, "mindcorpus", other)
-            lines.append(f"| mindcorpus / {other} | {found:.3f} | | | {shares:.3f} | |")
-    return "\n".join(lines)
+    return lines
