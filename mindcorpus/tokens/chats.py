@@ -29,18 +29,11 @@ def message_tokens(message: Message) -> int:
     return PER_MESSAGE + PER_ROLE + (PER_NAME if message.get("name") is not None else 0)
 
 
-def chat_tokens(tokenizer: Tokenizer, messages: Sequence[Message]) -> int:
-    """Count the tokens of one chat."""
-    return count_chats(tokenizer, [messages])[0]
-
-
-def count_chats(tokenizer: Tokenizer, chats: Sequence[Sequence[Message]]) -> list[int]:
-    """Count the tokens of each chat: those of its messages, and the beginning of a reply."""
-    return [PER_REPLY + sum(counts) for counts in count_messages(tokenizer, chats)]
-
-
 def count_messages(tokenizer: Tokenizer, chats: Sequence[Sequence[Message]]) -> list[list[int]]:
-    """Count the tokens of each message of each chat, in one go: its texts and what is around."""
+    """Count the tokens of each message of each chat, in one go: its texts and what is around.
+
+    A chat has `PER_REPLY` besides.
+    """
     texts: list[str] = []
     found = [[message_tokens(message) for message in chat] for chat in chats]
     owners: list[tuple[int, int]] = []

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import pytest
 import tiktoken
+from chat_counts import chat_tokens
 from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from mindcorpus.chat_messages import messages_of
 from mindcorpus.conversations import Turn
-from mindcorpus.tokens.chats import chat_tokens, count_chats, count_messages, message_tokens
+from mindcorpus.tokens.chats import count_messages, message_tokens
 from mindcorpus.tokens.tokenizer import VOCABULARIES, tokenizer
 
 pytest_plugins = ("published_tokens",)
@@ -82,7 +83,7 @@ def test_any_chat_counts_as_the_cookbook_has_it(name: str, published: Published)
     @given(chats=st.lists(st.lists(messages, max_size=4), max_size=3))
     def check(chats: list[list[dict[str, str]]]) -> None:
         expected = [by_the_cookbook(published[name], chat) for chat in chats]
-        assert count_chats(tokenizer(name), chats) == expected
+        assert [chat_tokens(tokenizer(name), chat) for chat in chats] == expected
         by_message = count_messages(tokenizer(name), chats)
         assert [3 + sum(counts) for counts in by_message] == expected
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from chat_counts import chat_tokens
 from chats import chat, lines, merge_chats
 from preference_pairs import merge_pairs
 from tokenizers import Tokenizer
@@ -22,7 +23,6 @@ from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.preparing.standing import standings
 from mindcorpus.settings import Settings
 from mindcorpus.storage.store import Store
-from mindcorpus.tokens.chats import chat_tokens
 from mindcorpus.tokens.tokenizer import tokenizer
 
 #: Answers of so many turns, the later ones longer; every second one in another script.
