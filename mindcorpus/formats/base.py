@@ -160,7 +160,11 @@ class Made:
 
 
 class Format(ABC):
-    """One training format of one prepare, made in a folder of its own."""
+    """One training format of one prepare, made in a folder of its own.
+
+    It is of one of two kinds: `formats.lines.LineFormat`, whose files are laid out with those of
+    other formats that hold the same lines, or `OwnLayout`.
+    """
 
     columns: ClassVar[tuple[str, ...]]
     """The columns of the corpus that its writers read."""
@@ -183,14 +187,6 @@ class Format(ABC):
         self.scratch = scratch
         self.parts = parts
         """The parts that the corpus' split has, of `PARTS`."""
-
-    @abstractmethod
-    def plan(self, taken: Mapping[str, Taken], runs: Sequence[Run]) -> Layout:
-        """Lay the files out in the folder, which is there and empty.
-
-        `taken` has the sections that are made. Nothing of the arrays may be kept: workers would
-        inherit them.
-        """
 
     @abstractmethod
     def finish(self, files: Sequence[Written], results: Sequence[Any], digest: str) -> Made:
@@ -216,6 +212,18 @@ class Format(ABC):
         """Give what is wrong with a published folder beyond checksums, as {path, problem}."""
         del folder
         return []
+
+
+class OwnLayout(Format):
+    """A format that shares no line with others, and says itself where everything goes."""
+
+    @abstractmethod
+    def plan(self, taken: Mapping[str, Taken], runs: Sequence[Run]) -> Layout:
+        """Lay the files out in the folder, which is there and empty.
+
+        `taken` has the sections that are made. Nothing of the arrays may be kept: workers would
+        inherit them.
+        """
 
 
 def regions_of(

@@ -23,9 +23,9 @@ from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_esc
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
     PARTS,
-    Format,
     Layout,
     Made,
+    OwnLayout,
     Parts,
     Placed,
     Run,
@@ -176,7 +176,7 @@ class FolderWriter:
         return self._count, [file.written for file in self._files]
 
 
-class HuggingFace(Format):
+class HuggingFace(OwnLayout):
     """A folder with a train and a validation split, and a CSV of all rows."""
 
     columns = ("input", "response", "source", "tags")

@@ -19,7 +19,6 @@ from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
     PARTS,
     Format,
-    Layout,
     Made,
     Parts,
     Placed,
@@ -134,10 +133,6 @@ class LineFormat(Format):
         """
         del files
         return {}
-
-    def plan(self, taken: Mapping[str, Taken], runs: Sequence[Run]) -> Layout:
-        """Do not: its files are laid out with those of other formats that have the same lines."""
-        raise NotImplementedError
 
     def finish(self, files: Sequence[Written], results: Sequence[Any], digest: str) -> Made:
         """Tell of the files; `results` has those of the encoder of each, run by run."""

@@ -12,7 +12,7 @@ from mindcorpus.formats.registry import load
 from mindcorpus.job_requests import PrepareRequest
 from mindcorpus.preparing.corpus_split import CorpusSplit, KnownSplit, known_split, write_split
 from mindcorpus.preparing.existing import look_at, refuse_edited, refuse_other_settings
-from mindcorpus.preparing.not_made import together
+from mindcorpus.preparing.not_made import not_made
 from mindcorpus.preparing.planning import Wanted
 from mindcorpus.remedies import Replace
 from mindcorpus.storage.staging import Staging
@@ -33,7 +33,7 @@ def load_all(names: Sequence[str]) -> tuple[dict[str, type[Format]], dict[str, S
         except SettingsError as error:
             broken[name] = error
     if not classes:
-        raise together(broken)
+        raise not_made(broken)
     return classes, broken
 
 

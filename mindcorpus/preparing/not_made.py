@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from mindcorpus.errors import SettingsError
 
 
-def together(broken: Mapping[str, SettingsError], made: Collection[str] = ()) -> SettingsError:
+def not_made(broken: Mapping[str, SettingsError], made: Collection[str] = ()) -> SettingsError:
     """Give one error for all formats that could not be made, which names each, and those made.
 
     Field and advice are those of the first.

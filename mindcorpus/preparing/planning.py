@@ -13,14 +13,23 @@ import numpy as np
 from mindcorpus.corpus.row_facts import Flags, RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.execution.worker_pool import Task
-from mindcorpus.formats.base import Format, Layout, Run, SharedFile, Taken, Takes, Target
+from mindcorpus.formats.base import (
+    Format,
+    Layout,
+    OwnLayout,
+    Run,
+    SharedFile,
+    Taken,
+    Takes,
+    Target,
+)
 from mindcorpus.formats.lines import LineFormat, Stream
 from mindcorpus.job_requests import SELECTING, PrepareRequest
 from mindcorpus.preparing.carrying import narrow
 from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.preparing.cutting import Cut
 from mindcorpus.preparing.mixture import Choice, describe_choice
-from mindcorpus.preparing.not_made import together
+from mindcorpus.preparing.not_made import not_made
 from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.preparing.sampling import Known
@@ -142,10 +151,11 @@ class Planning:
                 for section, each in selections.items()
             }
             format_.folder.mkdir()
-            if not isinstance(format_, LineFormat):
+            if isinstance(format_, OwnLayout):
                 (first,) = plan.saved[name].values()
                 layouts[name] = format_.plan(taken, runs), first
                 continue
+            assert isinstance(format_, LineFormat)
             links[name] = []
             for file in format_.files():
                 section = taken.get(file.lines.section)
@@ -160,7 +170,7 @@ class Planning:
                 number = stream.add(path, file, self._scratch, runs)
                 links[name].append((path, key, number))
         if not plan.choices:
-            raise together(broken)
+            raise not_made(broken)
         self._lay_out(plan, streams, links, layouts, runs, parts, any_)
         return plan
 

@@ -30,7 +30,7 @@ from mindcorpus.preparing.deciding import (
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
-from mindcorpus.preparing.not_made import together
+from mindcorpus.preparing.not_made import not_made
 from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import (
     PREPARE,
@@ -200,7 +200,7 @@ def prepare(
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
-        raise together(broken, made)
+        raise not_made(broken, made)
     return {
         name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
     }
