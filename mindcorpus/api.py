@@ -11,7 +11,7 @@ from mindcorpus.formats.registry import ALL, names_of
 from mindcorpus.job_requests import MergeRequest, OverLength, PrepareRequest, SystemPolicy
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
-from mindcorpus.progress import Cancellation, Progress, Reporter, silent
+from mindcorpus.progress import Cancellation, Reporter, checking, silent
 from mindcorpus.settings import Settings
 from mindcorpus.storage.rollback import RolledBack, roll_back
 from mindcorpus.storage.store import Store
@@ -221,15 +221,7 @@ def rollback(
     `NoBuildError`, and `CorruptArtifactError` for one that is not what its manifest says.
     """
     store = Store.of(_settings(data_dir, settings))
-    cancel = cancel or Cancellation()
-    done = 0
-
-    def tick(_rows: int, size: int) -> None:
-        nonlocal done
-        cancel.check()
-        done += size
-        report(Progress("check", kind or "corpus", done=done))
-
+    tick = checking(kind or "corpus", None, report, cancel or Cancellation())
     return roll_back(store, kind, build, tick)
 
 

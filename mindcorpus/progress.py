@@ -164,3 +164,16 @@ class Cancellation:
         """Pause, but no longer than until somebody asks; then raise `CancelledError`."""
         self._asked.wait(seconds)
         self.check()
+
+
+def checking(item: str, total: int | None, report: Reporter, cancel: Cancellation) -> Tick:
+    """Give a tick that reports how far the check of an artifact is, and stops it if asked."""
+    done = 0
+
+    def tick(_rows: int, size: int) -> None:
+        nonlocal done
+        cancel.check()
+        done += size
+        report(Progress("check", item, done=done, total=total))
+
+    return tick

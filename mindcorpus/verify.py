@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.registry import FORMATS, load
-from mindcorpus.progress import Cancellation, Progress, Reporter, Tick, silent
+from mindcorpus.progress import Cancellation, Reporter, checking, silent
 from mindcorpus.storage.kinds import KINDS, MANIFEST
 from mindcorpus.storage.manifest import find_damage, read_manifest
 from mindcorpus.storage.status import OUTDATED, base_of
@@ -21,7 +21,7 @@ def verify(
     Gives the problems as {kind, path, problem}; none means that all is as the manifests say.
     Raises `NoCorpusError` if there is nothing to verify, and `CorruptArtifactError`.
     """
-    store = Store(data_dir)
+    store, cancel = Store(data_dir), cancel or Cancellation()
     kinds = [kind for kind in KINDS if store.exists(kind)]
     if not kinds:
         store.folder("corpus")
@@ -30,10 +30,12 @@ def verify(
     for kind in kinds:
         # Whoever replaces it meanwhile leaves it whole: a build in use is not damaged.
         with store.reading(kind) as folder:
-            found = find_damage(folder, _ticking(kind, folder, report, cancel or Cancellation()))
+            manifest = read_manifest(folder)
+            total = sum(output["bytes"] for output in manifest["outputs"])
+            found = find_damage(folder, checking(kind, total, report, cancel))
             if kind in FORMATS and not found:
                 found = _checked(kind, folder)
-            if KINDS[kind].is_format and (reason := base.outdated(read_manifest(folder))):
+            if KINDS[kind].is_format and (reason := base.outdated(manifest)):
                 found.append({"path": KINDS[kind].path, "problem": OUTDATED[reason]})
         problems += [{"kind": kind, **problem} for problem in found]
     return problems
@@ -45,16 +47,3 @@ def _checked(name: str, folder: Path) -> list[dict[str, str]]:
         return load(name).check(folder)
     except SettingsError as error:
         return [{"path": MANIFEST, "problem": error.title}]
-
-
-def _ticking(kind: str, folder: Path, report: Reporter, cancel: Cancellation) -> Tick:
-    total = sum(output["bytes"] for output in read_manifest(folder)["outputs"])
-    done = 0
-
-    def tick(_rows: int, size: int) -> None:
-        nonlocal done
-        cancel.check()
-        done += size
-        report(Progress("check", kind, done=done, total=total))
-
-    return tick

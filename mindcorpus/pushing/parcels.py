@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import ArtifactError, CorruptArtifactError, SettingsError
-from mindcorpus.progress import Cancellation, Progress, Reporter
+from mindcorpus.progress import Cancellation, Reporter, checking
 from mindcorpus.pushing.licence_gate import refuse_what_is_not_to_be_public
 from mindcorpus.remedies import Merge, Prepare, Remake
 from mindcorpus.storage.files import hash_file
@@ -94,14 +94,7 @@ def _checked(
     cancel: Cancellation,
 ) -> tuple[ParcelFile, ...]:
     total = sum(output["bytes"] for output in manifest["outputs"])
-    done = 0
-
-    def tick(_rows: int, size: int) -> None:
-        nonlocal done
-        cancel.check()
-        done += size
-        report(Progress("check", kind, done=done, total=total))
-
+    tick = checking(kind, total, report, cancel)
     files = []
     for output in manifest["outputs"]:
         path = folder / output["path"]
