@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mindcorpus.storage.kinds import CARD, CROISSANT, MANIFEST, ArtifactKind
+from mindcorpus.storage.kinds import CARD, CROISSANT, LINEAGE, MANIFEST, ArtifactKind
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FormatEntry:
                 files[0]: files[0],
                 files[1]: MANIFEST,
                 f"{self.artifact}.README.md": CARD,
-                f"{self.artifact}.lineage.parquet": "lineage.parquet",
+                f"{self.artifact}.{LINEAGE}": LINEAGE,
                 f"{self.artifact}.croissant.json": CROISSANT,
             }
         return ArtifactKind(self.name, self.title, links, expected=self.in_all)

@@ -14,8 +14,8 @@ from mindcorpus.arrow import WORD, coded, numbers
 from mindcorpus.formats.base import PARTS, Placed, Taken
 from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.storage.files import HashedFile, Written
+from mindcorpus.storage.kinds import LINEAGE
 
-FILE = "lineage.parquet"
 SCHEMA = pa.schema(
     [
         # A file, or a folder whose files together hold the lines in order.
@@ -36,7 +36,7 @@ def write_export_lineage(
 ) -> Written:
     """Write what each line of each file of an export came from; `taken` is by section."""
     with (
-        HashedFile(folder / FILE) as file,
+        HashedFile(folder / LINEAGE) as file,
         pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
     ):
         for each in placed:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.preparing.export_lineage import FILE
+from mindcorpus.storage.kinds import LINEAGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,6 @@ def _rows(folder: Path, file: str) -> Iterator[dict[str, Any]]:
 
 def _parts_of(folder: Path, file: str) -> list[str]:
     """Give the part of each record of a file; none of several files that a pattern names."""
-    lineage = pq.ParquetFile(folder / FILE).read(columns=["file", "part"])
+    lineage = pq.ParquetFile(folder / LINEAGE).read(columns=["file", "part"])
     names, parts = (lineage.column(name).to_pylist() for name in ("file", "part"))
     return [part for name, part in zip(names, parts, strict=True) if name == file]

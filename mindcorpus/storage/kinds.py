@@ -12,6 +12,8 @@ from dataclasses import dataclass
 MANIFEST = "manifest.json"
 CARD = "README.md"
 CROISSANT = "croissant.json"
+#: Of a training format: which record stands where, and where it comes from.
+LINEAGE = "lineage.parquet"
 CORPUS = "merged_mental_health_dataset"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.preparing.offer import Offer, offers
 from mindcorpus.preparing.offer_words import read_by
+from mindcorpus.storage.status import base_of
 from mindcorpus.storage.store import Store
 from web.api.offering import held_today
 from web.pages.blueprint import pages, show
@@ -43,7 +44,8 @@ def formats() -> Response:
     """Show them."""
     store = Store(services().settings.data_dir)
     found = offered(store)
-    shelves = {each.name: shelf_of(store, each.name, each.title) for each in found}
+    base = base_of(store)
+    shelves = {each.name: shelf_of(store, each.name, each.title, base) for each in found}
     return show(
         "formats.html",
         groups=by_task(found),

@@ -9,14 +9,15 @@ from typing import Any
 from flask import url_for
 
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError
-from mindcorpus.storage.kinds import CARD, MANIFEST
+from mindcorpus.storage.kinds import CARD, CROISSANT, LINEAGE, MANIFEST
+from mindcorpus.storage.licences import LICENCES
 from mindcorpus.storage.manifest import read_manifest
 from mindcorpus.storage.store import Store
 from web.files.downloads import known_as
 from web.services import services
 from workers.jobs.job import Job
 
-_BESIDE = ("lineage.parquet", "croissant.json", MANIFEST, CARD)
+_BESIDE = (LINEAGE, CROISSANT, MANIFEST, CARD, LICENCES)
 
 
 @dataclass(frozen=True)

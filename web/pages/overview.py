@@ -11,7 +11,7 @@ from mindcorpus.errors import CorruptArtifactError, NoCorpusError
 from mindcorpus.report.charts import Chart, figures
 from mindcorpus.storage.kinds import KINDS as ARTIFACTS
 from mindcorpus.storage.kinds import MANIFEST
-from mindcorpus.storage.status import base_of
+from mindcorpus.storage.status import Base, base_of
 from mindcorpus.storage.store import Store
 from web.api.artifacts import files_of
 from web.files.downloads import open_artifact
@@ -99,7 +99,8 @@ class Holdings:
 def overview() -> Response:
     """Show it."""
     store = Store(services().settings.data_dir)
-    shelf = shelf_of(store, "corpus", "Corpus")
+    base = base_of(store)
+    shelf = shelf_of(store, "corpus", "Corpus", base)
     holdings, wrong = _holdings() if shelf and not shelf.wrong else (Holdings(), "")
     return show(
         "overview.html",
@@ -111,7 +112,7 @@ def overview() -> Response:
         mixture=_mixture(holdings.sources),
         may=_MAY,
         formats={
-            kind: (title, shelf_of(store, kind, title))
+            kind: (title, shelf_of(store, kind, title, base))
             for kind in store.kinds()
             if kind != "corpus"
             for title in (ARTIFACTS[kind].title,)
@@ -120,14 +121,14 @@ def overview() -> Response:
     )
 
 
-def shelf_of(store: Store, kind: str, title: str) -> Shelf | None:
-    """Look at a kind of artifact; None if there is none."""
+def shelf_of(store: Store, kind: str, title: str, base: Base) -> Shelf | None:
+    """Look at a kind of artifact; None if there is none. A format is outdated by `base`."""
     try:
         with open_artifact(store, kind) as artifact:
             folder = artifact.folder
             manifest = whole_manifest(folder)
             built = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
-            reason = None if kind == "corpus" else base_of(store).outdated(manifest)
+            reason = None if kind == "corpus" else base.outdated(manifest)
             outdated = OUTDATED[reason] if reason else ""
             return Shelf(kind, title, manifest, built, files_of(artifact, kind), outdated=outdated)
     except NoCorpusError:
