@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from visiting import Look, Visitor
 
     Visit = Callable[..., Visitor]
+    Serve = Callable[..., Service]
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -55,8 +56,29 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """Open windows; when the test ends nothing may have gone wrong in any of them."""
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start web servers of the test's own, over a folder of its own."""
+    from running import Service
+
+    begun: list[Service] = []
+
+    def start(redis_url: str, **settings: str) -> Service:
+        begun.append(Service(tmp_path, redis_url, **settings))
+        begun[-1].start_web()
+        return begun[-1]
+
+    yield start
+    for service in begun:
+        service.stop()
+
+
+@pytest.fixture
+def visit(chromium: Browser, serve: Serve) -> Iterator[Visit]:
+    """Open windows; when the test ends nothing may have gone wrong in any of them.
+
+    It rests on `serve` so that windows close before what they look at: one that still loads
+    a page's icon would complain of the server that is gone.
+    """
     from visiting import Look, Visitor
 
     opened: list[Visitor] = []

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from running import Service
 from sample_numbers import KEPT
 from test_live_pages import prepare
 from test_new_job_pages import send
 from visiting import PHONE, Look
 
 if TYPE_CHECKING:
-    from browser_fixtures import Visit
+    from browser_fixtures import Serve, Visit
     from redis_server import RedisServer
+    from running import Service
 
 SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 CORPUS = "merged_mental_health_dataset.json"
@@ -84,49 +84,40 @@ def test_without_a_corpus_pages_teach_how_to_make_one(
 
 
 def test_a_full_disk_is_told_before_and_after_a_job_is_asked_for(
-    visit: Visit, stage: Service, stage_redis: RedisServer, tmp_path: Path
+    visit: Visit, stage: Service, stage_redis: RedisServer, serve: Serve
 ) -> None:
-    full = Service(tmp_path, stage.redis_url, disk_floor_mb="1000000000")
-    try:
-        full.start_web()
-        page = visit(full).enter(then="/")
-        expect(page.get_by_role("alert").filter(has_text="disk")).to_contain_text(
-            "The disk is nearly full"
-        )
-        page.goto("/jobs/new/merge")
-        page.get_by_label("The synthetic sample").check()
-        with page.expect_response(lambda answer: answer.request.method == "POST") as answer:
-            page.get_by_role("button", name="Start the merge").click()
-        assert answer.value.status in (503, 507)
-        expect(page.locator("#errors")).to_contain_text("The disk is nearly full")
-        expect(page.locator("#errors")).to_contain_text("Free some space")
-        expect(page.get_by_label("The synthetic sample")).to_be_checked()
-    finally:
-        full.stop()
+    full = serve(stage.redis_url, disk_floor_mb="1000000000")
+    page = visit(full).enter(then="/")
+    expect(page.get_by_role("alert").filter(has_text="disk")).to_contain_text(
+        "The disk is nearly full"
+    )
+    page.goto("/jobs/new/merge")
+    page.get_by_label("The synthetic sample").check()
+    with page.expect_response(lambda answer: answer.request.method == "POST") as answer:
+        page.get_by_role("button", name="Start the merge").click()
+    assert answer.value.status in (503, 507)
+    expect(page.locator("#errors")).to_contain_text("The disk is nearly full")
+    expect(page.locator("#errors")).to_contain_text("Free some space")
+    expect(page.get_by_label("The synthetic sample")).to_be_checked()
 
 
 @pytest.mark.parametrize("what", ["manifest.json", "*.parquet"], ids=["manifest", "records"])
 def test_a_damaged_corpus_is_told_and_can_be_replaced(
-    visit: Visit, stage: Service, made_sample: Path, tmp_path: Path, what: str
+    visit: Visit, stage: Service, serve: Serve, made_sample: Path, tmp_path: Path, what: str
 ) -> None:
     shutil.copytree(made_sample, tmp_path / "data", symlinks=True)
     for file in (tmp_path / "data" / CORPUS).resolve().parent.rglob(what):
         if file.is_file():
             file.write_bytes(b"{}")
-    hurt = Service(tmp_path, stage.redis_url)
-    try:
-        hurt.start_web()
-        visitor = visit(hurt, Look(size=PHONE))
-        page = visitor.enter(then="/")
-        expect(page.locator("#damaged")).to_contain_text("The corpus is damaged")
-        assert visitor.sideways() == []
-        page.goto("/records")
-        expect(page.get_by_role("heading", name="What is stored is damaged")).to_be_visible()
-        assert visitor.sideways() == []
-        page.goto("/jobs/new/merge")
-        expect(page.locator("#field-force")).to_be_visible()
-    finally:
-        hurt.stop()
+    visitor = visit(serve(stage.redis_url), Look(size=PHONE))
+    page = visitor.enter(then="/")
+    expect(page.locator("#damaged")).to_contain_text("The corpus is damaged")
+    assert visitor.sideways() == []
+    page.goto("/records")
+    expect(page.get_by_role("heading", name="What is stored is damaged")).to_be_visible()
+    assert visitor.sideways() == []
+    page.goto("/jobs/new/merge")
+    expect(page.locator("#field-force")).to_be_visible()
 
 
 def test_what_is_not_there_is_a_plain_page(visit: Visit, stage: Service) -> None:
