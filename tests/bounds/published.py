@@ -3,7 +3,8 @@
     python published.py FOLDER   merges and prepares into FOLDER/datasets
 
 Of every file its sha256; of Parquet the sha256 of what it holds as well, since each version of
-pyarrow writes the same rows in bytes of its own.
+pyarrow writes the same rows in bytes of its own; of Croissant the sha256 of what it says beside
+the sums and sizes of files.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ def rows_of(path: Path) -> str:
     return sink.hexdigest()
 
 
+def said_of(path: Path) -> str:
+    """Compute the sha256 of what a `croissant.json` says, without its files' sums and sizes."""
+    said = json.loads(path.read_bytes())
+    for file in said["distribution"]:
+        file.pop("sha256", None)
+        file.pop("contentSize", None)
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
 def main() -> None:
     """Make everything, and say what it is."""
     home = Path(sys.argv[1])
@@ -60,6 +70,8 @@ def main() -> None:
             files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
             if path.suffix == ".parquet":
                 rows[name] = rows_of(path)
+            elif path.name == "croissant.json":
+                rows[name] = said_of(path)
     told = {"python": sys.version.split()[0], "pyarrow": pa.__version__}
     told |= {name: version(name) for name in ("datasets", "huggingface-hub", "pandas", "numpy")}
     json.dump({"versions": told, "files": files, "rows": rows}, sys.stdout)

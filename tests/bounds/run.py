@@ -119,7 +119,8 @@ def differences(pinned: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Name the files that are not what they are with the pinned versions.
 
     With the same pyarrow every byte has to be the same. Another writes Parquet in other bytes, so
-    that the rows are compared, and nothing of the files that repeat Parquet's sums.
+    that the rows are compared, of Croissant what it says beside sums, and nothing of the other
+    files that repeat Parquet's sums.
     """
     left, right = dict(pinned["files"]), dict(other["files"])
     if pinned["versions"]["pyarrow"] != other["versions"]["pyarrow"]:
