@@ -14,7 +14,7 @@ _COMMON = """
 _ONSETS = (*"bcdfghjlmnprstw", "br", "ch", "gr", "pl", "st")
 _VOWELS = (*"aeiou", "ai", "ea", "ou")
 _CODAS = ("", *"nrslt", "nd", "ck", "ly", "ing", "ed")
-_BEYOND_ASCII = ("café", "naïve", "déjà", "Zürich", "“so”", "—", "…", "日本", "😂", "🤔", "💜")
+BEYOND_ASCII = ("café", "naïve", "déjà", "Zürich", "“so”", "—", "…", "日本", "😂", "🤔", "💜")
 
 
 def vocabulary(random: Random, size: int = 6000) -> list[str]:
@@ -68,7 +68,7 @@ class Prose:
 
     def beyond_ascii(self) -> str:
         """Give a word or sign beyond ASCII."""
-        return self.random.choice(_BEYOND_ASCII)
+        return self.random.choice(BEYOND_ASCII)
 
     def chance(self, share: float) -> bool:
         """Say yes in that share of all cases."""

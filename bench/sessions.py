@@ -1,4 +1,7 @@
-"""Psych-101 in its shape: sessions of 10 to 56 KB, a few over 1 MiB, choices marked `<<…>>`."""
+"""Psych-101 in its shape: sessions of 10 to 56 KB, a few over 1 MiB, choices marked `<<…>>`.
+
+Half of the sessions have text beyond ASCII, as real text has: quotes, accents, signs, emoji.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from bench.prose import vocabulary
+from bench.prose import BEYOND_ASCII, vocabulary
 
 _TRIALS_PER_KIND = 3000
+#: In a session beyond ASCII so many of its trials are, on average.
+_BEYOND_TRIALS = 0.1
+#: One such session in so many has blanks that do not break as well, which are folded.
+_WITH_BLANKS = 10
+_NO_BREAK = "\u00a0"
 _KEYS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -20,6 +28,8 @@ class _Kind:
     ids: tuple[str, ...]
     opening: str
     trials: list[str]
+    beyond: list[str]
+    """The same trials, a tenth of them with a word or sign beyond ASCII."""
     mean: float
 
 
@@ -113,7 +123,15 @@ _OPENING = (
 
 
 def _text(raw: str) -> str:
-    return json.dumps(raw)[1:-1]
+    return json.dumps(raw, ensure_ascii=False)[1:-1]
+
+
+def _beyond(random: Random, trial: str) -> str:
+    """Put a word or sign beyond ASCII before the end of a trial's first line."""
+    if random.random() >= _BEYOND_TRIALS:
+        return trial
+    line, end, rest = trial.partition("\\n")
+    return f"{line} {random.choice(BEYOND_ASCII)}{end}{rest}"
 
 
 def _kinds(random: Random) -> list[_Kind]:
@@ -122,7 +140,8 @@ def _kinds(random: Random) -> list[_Kind]:
     for _, design, ids in _DESIGNS:
         trials = [_text(design(random, words)) for _ in range(_TRIALS_PER_KIND)]
         mean = sum(map(len, trials)) / len(trials)
-        kinds.append(_Kind(ids, _text(_OPENING), trials, mean))
+        beyond = [_beyond(random, trial) for trial in trials]
+        kinds.append(_Kind(ids, _text(_OPENING), trials, beyond, mean))
     return kinds
 
 
@@ -130,7 +149,8 @@ def sessions(random: Random, _budget: int) -> Iterator[bytes]:
     """Give JSON lines without end; memory stays that of the ready-made trials.
 
     Every session is its own random row of trials, but for 1 in 400, which repeats an earlier line.
-    1 in 1,000 has no mark. One in 1,500 is 1.1 to 1.6 million bytes long.
+    1 in 1,000 has no mark. One in 1,500 is 1.1 to 1.6 million bytes long. Every other one is beyond
+    ASCII.
     """
     kinds = _kinds(random)
     weights = [weight for weight, _, _ in _DESIGNS]
@@ -144,7 +164,10 @@ def sessions(random: Random, _budget: int) -> Iterator[bytes]:
         kind = random.choices(kinds, weights)[0]
         huge = number % 1500 == 300
         length = random.randint(1_100_000, 1_600_000) if huge else random.randint(11_000, 54_000)
-        text = kind.opening + "".join(random.choices(kind.trials, k=round(length / kind.mean)))
+        trials = kind.beyond if number % 2 else kind.trials
+        text = kind.opening + "".join(random.choices(trials, k=round(length / kind.mean)))
+        if number % (2 * _WITH_BLANKS) == 1:
+            text = text.replace("You ", f"You{_NO_BREAK}", 20)
         if random.random() < 1 / 1000:
             text = text.replace("<<", "").replace(">>", "")
         experiment = random.choice(kind.ids)

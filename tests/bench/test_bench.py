@@ -79,6 +79,17 @@ def test_psych_101_has_nearly_all_bytes_in_long_lines_that_end_with_marks(corpus
     assert sum(text.count("<<", len(text) - 2000) > 2 for text in texts) > 0.9 * len(texts)
 
 
+def test_half_the_bytes_stand_in_texts_with_some_characters_beyond_ascii(corpus: Path) -> None:
+    path = corpus / "datasets/marcelbinz/Psych-101/prompts_training.jsonl"
+    texts = [json.loads(line)["text"] for line in path.read_bytes().splitlines()]
+    beyond = [text for text in texts if not text.isascii()]
+    assert sum(map(len, beyond)) == pytest.approx(sum(map(len, texts)) / 2, rel=0.2)
+    # As people write: a sign now and then, and here and there a blank that does not break.
+    signs = sum(character > "\x7f" for text in beyond for character in text)
+    assert 0.001 < signs / sum(map(len, beyond)) < 0.02
+    assert any("\u00a0" in text for text in beyond)
+
+
 @pytest.mark.parametrize("size", ["20", "20 MB", "100KB", "11GB", "MB", "-2MB"])
 def test_other_sizes_are_refused(size: str) -> None:
     with pytest.raises(Exception, match="is not a size"):
