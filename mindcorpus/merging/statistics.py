@@ -1,7 +1,7 @@
 """The corpus in numbers: one JSON for terminal, API and charts.
 
-Computed from the parts' indexes (lengths and keys), so no text is read again; with pandas, a
-source at a time.
+Computed from the parts' indexes (lengths and keys), so no text is read again; of the records
+themselves four numbers each are held.
 """
 
 from __future__ import annotations
@@ -10,27 +10,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow.parquet as pq
 
+from mindcorpus.arrow import as_flags, as_numbers, flags
 from mindcorpus.corpus.lineage import PartOrigin, read_changes
+from mindcorpus.corpus.row_facts import Keys
 from mindcorpus.corpus.verdicts import Codes16, Reason, SavedVerdicts
 from mindcorpus.stages.base import Indexes
 from mindcorpus.storage.row_counts import DUPLICATE
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _LENGTHS = ("input_chars", "response_chars", "input_words", "response_words")
 _UNITS = {"chars": "characters", "words": "words"}
+_SHARES = {"median": 0.5, "p5": 0.05, "p95": 0.95}
 _METHOD: Literal["lower"] = "lower"
 #: How percentiles are taken, for who recomputes them.
 PERCENTILES = (
     f"{_METHOD}: of n lengths in order, the one at place floor((n - 1) * share), counted from 0"
 )
+Lengths = npt.NDArray[np.int32]
+"""Shape (4, records): the columns of `_LENGTHS`."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,6 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     the source of the kept twin, changed by what), and `overlap` (pairs of sources: folded inputs
     that both hold, and records of one that were duplicates of the other).
     """
-    import pandas as pd  # late: a quarter of a second, and only the worker that computes needs it
-
     verdicts = job.verdicts.load()
     starts = np.cumsum([0, *(part.kept for part in job.parts)])
     owner = [part.source for part in job.parts]
@@ -59,16 +60,17 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     by_reason: dict[str, dict[str, Counter[str]]] = {}
     by_type: Counter[str] = Counter()
     by_tag: Counter[str] = Counter()
-    lengths: dict[str, list[pd.DataFrame]] = {}
+    lengths: dict[str, list[Lengths]] = {}
     for part, start in zip(job.parts, starts, strict=False):
         table = pq.ParquetFile(part.index).read(
             columns=["reason", "changed", "tags", *_LENGTHS], use_threads=False
         )
-        index = table.to_pandas()
-        records = index[index["reason"].isna()]
         code = verdicts.code[start : start + part.kept]
         twin = verdicts.twin[start : start + part.kept]
-        kept = records[code == 0]
+        stays = code == 0
+        rows = ~as_flags(table.column("reason"))
+        rows[rows] = stays
+        kept = table.select(["changed", "tags"]).filter(flags(rows))
         counts = sources.setdefault(
             part.source,
             {
@@ -79,13 +81,13 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
                 "changed": Counter(),
             },
         )
-        counts["read"] += len(index)
-        counts["kept"] += len(kept)
-        counts["dropped"].update(_counted(index["reason"]))
+        counts["read"] += table.num_rows
+        counts["kept"] += kept.num_rows
+        counts["dropped"].update(_counted(table.column("reason")))
         counts["dropped"].update(_by_reason(code[twin < 0], verdicts.reasons))
-        for changed, rows in _counted(kept["changed"]).items():
+        for changed, count in _counted(kept.column("changed")).items():
             for change in read_changes(changed):
-                counts["changed"][change] += rows
+                counts["changed"][change] += count
         for at, reason in enumerate(verdicts.reasons, 1):
             stood_for = twin[(code == at) & (twin >= 0)]
             homes = np.searchsorted(starts, stood_for, side="right") - 1
@@ -94,29 +96,26 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
             if twins:
                 reasons = by_reason.setdefault(part.source, {})
                 reasons[reason.name] = reasons.get(reason.name, Counter()) + twins
-        by_type[part.type] += len(kept)
-        for tags, rows in _counted(kept["tags"]).items():
+        by_type[part.type] += kept.num_rows
+        for tags, count in _counted(kept.column("tags")).items():
             for tag in orjson.loads(tags):
-                by_tag[tag] += rows
-        lengths.setdefault(part.source, []).append(kept[list(_LENGTHS)])
+                by_tag[tag] += count
+        found = [as_numbers(table.column(name), np.int32)[stays] for name in _LENGTHS]
+        lengths.setdefault(part.source, []).append(np.stack(found))
         tick(0, 0)
     for source, reasons in by_reason.items():
         # Where equal records are all there is, `duplicates` says it.
         if set(reasons) != {DUPLICATE}:
             ranked = {reason: _ranked(twins) for reason, twins in reasons.items()}
             sources[source]["duplicates_by_reason"] = ranked
-    frames = {source: pd.concat(found) for source, found in lengths.items()}
-    filled = [frame for frame in frames.values() if len(frame)]
+    groups = {source: np.concatenate(found, axis=1) for source, found in lengths.items()}
+    groups = {"all": np.concatenate(list(groups.values()), axis=1), **groups}
     return {
         "records": sum(counts["kept"] for counts in sources.values()),
         "by_source": {source: counts["kept"] for source, counts in sources.items()},
         "by_type": _ranked(by_type),
         "by_tag": _ranked(by_tag),
-        "lengths": {
-            name: _summary(frame)
-            for name, frame in {"all": pd.concat(filled or [*frames.values()]), **frames}.items()
-            if len(frame)
-        },
+        "lengths": {name: _summary(found) for name, found in groups.items() if found.size},
         "percentiles": PERCENTILES,
         "sources": {
             source: {
@@ -138,8 +137,11 @@ def _by_reason(code: Codes16, reasons: Sequence[Reason]) -> Counter[str]:
     return +found
 
 
-def _counted(column: pd.Series[Any]) -> dict[str, int]:
-    return {str(value): int(count) for value, count in column.value_counts().items()}
+def _counted(column: Any) -> dict[str, int]:
+    """Count the texts of a column; nulls are left out."""
+    found = column.value_counts()
+    pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
+    return {text: count for text, count in pairs if text is not None}
 
 
 def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
@@ -147,26 +149,28 @@ def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _summary(frame: pd.DataFrame) -> dict[str, Any]:
+def _summary(lengths: Lengths) -> dict[str, Any]:
     """Sum up lengths; a record without a response has none, and says nothing of how long one is."""
-    answered = frame[frame["response_words"] > 0]
+    answered = lengths[:, lengths[_LENGTHS.index("response_words")] > 0]
     return {
         side: {
-            "rows": len(rows),
-            **{name: _lengths(rows[f"{side}_{unit}"]) for unit, name in _UNITS.items()},
+            "rows": rows.shape[1],
+            **{
+                name: _spread(rows[_LENGTHS.index(f"{side}_{unit}")])
+                for unit, name in _UNITS.items()
+            },
         }
-        for side, rows in (("input", frame), ("response", answered))
-        if len(rows)
+        for side, rows in (("input", lengths), ("response", answered))
+        if rows.size
     }
 
 
-def _lengths(column: pd.Series[Any]) -> dict[str, Any]:
+def _spread(lengths: Lengths) -> dict[str, Any]:
+    places = np.quantile(lengths, list(_SHARES.values()), method=_METHOD).tolist()
     return {
-        "mean": round(float(column.mean()), 1),
-        "median": int(column.quantile(0.5, interpolation=_METHOD)),
-        "p5": int(column.quantile(0.05, interpolation=_METHOD)),
-        "p95": int(column.quantile(0.95, interpolation=_METHOD)),
-        "max": int(column.max()),
+        "mean": round(int(lengths.sum(dtype=np.int64)) / len(lengths), 1),
+        **dict(zip(_SHARES, places, strict=True)),
+        "max": int(lengths.max()),
     }
 
 
@@ -176,23 +180,14 @@ def _overlap(
     sources: Mapping[str, Mapping[str, Any]],
     check: Callable[[], None],
 ) -> list[dict[str, Any]]:
-    import pandas as pd  # late, as above
-
     names = list(sources)
     home = np.array([names.index(part.source) for part in parts])
     inputs: Counter[tuple[int, int]] = Counter()
     indexes = Indexes([part.index for part in parts], int(starts[-1]), check)
     for keys, numbers in indexes.partitions("input_key"):
-        frame = pd.DataFrame(
-            {
-                "low": keys[:, 0],
-                "high": keys[:, 1],
-                "source": home[np.searchsorted(starts, numbers, side="right") - 1],
-            }
-        ).drop_duplicates()
-        shared = frame[frame.duplicated(["low", "high"], keep=False)]
-        for _, group in shared.groupby(["low", "high"])["source"]:
-            inputs.update(combinations(sorted(group), 2))
+        mine = home[np.searchsorted(starts, numbers, side="right") - 1]
+        order = np.lexsort((mine, keys[:, 1], keys[:, 0]))
+        inputs.update(_met(keys[order], mine[order]))
     pairs = []
     for first, second in combinations(range(len(names)), 2):
         a, b = names[first], names[second]
@@ -200,3 +195,21 @@ def _overlap(
         if inputs[first, second] or records:
             pairs.append({"sources": [a, b], "inputs": inputs[first, second], "records": records})
     return pairs
+
+
+def _met(keys: Keys, sources: npt.NDArray[np.int64]) -> Counter[tuple[int, int]]:
+    """Count for each two sources the keys that both have; ordered by key, and by source in each."""
+    again = (keys[1:] == keys[:-1]).all(axis=1) & (sources[1:] == sources[:-1])
+    once = np.concatenate(([True], ~again))[: len(keys)]
+    keys, sources = keys[once], sources[once]
+    found: Counter[tuple[int, int]] = Counter()
+    # Sources that share a key stand one behind the other: first all neighbours, then every other.
+    for apart in range(1, len(keys)):
+        same = (keys[apart:] == keys[:-apart]).all(axis=1)
+        if not same.any():
+            break
+        pairs, counts = np.unique(
+            np.stack((sources[:-apart][same], sources[apart:][same])), axis=1, return_counts=True
+        )
+        found.update(dict(zip(map(tuple, pairs.T.tolist()), counts.tolist(), strict=True)))
+    return found
