@@ -8,7 +8,6 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 import xxhash
 
 COLUMNS = ("input", "response", "rejected_response", "source", "type", "tags")
@@ -17,14 +16,10 @@ COLUMNS = ("input", "response", "rejected_response", "source", "type", "tags")
 _BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
 _TO_SPACE = bytes(0x20 if byte in _BLANKS else byte for byte in range(256))
 _ASCII = bytes(range(128))
-# Any character but those of which whole blocks are neither blanks nor marks, stay as they are under
-# NFC, and join nothing before them: letters of Latin and Cyrillic, kana, ideographs, Hangul
-# syllables, punctuation, signs, emoji with what chooses and ties them. What assigned characters do
-# never changes: Unicode Standard Annex 15, 3, «Versioning and Stability».
-_ODD = re.compile(
-    "[^\u00a1-\u024f\u0400-\u0482\u048a-\u052f\u1e00-\u1eff\u200b-\u200f\u2010-\u2027"
-    "\u2030-\u205e\u20a0-\u20c0\u2190-\u2328\u232b-\u23ff\u2500-\u27ff\u3001-\u3029\u3041-\u3096\u30a1-\u30fa"
-    "\u30fc-\u30fe\u4e00-\u9fff\uac00-\ud7a3\ufe00-\ufe0f\uff01-\uff9d\U0001f000-\U0001faff]"
+#: The others at which str.split() splits.
+_WIDE_BLANKS = frozenset(
+    "\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
 # Above this many bytes numpy is the faster one (counting: 5 against 1.7 GB/s, measured).
 _LONG = 2048
@@ -72,11 +67,14 @@ def fold(text: bytes) -> bytes:
     """Give the form in which texts are compared: NFC, runs of blanks made one space, ends stripped.
 
     Takes and gives UTF-8. Equal to `" ".join(unicodedata.normalize("NFC", text).split())`, which
-    is what it does where a character beyond ASCII is a blank or may change; all other text goes
-    many times as fast.
+    is what it does where a character beyond ASCII may change; all other text goes many times as
+    fast.
     """
-    if not text.isascii() and _may_change(text.translate(None, _ASCII), len(text)):
-        return " ".join(_composed(text.decode()).split()).encode()
+    if not text.isascii():
+        plain = _without_wide_blanks(text)
+        if plain is None:
+            return " ".join(_composed(text.decode()).split()).encode()
+        text = plain
     folded = text.translate(_TO_SPACE)
     if len(folded) < _LONG:
         while b"  " in folded:
@@ -85,12 +83,40 @@ def fold(text: bytes) -> bytes:
     return _single_spaces(folded).strip(b" ")
 
 
-def _may_change(others: bytes, size: int) -> bool:
-    """Tell whether a text with these bytes beyond ASCII needs more than its blanks folded.
+def _without_wide_blanks(text: bytes) -> bytes | None:
+    """Give a text with its blanks beyond ASCII made spaces; None where NFC may change it.
 
-    Where most are, as in Japanese, the definition itself is the faster way.
+    Where most is beyond ASCII, as in Japanese, the definition itself is the faster way.
     """
-    return len(others) > size // 2 or _ODD.search(others.decode()) is not None
+    others = text.translate(None, _ASCII)
+    if len(others) > len(text) // 2:
+        return None
+    found = others.decode()
+    if _odd().search(found) is None:
+        return text
+    blanks = _WIDE_BLANKS.intersection(found)
+    # NFC makes blanks of blanks, and joins nothing to them.
+    if not blanks or _odd().search(found.translate(dict.fromkeys(map(ord, blanks)))) is not None:
+        return None
+    for blank in blanks:
+        text = text.replace(blank.encode(), b" ")
+    return text
+
+
+@cache
+def _odd() -> re.Pattern[str]:
+    """Match any character but those that stay as they are and join nothing before them.
+
+    Not matched are those of which whole blocks are neither blanks nor marks, stay as they are under
+    NFC, and join nothing before them: letters of Latin and Cyrillic, kana, ideographs, Hangul
+    syllables, punctuation, signs, emoji with what chooses and ties them. What assigned characters
+    do never changes: Unicode Standard Annex 15, 3, «Versioning and Stability».
+    """
+    return re.compile(
+        "[^\u00a1-\u024f\u0400-\u0482\u048a-\u052f\u1e00-\u1eff\u200b-\u200f\u2010-\u2027"
+        "\u2030-\u205e\u20a0-\u20c0\u2190-\u2328\u232b-\u23ff\u2500-\u27ff\u3001-\u3029\u3041-\u3096\u30a1-\u30fa"
+        "\u30fc-\u30fe\u4e00-\u9fff\uac00-\ud7a3\ufe00-\ufe0f\uff01-\uff9d\U0001f000-\U0001faff]"
+    )
 
 
 def _composed(text: str) -> str:
@@ -121,6 +147,8 @@ def _marks() -> re.Pattern[str]:
 
 def _single_spaces(text: bytes) -> bytes:
     """Leave out every space that follows one; long texts have few, such as empty lines."""
+    import numpy as np  # late: much that reads no long text is started with this module
+
     spaces = np.frombuffer(text, np.uint8) == 0x20
     seconds = np.flatnonzero(spaces[1:] & spaces[:-1]) + 1
     if not len(seconds):
@@ -135,6 +163,8 @@ def count_byte(text: bytes, byte: int) -> int:
         return 0
     if len(text) < _LONG:
         return text.count(byte)
+    import numpy as np  # late, as above
+
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == byte))
 
 

@@ -102,9 +102,9 @@ def sources(
     """List the sources, their homes and licences; or `inspect` what may become one."""
     if ctx.invoked_subcommand is not None:
         return
-    from mindcorpus.cli import inspect
+    from mindcorpus.cli import source_list
 
-    inspect.list_sources(catalogs, data_dir, as_json=as_json)
+    source_list.list_sources(catalogs, data_dir, as_json=as_json)
 
 
 @sources.command(name="inspect")

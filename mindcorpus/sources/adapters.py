@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-import numpy as np
 import orjson
 
 from mindcorpus.conversations import Conversation, as_text
@@ -314,6 +313,8 @@ def _without_marks(text: str) -> str:
 
 def _paired(raw: bytes) -> bool:
     """Whether brackets stand in pairs of a kind only; a run of more than two counts as not."""
+    import numpy as np  # late: the catalogue is listed without it
+
     found = np.frombuffer(raw, np.uint8)
     brackets = found | 2 == ord(">")  # the two differ in that bit alone
     twins = (found[1:] == found[:-1]) & brackets[1:]

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mindcorpus.merging.write import SCHEMA
-from mindcorpus.records import _ODD, COLUMNS, count_byte, fold, is_blank, measure
+from mindcorpus.records import _WIDE_BLANKS, COLUMNS, _odd, count_byte, fold, is_blank, measure
 
 # Blanks of all kinds, letters with and without accents, and what NFC changes.
 SMALL = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u2000\u2028\u3000ab.é\u0301e\u212a\u0958\U0001f602"
@@ -137,11 +137,26 @@ def test_marks_without_end_are_folded_in_a_time_that_grows_with_them() -> None:
         assert fold(text.encode()).decode() == unicodedata.normalize("NFC", text)
 
 
+def test_the_wide_blanks_are_all_at_which_a_text_is_split() -> None:
+    there = {chr(code) for code in range(0x80, sys.maxunicode + 1) if chr(code).isspace()}
+    assert there == _WIDE_BLANKS
+
+
+@given(st.text("".join(sorted(_WIDE_BLANKS)) + "aaaaaaaa  \t\u00e9\u201c"))
+@example("a\u2000\u00a0 b\u3000")
+def test_texts_whose_only_odd_characters_are_blanks_are_folded_by_the_definition(
+    text: str,
+) -> None:
+    assert folded(text) == definition(text)
+    long = f"{'plain words ' * 300}{text}{' and more' * 300}"
+    assert folded(long) == definition(long)
+
+
 def test_no_character_that_is_folded_as_bytes_could_change() -> None:
     # Each that is not left to the definition: by itself, behind what it may join, between blanks.
     found = 0
     for code in (*range(0x80, 0xD800), *range(0xE000, sys.maxunicode + 1)):
-        if _ODD.search(chr(code)):
+        if _odd().search(chr(code)):
             continue
         found += 1
         for before in ("a", "\u1100", "\u0915", "\u1025"):

@@ -1,0 +1,58 @@
+"""What is loaded, in all processes of a command: each module costs every start its time."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_LOADED = re.compile(r"^import time: .*\| +([\w.]+)$", re.MULTILINE)
+ANALYSIS = {"pandas", "datasets"}
+HUB = {"huggingface_hub"}
+NUMBERS = {"numpy", "pyarrow"}
+
+
+def loaded(folder: Path, *arguments: str) -> set[str]:
+    """Run a command in a folder; gives the names of all that it and its workers import."""
+    # Workers are forked, and write what they import where the command writes it.
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mindcorpus.cli.main", *arguments],
+        cwd=folder,
+        env={**os.environ, "MINDCORPUS_WORKERS": "2"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return set(_LOADED.findall(done.stderr))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample's corpus and the two formats of `all`."""
+    folder = tmp_path_factory.mktemp("lean")
+    for arguments in (("merge", "--sample"), ("prepare",)):
+        loaded(folder, *arguments)
+    return folder
+
+
+@pytest.mark.parametrize("command", [("merge", "--sample"), ("prepare",)], ids=" ".join)
+def test_no_process_of_a_merge_or_prepare_loads_what_people_analyse_with(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    found = loaded(folder, *command, "--force")
+    assert "pyarrow" in found, "imports are not seen"
+    assert found.isdisjoint(ANALYSIS | HUB)
+
+
+@pytest.mark.parametrize("command", ["status", "sources"])
+def test_what_only_tells_loads_no_arrays(folder: Path, command: str) -> None:
+    found = loaded(folder, command)
+    assert "rich" in found, "imports are not seen"
+    assert found.isdisjoint(ANALYSIS | HUB | NUMBERS)
+    # Those who only look at what is there need no entries of sources.
+    assert ("mindcorpus.sources.catalog" in found) == (command == "sources")
