@@ -1,8 +1,7 @@
 """Arrow arrays to and from numpy by their buffers.
 
 pyarrow's own constructors (`pa.array`, `pa.scalar`, `to_numpy`) load pandas at their first call: a
-third of a second and 30 MB in each worker process. Of those only the one that computes the
-statistics needs it.
+third of a second and 30 MB in each worker process, of which none needs it.
 """
 
 from __future__ import annotations

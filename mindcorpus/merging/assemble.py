@@ -78,7 +78,7 @@ def assemble(
     origins, parts = part_set.origins, part_set.parts
     count = sum(part.kept for part in parts)
     context.report(Progress("deduplicate", rows=count))
-    indexes = Indexes([part.index for part in parts], count, context.cancel.check)
+    indexes = Indexes([part.index for part in parts], count, context.cancel.check, staging.scratch)
     verdicts = Verdicts.none(count)
     for stage in stages:
         verdicts = stage.judge(indexes, verdicts)
@@ -94,7 +94,7 @@ def assemble(
     csv_regions = lay_out(csv_path, CSV_HEADER, [part.csv_bytes for part in planned], b"")
     lineage_path = staging.output / f"{CORPUS}.lineage.parquet"
     first = [
-        Task(compute_statistics, StatisticsJob(tuple(origins), saved), heavy=True),
+        Task(compute_statistics, StatisticsJob(tuple(origins), saved, staging.scratch), heavy=True),
         Task(write_lineage, LineageJob(tuple(origins), saved, kin, lineage_path)),
     ]
     tasks = [

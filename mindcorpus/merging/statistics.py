@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -38,10 +39,11 @@ Lengths = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class StatisticsJob:
-    """All parts in order, and the verdicts on their records."""
+    """All parts in order, the verdicts on their records, and a folder for what is not kept."""
 
     parts: tuple[PartOrigin, ...]
     verdicts: SavedVerdicts
+    scratch: Path
 
 
 def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
             }
             for source, counts in sources.items()
         },
-        "overlap": _overlap(job.parts, starts, sources, lambda: tick(0, 0)),
+        "overlap": _overlap(job, starts, sources, lambda: tick(0, 0)),
     }
 
 
@@ -175,15 +177,15 @@ def _spread(lengths: Lengths) -> dict[str, Any]:
 
 
 def _overlap(
-    parts: Sequence[PartOrigin],
+    job: StatisticsJob,
     starts: Any,
     sources: Mapping[str, Mapping[str, Any]],
     check: Callable[[], None],
 ) -> list[dict[str, Any]]:
     names = list(sources)
-    home = np.array([names.index(part.source) for part in parts])
+    home = np.array([names.index(part.source) for part in job.parts])
     inputs: Counter[tuple[int, int]] = Counter()
-    indexes = Indexes([part.index for part in parts], int(starts[-1]), check)
+    indexes = Indexes([part.index for part in job.parts], int(starts[-1]), check, job.scratch)
     for keys, numbers in indexes.partitions("input_key"):
         mine = home[np.searchsorted(starts, numbers, side="right") - 1]
         order = np.lexsort((mine, keys[:, 1], keys[:, 0]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -76,6 +77,8 @@ class Indexes:
     """How many records there are."""
     check: Callable[[], None]
     """Raises `CancelledError` where somebody asked; called now and then."""
+    scratch: Path
+    """A folder for keys that are too many for the memory: 24 bytes a record."""
 
     def column(self, name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
         """Read a column, one value a record (or several: 16 bytes are two uint64)."""
@@ -86,21 +89,47 @@ class Indexes:
         """Give all keys of a column in groups such that equal keys are in one, with their records.
 
         A record's key is that of the first of the columns that has one; records without any are
-        left out. In bounded memory: a million keys at a time.
+        left out. The records of a group ascend. In bounded memory, a million keys at a time; each
+        index is read once.
         """
-        parts = max(1, -(-self.count // PARTITION))
-        for part in range(parts):
-            keys: list[Keys] = []
-            numbers: list[Numbers] = []
-            first = 0
-            for path in self.paths:
-                self.check()
-                found, there = read_keys(path, columns)
-                mine = np.flatnonzero(there & (found[:, 0] % np.uint64(parts) == part))
-                keys.append(found[mine])
-                numbers.append(mine + first)
-                first += len(found)
+        count = max(1, -(-self.count // PARTITION))
+        if count == 1:
+            found = [(np.empty((0, 2), np.uint64), np.empty(0, np.int64)), *self._keys(columns)]
+            keys, numbers = zip(*found, strict=True)
             yield np.concatenate(keys), np.concatenate(numbers)
+            return
+        with TemporaryDirectory(prefix="keys-", dir=self.scratch) as folder:
+            buckets = [Path(folder, str(number)) for number in range(count)]
+            for each in self._keys(columns):
+                _scatter(*each, buckets)
+            for bucket in buckets:
+                self.check()
+                rows = np.fromfile(bucket, np.uint64) if bucket.exists() else np.empty(0, np.uint64)
+                bucket.unlink(missing_ok=True)
+                rows = rows.reshape(-1, 3)
+                yield rows[:, :2], rows[:, 2].astype(np.int64)
+
+    def _keys(self, columns: Sequence[str]) -> Iterator[tuple[Keys, Numbers]]:
+        """Give the keys of each index, and the records that have them."""
+        first = 0
+        for path in self.paths:
+            self.check()
+            found, there = read_keys(path, columns)
+            yield found[there], np.flatnonzero(there) + first
+            first += len(found)
+
+
+def _scatter(keys: Keys, numbers: Numbers, buckets: Sequence[Path]) -> None:
+    """Put keys behind those of their files, each in the file that its bits choose."""
+    home = (keys[:, 0] % np.uint64(len(buckets))).astype(np.int64)
+    order = np.argsort(home, kind="stable")
+    rows = np.column_stack((keys, numbers.astype(np.uint64)))[order]
+    ends = np.cumsum(np.bincount(home, minlength=len(buckets)))
+    for bucket, mine in zip(buckets, np.split(rows, ends[:-1]), strict=True):
+        if len(mine):
+            # Opened for each: files that stay open are limited, and buckets are not.
+            with bucket.open("ab") as file:
+                file.write(mine.data)
 
 
 def find_firsts(indexes: Indexes, wanted: Flags, columns: Sequence[str]) -> Numbers:
@@ -114,7 +143,8 @@ def find_firsts(indexes: Indexes, wanted: Flags, columns: Sequence[str]) -> Numb
     for keys, numbers in indexes.partitions(*columns):
         if some_left:
             keys, numbers = keys[wanted[numbers]], numbers[wanted[numbers]]  # noqa: PLW2901
-        order = np.lexsort((numbers, keys[:, 1], keys[:, 0]))
+        # It leaves equals in their order, which is that of the records.
+        order = np.lexsort((keys[:, 1], keys[:, 0]))
         ordered, records = keys[order], numbers[order]
         same = np.zeros(len(records), bool)
         same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)

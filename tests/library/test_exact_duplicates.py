@@ -67,7 +67,7 @@ def test_twins_are_those_a_dictionary_finds(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "PARTITION", size)
-        seen = Indexes(indexes, len(texts), lambda: None)
+        seen = Indexes(indexes, len(texts), lambda: None, folder)
         twins = find_firsts(seen, Verdicts.none(len(texts)).stays, ("key",))
         parted = list(seen.partitions("key"))
     assert twins.tolist() == expected
@@ -78,17 +78,40 @@ def test_twins_are_those_a_dictionary_finds(
     assert sum(map(len, homes)) == len(set(texts))
 
 
+def test_each_index_is_read_once_however_many_keys_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexes = [write_index(tmp_path / f"{at}.parquet", [*range(at, at + 30)], 7) for at in range(5)]
+    read: list[Path] = []
+    plainly = base.read_keys
+
+    def noted(index: Path, columns: Sequence[str]) -> object:
+        read.append(index)
+        return plainly(index, columns)
+
+    monkeypatch.setattr(base, "PARTITION", 20)
+    monkeypatch.setattr(base, "read_keys", noted)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    parted = Indexes(indexes, 150, lambda: None, scratch).partitions("key")
+    first, _ = next(parted)
+    assert 0 < len(first) < 150
+    assert len(list(parted)) == 7
+    assert read == indexes
+    assert list(scratch.iterdir()) == []
+
+
 def test_it_stops_when_asked(tmp_path: Path) -> None:
     index = write_index(tmp_path / "one.parquet", [1, 2, 1], 2)
     cancel = Cancellation()
     cancel.cancel()
     with pytest.raises(CancelledError):
-        find_firsts(Indexes([index], 3, cancel.check), Verdicts.none(3).stays, ("key",))
+        find_firsts(Indexes([index], 3, cancel.check, tmp_path), Verdicts.none(3).stays, ("key",))
 
 
 def test_what_was_left_out_before_stands_for_nobody(tmp_path: Path) -> None:
     index = write_index(tmp_path / "one.parquet", [1, 2, 1, 1], 2)
-    indexes = Indexes([index], 4, lambda: None)
+    indexes = Indexes([index], 4, lambda: None, tmp_path)
     before = Verdicts.none(4).leave_out(np.array([0]), Reason("other"))
     assert find_firsts(indexes, before.stays, ("key",)).tolist() == [-1, -1, -1, 2]
     after = ExactDuplicates().judge(indexes, before)

@@ -90,7 +90,7 @@ def origin_of(part: Part) -> PartOrigin:
 
 
 def statistics_of(folder: Path, part: Part, verdicts: Verdicts) -> dict[str, Any]:
-    job = StatisticsJob((origin_of(part),), verdicts.save(folder))
+    job = StatisticsJob((origin_of(part),), verdicts.save(folder), folder)
     return compute_statistics(job, lambda *_: None)
 
 
