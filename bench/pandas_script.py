@@ -19,7 +19,7 @@ INSTRUCTION = "Respond to the following message in a helpful, supportive manner:
 COLUMNS = ["input", "response", "rejected_response", "source", "type", "tags"]
 
 
-def _record(frame: pd.DataFrame, source: str, kind: str, tags: list[str]) -> pd.DataFrame:
+def as_record(frame: pd.DataFrame, source: str, kind: str, tags: list[str]) -> pd.DataFrame:
     """Add what a frame of one source lacks of the normalised record."""
     frame["source"] = source
     frame["type"] = kind
@@ -36,7 +36,7 @@ def read_human_like(hub: Path) -> pd.DataFrame:
     frame = frame.rename(
         columns={"prompt": "input", "chosen": "response", "rejected": "rejected_response"}
     )
-    return _record(frame, "Human-Like-DPO-Dataset", "instruction", ["human-like", "conversation"])
+    return as_record(frame, "Human-Like-DPO-Dataset", "instruction", ["human-like", "conversation"])
 
 
 def read_counselling(hub: Path) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def read_counselling(hub: Path) -> pd.DataFrame:
     frame = pd.read_json(path, lines=True)
     frame = frame.rename(columns={"Context": "input", "Response": "response"})
     tags = ["counseling", "therapy", "mental-health"]
-    return _record(frame, "mental_health_counseling_conversations", "counseling", tags)
+    return as_record(frame, "mental_health_counseling_conversations", "counseling", tags)
 
 
 def read_psych(hub: Path) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def read_psych(hub: Path) -> pd.DataFrame:
     frame["input"] = parts[0].str.replace("<<", "", regex=False).str.replace(">>", "", regex=False)
     frame["response"] = parts[2].str.partition(">>")[0].str.strip()
     frame["tags"] = [["psychology", f"experiment:{name}"] for name in frame["experiment"]]
-    return _record(frame, "Psych-101", "psychology", [])
+    return as_record(frame, "Psych-101", "psychology", [])
 
 
 def read_chats(hub: Path) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def read_chats(hub: Path) -> pd.DataFrame:
         frame = pd.read_csv(hub / f"ShenLab/MentalChat16K/{name}.csv", keep_default_na=False)
         frame = frame[["input", "output"]].rename(columns={"output": "response"})
         tags = ["counseling", "therapy", "mental-health", half]
-        frames.append(_record(frame, "MentalChat16K", "counseling", tags))
+        frames.append(as_record(frame, "MentalChat16K", "counseling", tags))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -88,7 +88,7 @@ def read_threads(raw: Path) -> pd.DataFrame:
         for subreddit, support in zip(frame["subreddit"], frame["support_type"], strict=True)
     ]
     frame = frame.rename(columns={"post": "input", "comment": "response"})
-    return _record(frame, "RedditESS", "social_support", [])
+    return as_record(frame, "RedditESS", "social_support", [])
 
 
 def read_programmes(hub: Path) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def read_programmes(hub: Path) -> pd.DataFrame:
                 "tags": ["clinical", "applied-behavior-analysis", meta["task_type"], *kind],
             }
         )
-    return _record(pd.DataFrame(records), "TRACE", "clinical", [])
+    return as_record(pd.DataFrame(records), "TRACE", "clinical", [])
 
 
 def read_posts(hub: Path) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def read_posts(hub: Path) -> pd.DataFrame:
     frame = frame.rename(columns={"clean_text": "input"})
     frame["response"] = ""
     frame["tags"] = frame["is_depression"].map({1: ["reddit", "depression"], 0: ["not-depression"]})
-    return _record(frame, "Depression-Reddit-Cleaned", "classification", [])
+    return as_record(frame, "Depression-Reddit-Cleaned", "classification", [])
 
 
 def merge(corpus: Path, out: Path) -> pd.DataFrame:
@@ -134,6 +134,11 @@ def merge(corpus: Path, out: Path) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
+    return save(merged, out)
+
+
+def save(merged: pd.DataFrame, out: Path) -> pd.DataFrame:
+    """Drop what is blank or said before, and save as JSON and CSV; gives what is left."""
     answered = (merged["response"].str.strip() != "") | (merged["type"] == "classification")
     merged = merged[answered & (merged["input"].str.strip() != "")]
     merged = merged.drop_duplicates(subset=["input", "response"], ignore_index=True)

@@ -1,6 +1,6 @@
 """The paired runner: all contestants in turn, on one corpus, in one run, and their ratios.
 
-`python -m bench.run --size 20MB --rounds 3 [--corpus chats] [--only mindcorpus pandas copy]`
+`python -m bench.run --size 20MB --rounds 3 [--corpus tiny] [--only mindcorpus pandas copy]`
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import chats
+from bench import chats, tiny
 from bench.agreement import differences, read_pairs
 from bench.generate import generate, parse_size
 from bench.measure import Measured, RunFailedError, run
@@ -39,6 +39,9 @@ _CHATS = {"mindcorpus": "chat_job", "datasets": "chat_script"}
 CORPORA: Mapping[str, Corpus] = {
     "sources": Corpus(
         generate, {"mindcorpus": "mindcorpus_job", "pandas": "pandas_script", "copy": "plain_copy"}
+    ),
+    "tiny": Corpus(
+        tiny.generate, {"mindcorpus": "tiny_job", "pandas": "tiny_script", "copy": "plain_copy"}
     ),
     "chats": Corpus(chats.generate, {**_CHATS, "copy": "plain_copy"}),
     "chats.gz": Corpus(chats.generate_compressed, {**_CHATS, "unpack": "unpack"}),

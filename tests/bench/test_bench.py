@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench import formats
+from bench import chats, formats, tiny
 from bench.agreement import MERGED, Pairs, differences, read_pairs
 from bench.generate import generate, parse_size
 from bench.measure import Measured, RunFailedError, run
@@ -156,6 +157,36 @@ def test_ratios_are_medians_over_the_rounds() -> None:
     table = markdown("20MB", {"read": 20_000_000, "written": 90_000_000}, runs, memory)
     assert "| mindcorpus / pandas | 0.200 | | | 1.000 | |" in table
     assert "| mindcorpus | 2.00 | 1.00 to 9.00 |" in table
+
+
+@pytest.mark.parametrize(
+    ("made_by", "job", "script"),
+    [
+        (tiny.generate, "bench.tiny_job", "bench.tiny_script"),
+        (chats.generate, "bench.chat_job", "bench.chat_script"),
+    ],
+    ids=["tiny", "chats"],
+)
+def test_a_source_of_its_own_gives_the_same_records_as_its_script(
+    made_by: Callable[[Path, int], int], job: str, script: str, tmp_path: Path
+) -> None:
+    size = made_by(tmp_path / "corpus", 1_000_000)
+    assert size == pytest.approx(1_000_000, rel=0.1)
+    text = next((tmp_path / "corpus").iterdir()).read_bytes()
+    assert sum(not line.isascii() for line in text.splitlines()) / text.count(b"\n") > 0.3
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "theirs").mkdir()
+    python(job, tmp_path / "corpus", tmp_path / "ours")
+    python(script, tmp_path / "corpus", tmp_path / "theirs")
+    found = read_pairs(tmp_path / "ours")
+    assert differences(found, read_pairs(tmp_path / "theirs")) == ""
+    assert found.rows < text.count(b"\n")  # some are there twice
+
+
+def test_tiny_rows_are_tiny(tmp_path: Path) -> None:
+    tiny.generate(tmp_path / "corpus", 300_000)
+    lines = (tmp_path / "corpus" / tiny.FILE).read_bytes().splitlines(keepends=True)
+    assert sum(map(len, lines)) / len(lines) == pytest.approx(60, abs=10)
 
 
 def test_five_formats_are_made_as_two_are(corpus: Path, tmp_path: Path) -> None:

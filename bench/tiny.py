@@ -1,0 +1,44 @@
+"""Tiny rows, some 60 bytes a line: ten million of them are 600 MB. Half are beyond ASCII."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from bench.prose import BEYOND_ASCII, Prose
+
+FILE = "tiny.jsonl"
+_WORDS = 5000
+_REPEATED = 0.02
+_PIECE = 1024 * 1024
+
+
+def rows(random: Random) -> Iterator[bytes]:
+    """Give lines without end; one in fifty is the line before it, again."""
+    prose = Prose(random)
+    phrases = [json.dumps(prose.name(2), ensure_ascii=False)[1:-1] for _ in range(_WORDS)]
+    number, line = 0, b""
+    while True:
+        if not (line and random.random() < _REPEATED):
+            number += 1
+            said = random.choice(BEYOND_ASCII) if number % 2 else "so"
+            asked, answer = random.choice(phrases), random.choice(phrases)
+            line = f'{{"q": "{asked} {number}?", "a": "{answer} {said}"}}\n'.encode()
+        yield line
+
+
+def generate(folder: Path, size: int, seed: int = 42) -> int:
+    """Write a file of about `size` bytes into a new folder and give its exact number of bytes.
+
+    The bytes depend on `size` and `seed` alone. Raises `FileExistsError` if the folder exists.
+    """
+    folder.mkdir(parents=True)
+    written = 0
+    with (folder / FILE).open("wb", buffering=_PIECE) as file:
+        for line in rows(Random(f"{seed} tiny")):
+            if written + len(line) > size:
+                return written
+            written += file.write(line)
+    raise AssertionError("the rows have no end")
