@@ -96,6 +96,21 @@ def generate(folder: Path, size: int, seed: int = 42) -> int:
     return total
 
 
+def generate_file(path: Path, rows: Iterator[bytes], size: int) -> int:
+    """Write rows, as many as fit into `size` bytes, to a file in a new folder; give their bytes.
+
+    Raises `FileExistsError` if the folder exists.
+    """
+    path.parent.mkdir(parents=True)
+    written = 0
+    with path.open("wb", buffering=_PIECE) as file:
+        for row in rows:
+            if written + len(row) > size:
+                break
+            written += file.write(row)
+    return written
+
+
 def _fill(path: Path, budget: int, shape: _Shape, seed: int) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = shape.rows(Random(f"{seed} {shape.path}"), budget)

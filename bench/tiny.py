@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from bench.generate import generate_file
 from bench.prose import BEYOND_ASCII, Prose
 
 FILE = "tiny.jsonl"
 _WORDS = 5000
 _REPEATED = 0.02
-_PIECE = 1024 * 1024
 
 
 def rows(random: Random) -> Iterator[bytes]:
@@ -30,15 +30,5 @@ def rows(random: Random) -> Iterator[bytes]:
 
 
 def generate(folder: Path, size: int, seed: int = 42) -> int:
-    """Write a file of about `size` bytes into a new folder and give its exact number of bytes.
-
-    The bytes depend on `size` and `seed` alone. Raises `FileExistsError` if the folder exists.
-    """
-    folder.mkdir(parents=True)
-    written = 0
-    with (folder / FILE).open("wb", buffering=_PIECE) as file:
-        for line in rows(Random(f"{seed} tiny")):
-            if written + len(line) > size:
-                return written
-            written += file.write(line)
-    raise AssertionError("the rows have no end")
+    """Write the file into a new folder, as `generate_file` does; size and seed say its bytes."""
+    return generate_file(folder / FILE, rows(Random(f"{seed} tiny")), size)
