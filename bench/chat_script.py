@@ -6,7 +6,6 @@ Ordinary calls with a process a core, nothing slowed down and no tricks:
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict, load_dataset
 
+from bench.contestant import in_and_out
 from bench.pandas_script import INSTRUCTION, SYSTEM_PROMPT
 
 _HEADINGS = {"user": "User", "assistant": "Assistant"}
@@ -77,17 +77,14 @@ def merge(corpus: Path, out: Path) -> Dataset:
 
 def main() -> None:
     """Run as a program."""
-    parser = argparse.ArgumentParser(prog="python -m bench.chat_script", description=__doc__)
-    parser.add_argument("corpus", type=Path, metavar="IN")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    given = parser.parse_args()
-    merged = merge(given.corpus, given.out)
+    corpus, out = in_and_out("bench.chat_script", __doc__)
+    merged = merge(corpus, out)
     chats = merged.map(to_chat, num_proc=os.cpu_count(), remove_columns=merged.column_names)
-    with (given.out / "mental_health_openai.jsonl").open("w", encoding="utf-8") as file:
+    with (out / "mental_health_openai.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in chats["chat"])
     table = merged.map(to_example, num_proc=os.cpu_count(), remove_columns=merged.column_names)
     splits = table.train_test_split(0.2, seed=42)
-    folder = given.out / "mental_health_huggingface"
+    folder = out / "mental_health_huggingface"
     DatasetDict(train=splits["train"], validation=splits["test"]).save_to_disk(folder)
     table.to_csv(folder / "dataset.csv", index=False)
 

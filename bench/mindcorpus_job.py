@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from bench.contestant import in_and_out
 from mindcorpus import merge_all_datasets, prepare_all_formats
 from mindcorpus.sources.catalog import load_catalog
 
@@ -19,16 +19,11 @@ def source_folders(corpus: Path) -> dict[str, Path]:
 
 def main() -> None:
     """Run as a program."""
-    parser = argparse.ArgumentParser(prog="python -m bench.mindcorpus_job", description=__doc__)
-    parser.add_argument("corpus", type=Path, metavar="IN")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    given = parser.parse_args()
+    corpus, out = in_and_out("bench.mindcorpus_job", __doc__)
     # Whole sessions, as the other contestants write them: 8,000 characters would be a quarter.
     options = {"Psych-101.max_chars": "0"}
-    merge_all_datasets(
-        data_dir=given.out, paths=source_folders(given.corpus), options=options, force=True
-    )
-    prepare_all_formats(data_dir=given.out, force=True)
+    merge_all_datasets(data_dir=out, paths=source_folders(corpus), options=options, force=True)
+    prepare_all_formats(data_dir=out, force=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
+from bench.contestant import in_and_out
 from mindcorpus import merge_all_datasets, prepare_all_formats
 
 _ENTRY = """\
@@ -21,13 +19,9 @@ terms = "Made up for a measurement."
 
 def main(program: str, description: str | None, name: str, entry: str) -> None:
     """Run as a program: merge the folder IN by an entry into OUT, and prepare both formats."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
-    parser.add_argument("corpus", type=Path, metavar="IN")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    catalog = given.out / "catalog.toml"
-    written = _ENTRY.format(name=name, path=given.corpus.absolute(), entry=entry)
+    corpus, out = in_and_out(program, description)
+    catalog = out / "catalog.toml"
+    written = _ENTRY.format(name=name, path=corpus.absolute(), entry=entry)
     catalog.write_text(written, encoding="utf-8")
-    merge_all_datasets(data_dir=given.out, sources=[name], catalogs=[catalog], force=True)
-    prepare_all_formats(data_dir=given.out, force=True)
+    merge_all_datasets(data_dir=out, sources=[name], catalogs=[catalog], force=True)
+    prepare_all_formats(data_dir=out, force=True)

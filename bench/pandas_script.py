@@ -6,13 +6,14 @@ and no tricks: `python -m bench.pandas_script IN OUT`.
 
 from __future__ import annotations
 
-import argparse
 import html
 import json
 from pathlib import Path
 
 import pandas as pd
 from datasets import Dataset, DatasetDict
+
+from bench.contestant import in_and_out
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
@@ -176,15 +177,11 @@ def prepare_huggingface(chats: pd.DataFrame, out: Path) -> None:
 
 def main() -> None:
     """Run as a program."""
-    parser = argparse.ArgumentParser(prog="python -m bench.pandas_script", description=__doc__)
-    parser.add_argument("corpus", type=Path, metavar="IN")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    merged = merge(given.corpus, given.out)
+    corpus, out = in_and_out("bench.pandas_script", __doc__)
+    merged = merge(corpus, out)
     chats = merged[merged["response"] != ""]
-    prepare_openai(chats, given.out)
-    prepare_huggingface(chats, given.out)
+    prepare_openai(chats, out)
+    prepare_huggingface(chats, out)
 
 
 if __name__ == "__main__":

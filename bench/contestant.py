@@ -1,0 +1,16 @@
+"""How every contestant is called: with the folder of a corpus, and one for what it writes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def in_and_out(program: str, description: str | None) -> tuple[Path, Path]:
+    """Read the two folders from the command line; the second is made."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument("corpus", type=Path, metavar="IN")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    return given.corpus, given.out
