@@ -32,9 +32,11 @@ def send(page: Page, name: str) -> None:
 def description_of(field: Locator) -> str:
     """What is said to be wrong with a field, by the element that it names as its description."""
     expect(field).to_have_attribute("aria-invalid", "true")
+    page = field.page
     name = (field.get_attribute("aria-describedby") or "").split()[0]
-    message = field.page.locator(f"[id='{name}']")
+    message = page.locator(f"[id='{name}']")
     expect(message).to_be_visible()
+    page.wait_for_load_state("load")  # without its style sheet nothing stands in its place
     near, far = field.bounding_box(), message.bounding_box()
     assert near
     assert far

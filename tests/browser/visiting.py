@@ -100,7 +100,12 @@ class Visitor:
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def sideways(self) -> list[str]:
-        """Give by how much the page is too wide, and what makes it so; [] if it fits."""
+        """Give by how much the page is too wide, and what makes it so; [] if it fits.
+
+        Of a page that just came after a click, the style sheet may still be on its way: it is
+        measured as it stands when all is there.
+        """
+        self.page.wait_for_load_state("load")
         return cast("list[str]", self.page.evaluate(_SIDEWAYS))
 
     def calm(self) -> None:
