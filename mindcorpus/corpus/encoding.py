@@ -72,11 +72,11 @@ class Frame:
         """Give the bytes a record takes in the merged CSV, from those of its three cells."""
         return _CSV_FRAME + cells + self._shared_csv + csv_cell_size(tags.encode())
 
-    def json_record(self, before: bytes, texts: tuple[str, str, str], tags: str) -> bytes:
-        """Encode a record for the merged JSON; `tags` is a JSON array."""
+    def json_record(self, before: bytes, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
+        """Give a record of the merged JSON, from its texts as JSON; `tags` is a JSON array."""
         if tags not in self._json_ends:
             self._json_ends[tags] = b"," + self._json + _JSON_KEYS[5] + tags.encode() + b"}"
-        input_, response, rejected = map(orjson.dumps, texts)
+        input_, response, rejected = texts
         return b"".join(
             (
                 before,
@@ -94,10 +94,10 @@ class Frame:
         )
 
     def csv_record(self, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
-        """Encode a record for the merged CSV; `tags` is a JSON array."""
+        """Give a record of the merged CSV, from its escaped texts; `tags` is a JSON array."""
         if tags not in self._csv_ends:
             self._csv_ends[tags] = self._csv + csv_cell(tags.encode()) + CSV_END
-        input_, response, rejected = map(csv_escaped, texts)
+        input_, response, rejected = texts
         end = self._csv_ends[tags]
         # Joined at once: each step more would copy the texts once more.
         return b"".join((b'"', input_, b'","', response, b'","', rejected, b'",', end))

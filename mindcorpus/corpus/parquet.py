@@ -36,7 +36,6 @@ class ParquetFile:
         groups = range(metadata.num_row_groups)
         self.rows = [metadata.row_group(group).num_rows for group in groups]
         """How many rows each row group has."""
-        self.text_bytes = sum(metadata.row_group(group).total_byte_size for group in groups)
 
     def read_group(self, number: int, columns: Sequence[str]) -> Any:
         """Read some columns of a row group as a table; raises `CorruptArtifactError`."""

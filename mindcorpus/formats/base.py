@@ -16,9 +16,11 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.entry import FormatEntry
-from mindcorpus.storage.files import Piece, Region, Written, lay_out
+from mindcorpus.storage.files import Region, Written, lay_out
+from mindcorpus.storage.ordered_hash import SharedFile
 from mindcorpus.warning import DataWarning
 
 #: The parts of a corpus' split, in the order of their codes: 0 is train.
@@ -58,6 +60,8 @@ class Run:
     parts: tuple[Path, ...]
     start: int
     stop: int
+    text: int
+    """Bytes of its texts."""
 
     def of(self, rows: Any) -> Any:
         """Give its share of an array with one value a corpus row."""
@@ -87,28 +91,13 @@ class Taken:
         return order
 
 
-Share = Region | Piece
-"""What one run writes of a file: bytes at its place, or a piece that is put there later."""
-
-
-@dataclass(frozen=True)
-class SharedFile:
-    """A file that all runs write together: the share of each, in order."""
-
-    path: Path
-    shares: tuple[Share, ...]
-    head: bytes = b""
-    """What stands before pieces; regions have it in place already. `tail` likewise."""
-    tail: bytes = b""
-
-
 class Writer(Protocol):
     """Takes the rows of one run, batch by batch."""
 
-    def write(self, table: Any, parts: Parts) -> None:
+    def write(self, rows: RowBatch, parts: Parts) -> None:
         """Take rows of the corpus, in order, each as often as it is to be there, and their parts.
 
-        All tables of one run have the same columns.
+        All batches of one run have the same columns.
         """
 
     def result(self) -> Any:

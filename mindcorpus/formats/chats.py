@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mindcorpus.chat_messages import has_misplaced_keys
 from mindcorpus.conversations import Conversation, kept_turns, last_answer
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.turns import turns_of
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.lines import Encoder, LineFile, LineFormat
@@ -36,6 +37,13 @@ class Encoded(NamedTuple):
     """What the rules of those who read the format say of them, where it knows any."""
 
 
+class Text(NamedTuple):
+    """A text, and the same as JSON: that is encoded once for all that hold it."""
+
+    plain: str
+    json: bytes
+
+
 class ChatEncoder(Encoder):
     """Encodes plain records of their two texts, and conversations of their turns."""
 
@@ -46,7 +54,7 @@ class ChatEncoder(Encoder):
         self._place = 0
 
     @abstractmethod
-    def plain(self, input_: str, response: str) -> bytes:
+    def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
 
     @abstractmethod
@@ -63,20 +71,22 @@ class ChatEncoder(Encoder):
 
     def lines(self, table: Any, first: int) -> Iterable[bytes]:
         """Give the line of each row of a table with `COLUMNS`, of which some may be missing."""
+        return self.lines_of(RowBatch(table), first)
+
+    def lines_of(self, rows: RowBatch, first: int) -> Iterable[bytes]:
+        """Give the same of rows whose texts others may have encoded already."""
         self._place = first
-        if "messages" not in table.column_names:
-            texts = (table.column(name).to_pylist() for name in ("input", "response"))
-            for input_, response in zip(*texts, strict=True):
+        if "messages" not in rows.table.column_names:
+            for input_, response in _texts(rows):
                 self._place += 1
                 yield self.plain(input_, response)
             return
-        for at in range(0, table.num_rows, _AT_ONCE):
-            yield from self._mixed(table.slice(at, _AT_ONCE))
+        for at in range(0, rows.num_rows, _AT_ONCE):
+            yield from self._mixed(rows.slice(at, _AT_ONCE))
 
-    def _mixed(self, table: Any) -> Iterator[bytes]:
-        names = ("input", "response", "source")
-        texts = (table.column(name).to_pylist() for name in names)
-        for input_, response, source, chat in zip(*texts, conversations_of(table), strict=True):
+    def _mixed(self, rows: RowBatch) -> Iterator[bytes]:
+        beside = rows.values("source"), conversations_of(rows.table)
+        for (input_, response), source, chat in zip(_texts(rows), *beside, strict=True):
             self._place += 1
             if chat is None:
                 yield self.plain(input_, response)
@@ -94,6 +104,11 @@ class ChatEncoder(Encoder):
     def result(self) -> Encoded:
         """Give what is to be told of the lines."""
         return Encoded(self._changed)
+
+
+def _texts(rows: RowBatch) -> Iterator[tuple[Text, Text]]:
+    both = (map(Text, rows.values(name), rows.json(name)) for name in ("input", "response"))
+    return zip(*both, strict=True)
 
 
 def conversations_of(table: Any) -> Iterator[Conversation | None]:

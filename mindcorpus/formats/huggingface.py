@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ import orjson
 import pyarrow as pa
 
 from mindcorpus.arrow import flags, repeated
-from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_escaped
+from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
     PARTS,
@@ -29,12 +30,12 @@ from mindcorpus.formats.base import (
     Parts,
     Placed,
     Run,
-    SharedFile,
     Taken,
     regions_of,
 )
 from mindcorpus.storage.files import HashedFile, Region, Written
 from mindcorpus.storage.manifest import read_manifest, write_text
+from mindcorpus.storage.ordered_hash import SharedFile
 
 SCHEMA = pa.schema(
     [
@@ -65,17 +66,17 @@ class CsvRows:
         )
         return sizes
 
-    def lines(self, table: Any) -> Any:
-        """Encode the rows of a table with the columns `input`, `response`, `source` and `tags`."""
-        texts = (table.column(name).cast(pa.binary()).to_pylist() for name in ("input", "response"))
-        names = (table.column(name).to_pylist() for name in ("source", "tags"))
+    def lines(self, rows: RowBatch) -> Iterator[bytes]:
+        """Encode rows with the columns `input`, `response`, `source` and `tags`."""
+        texts = (rows.csv(name) for name in ("input", "response"))
+        names = (rows.values(name) for name in ("source", "tags"))
         for input_, response, source, tags in zip(*texts, *names, strict=True):
             key = source, tuple(tags)
             if key not in self._ends:
                 ends = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
                 self._ends[key] = b",".join(ends) + CSV_END
-            cells = csv_escaped(input_), b'","', csv_escaped(response)
-            yield b"".join((self._instruction, b',"', *cells, b'",', self._ends[key]))
+            cells = self._instruction, b',"', input_, b'","', response, b'",', self._ends[key]
+            yield b"".join(cells)
 
 
 class ArrowFile:
@@ -163,13 +164,13 @@ class FolderWriter:
             self._files.append(file)
             self._arrows.append(arrow)
 
-    def write(self, table: Any, parts: Parts) -> None:
-        """Write the rows of a table with the columns of the corpus."""
-        for line in self._rows.lines(table):
+    def write(self, rows: RowBatch, parts: Parts) -> None:
+        """Write rows with the columns of the corpus."""
+        for line in self._rows.lines(rows):
             self._table.write(line)
-        self._count += table.num_rows
+        self._count += rows.num_rows
         for part, arrow in enumerate(self._arrows):
-            arrow.write(table.filter(flags(parts == part)))
+            arrow.write(rows.table.filter(flags(parts == part)))
 
     def result(self) -> tuple[int, list[Written]]:
         """Give the rows of the table, and the Arrow files."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
     PARTS,
@@ -23,14 +24,13 @@ from mindcorpus.formats.base import (
     Parts,
     Placed,
     Run,
-    Share,
-    SharedFile,
     Taken,
     Writer,
     regions_of,
 )
 from mindcorpus.storage.files import Piece, Written
 from mindcorpus.storage.manifest import write_text
+from mindcorpus.storage.ordered_hash import Share, SharedFile
 
 #: What stands around the records of a JSON array, and between two of them.
 _ARRAY = b"[\n", b",\n", b"\n]\n"
@@ -54,6 +54,10 @@ class Encoder(ABC):
         `first` is the place of the first of them among all records of its section, from 0. Of the
         columns for conversations those may be missing that no row of the run has.
         """
+
+    def lines_of(self, rows: RowBatch, first: int) -> Iterable[bytes]:
+        """Give what `lines` gives, of rows whose texts others may have encoded already."""
+        return self.lines(rows.table, first)
 
     def sizes(self, rows: RowFacts) -> Numbers | None:
         """Give the bytes of each corpus row's line, shape (rows,); None: it cannot be told before.
@@ -199,11 +203,11 @@ class _StreamWriter:
         self._begun = [not route.first for route in target.routes]
         self._rows = [0] * len(files)
 
-    def write(self, table: Any, parts: Parts) -> None:
-        """Write the rows of a table."""
-        lines = list(self._encoder.lines(table, self._place))
+    def write(self, rows: RowBatch, parts: Parts) -> None:
+        """Write some rows."""
+        lines = list(self._encoder.lines_of(rows, self._place))
         self._place += len(lines)
-        assert len(lines) == table.num_rows, f"{type(self._encoder).__name__} lost a row"
+        assert len(lines) == rows.num_rows, f"{type(self._encoder).__name__} lost a row"
         by_part: dict[int | None, Sequence[bytes]] = {None: lines}
         for at, (route, file) in enumerate(self._routes):
             if route.part not in by_part:

@@ -17,7 +17,7 @@ from mindcorpus.conversations import INSTRUCTING, Conversation
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chat_check import ChatCheck, combine
-from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, changed_in
+from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, Text, changed_in
 from mindcorpus.formats.lines import LineFile, Lines
 from mindcorpus.storage.files import Written
 
@@ -51,17 +51,16 @@ class ChatLines(ChatEncoder):
         sizes: Numbers = np.where(rows.turns_json > 0, turns, plain)
         return sizes
 
-    def plain(self, input_: str, response: str) -> bytes:
+    def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
         value = {
             "messages": [
                 *self._system,
-                {"role": "user", "content": input_},
-                {"role": "assistant", "content": response},
+                {"role": "user", "content": input_.plain},
+                {"role": "assistant", "content": response.plain},
             ]
         }
-        texts = orjson.dumps(input_), self._middle, orjson.dumps(response)
-        line = b"".join((self._head, *texts, self._end))
+        line = b"".join((self._head, input_.json, self._middle, response.json, self._end))
         self._check.example(self.number, value, line)
         return line
 

@@ -13,7 +13,7 @@ import orjson
 
 from mindcorpus.conversations import INSTRUCTING, Conversation, Turn
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.chats import ChatEncoder, ChatFormat
+from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Text
 from mindcorpus.formats.lines import Lines
 
 _HEAD = b'{"conversations":[{"from":"human","value":'
@@ -38,9 +38,9 @@ class Conversations(ChatEncoder):
         sizes: Numbers = rows.input_json + rows.response_json + frame
         return sizes
 
-    def plain(self, input_: str, response: str) -> bytes:
+    def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
-        return b"".join((_HEAD, orjson.dumps(input_), _MIDDLE, orjson.dumps(response), _END))
+        return b"".join((_HEAD, input_.json, _MIDDLE, response.json, _END))
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""

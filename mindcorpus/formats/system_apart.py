@@ -10,7 +10,7 @@ import orjson
 
 from mindcorpus.conversations import INSTRUCTING, Conversation
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
-from mindcorpus.formats.chats import ChatEncoder
+from mindcorpus.formats.chats import ChatEncoder, Text
 
 
 class Said(NamedTuple):
@@ -39,13 +39,15 @@ class SystemApart(ChatEncoder):
         """Give the bytes of each corpus row's line, shape (rows,); None where one has turns."""
         if rows.turns_json.any():
             return None
-        frame = len(self.plain("", "")) - 2 * len(b'""')
+        nothing = Text("", b'""')
+        frame = len(self.plain(nothing, nothing)) - 2 * len(nothing.json)
         sizes: Numbers = rows.input_json + rows.response_json + frame
         return sizes
 
-    def plain(self, input_: str, response: str) -> bytes:
+    def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
-        return self._line(self._prompt, [Said("user", input_), Said("assistant", response)])
+        said = [Said("user", input_.plain), Said("assistant", response.plain)]
+        return self._line(self._prompt, said)
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""

@@ -22,9 +22,9 @@ from mindcorpus.merging.statistics import StatisticsJob, compute_statistics
 from mindcorpus.merging.write import WriteJob, write_part
 from mindcorpus.progress import Progress
 from mindcorpus.stages.base import CorpusStage, Indexes, find_firsts, read_column
-from mindcorpus.storage.files import Region, Written, lay_out
+from mindcorpus.storage.files import Written, lay_out
 from mindcorpus.storage.kinds import CORPUS
-from mindcorpus.storage.ordered_hash import OrderedHash
+from mindcorpus.storage.ordered_hash import SharedFile
 from mindcorpus.storage.staging import Staging
 
 
@@ -63,17 +63,45 @@ def _kin(parts: Sequence[Part], indexes: Indexes, stays: Flags) -> Kin:
     return kin
 
 
-def assemble(
+@dataclass(frozen=True)
+class CorpusPlan:
+    """Who writes what of a corpus, and where; no array of its rows, which workers would inherit."""
+
+    statistics: Task
+    lineage: Task
+    writes: tuple[WriteJob, ...]
+    """One for each part of the corpus."""
+    json: SharedFile
+    csv: SharedFile
+
+    @property
+    def rows(self) -> int:
+        """How many records the corpus has."""
+        return sum(job.rows for job in self.writes)
+
+    @property
+    def text(self) -> int:
+        """Bytes of them, as they are counted while they are written."""
+        return sum(job.csv.size for job in self.writes)
+
+    @property
+    def parts(self) -> list[tuple[Path, int]]:
+        """The Parquet files, each with its rows."""
+        return [(job.parquet, job.rows) for job in self.writes]
+
+
+def plan_corpus(
     part_set: PartSet,
     stages: Sequence[CorpusStage],
     staging: Staging,
     context: JobContext,
     *,
     keep_parts: bool = False,
-) -> tuple[dict[str, Any], list[Written]]:
-    """Write the corpus into the staging area; give its statistics and its files.
+) -> CorpusPlan:
+    """Find out which records stay, and lay the corpus out in the staging area.
 
-    Parts are removed as they are written, unless they are to be kept.
+    Parts are removed as they are written, unless they are to be kept. Raises `DataError` for a
+    corpus that is larger than a merge may write.
     """
     origins, parts = part_set.origins, part_set.parts
     count = sum(part.kept for part in parts)
@@ -89,59 +117,50 @@ def assemble(
     # As many bytes as the indexes say, not one more, go into these files; Parquet takes less.
     size = sum(part.json_bytes + part.csv_bytes for part in planned)
     part_set.budgets.check_job(size, "what the merge writes")
-    json_path, csv_path = staging.output / f"{CORPUS}.json", staging.output / f"{CORPUS}.csv"
+    output = staging.output
+    json_path, csv_path = output / f"{CORPUS}.json", output / f"{CORPUS}.csv"
     json_regions = lay_out(json_path, b"", [part.json_bytes for part in planned], JSON_END)
     csv_regions = lay_out(csv_path, CSV_HEADER, [part.csv_bytes for part in planned], b"")
-    lineage_path = staging.output / f"{CORPUS}.lineage.parquet"
-    first = [
-        Task(compute_statistics, StatisticsJob(tuple(origins), saved, staging.scratch), heavy=True),
-        Task(write_lineage, LineageJob(tuple(origins), saved, kin, lineage_path)),
-    ]
-    tasks = [
-        *first,
-        *_write_tasks(
-            planned, part_set, staging.output, json_regions, csv_regions, keep=keep_parts
+    lineage = LineageJob(tuple(origins), saved, kin, output / f"{CORPUS}.lineage.parquet")
+    statistics = StatisticsJob(tuple(origins), saved, staging.scratch)
+    folder = output / f"{CORPUS}.parquet"
+    folder.mkdir()
+    return CorpusPlan(
+        Task(compute_statistics, statistics, heavy=True),
+        Task(write_lineage, lineage),
+        tuple(
+            WriteJob(
+                records=parts[part.number].records,
+                stays=part.stays,
+                rows=part.kept,
+                source=origins[part.number].source,
+                type=origins[part.number].type,
+                first=number == 0,
+                parquet=folder / f"part-{number:05d}.parquet",
+                json=json_regions[number],
+                csv=csv_regions[number],
+                keep=keep_parts,
+            )
+            for number, part in enumerate(planned)
         ),
-    ]
-    items = ["statistics", "lineage", *["JSON, CSV and Parquet"] * len(planned)]
-    with (
-        OrderedHash(json_path, json_regions) as json_seal,
-        OrderedHash(csv_path, csv_regions) as csv_seal,
-    ):
+        SharedFile(json_path, tuple(json_regions)),
+        SharedFile(csv_path, tuple(csv_regions)),
+    )
+
+
+def write_corpus(plan: CorpusPlan, context: JobContext) -> tuple[dict[str, Any], list[Written]]:
+    """Write a corpus as it was planned; give its statistics and its files."""
+    first = [plan.statistics, plan.lineage]
+    tasks = [*first, *(Task(write_part, job) for job in plan.writes)]
+    items = ["statistics", "lineage", *["JSON, CSV and Parquet"] * len(plan.writes)]
+    with plan.json.follow() as json_seal, plan.csv.follow() as csv_seal:
 
         def finished(task: int, _result: Any) -> None:
             if task >= len(first):
                 json_seal.complete(task - len(first))
                 csv_seal.complete(task - len(first))
 
-        text = sum(part.csv_bytes for part in planned)
-        rows = sum(part.kept for part in planned)
-        statistics, lineage, *parquet = context.do_all("write", tasks, items, text, finished, rows)
-    return statistics, [json_seal.written(rows), csv_seal.written(rows), *parquet, lineage]
-
-
-def _write_tasks(
-    planned: Sequence[_Planned],
-    part_set: PartSet,
-    output: Path,
-    json_regions: Sequence[Region],
-    csv_regions: Sequence[Region],
-    *,
-    keep: bool,
-) -> Iterator[Task]:
-    folder = output / f"{CORPUS}.parquet"
-    folder.mkdir()
-    for number, part in enumerate(planned):
-        origin = part_set.origins[part.number]
-        job = WriteJob(
-            records=part_set.parts[part.number].records,
-            stays=part.stays,
-            source=origin.source,
-            type=origin.type,
-            first=number == 0,
-            parquet=folder / f"part-{number:05d}.parquet",
-            json=json_regions[number],
-            csv=csv_regions[number],
-            keep=keep,
-        )
-        yield Task(write_part, job)
+        results = context.do_all("write", tasks, items, plan.text, finished, plan.rows)
+    statistics, lineage, *parquet = results
+    sealed = [json_seal.written(plan.rows), csv_seal.written(plan.rows)]
+    return statistics, [*sealed, *parquet, lineage]

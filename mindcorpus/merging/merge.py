@@ -12,7 +12,7 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
-from mindcorpus.merging.assemble import assemble
+from mindcorpus.merging.assemble import plan_corpus, write_corpus
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.loss import LossPolicy, error_of_several
 from mindcorpus.merging.part_set import PartSet
@@ -152,7 +152,8 @@ def publish_corpus(
     """
     _refuse(found, allow_missing=request.allow_missing)
     stages = choose_stages(request)
-    statistics, outputs = assemble(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
+    plan = plan_corpus(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
+    statistics, outputs = write_corpus(plan, context)
     write_account(request, catalog, found, absent, statistics, outputs, staging)
     # What is told is what was staged: once it is published, another may replace it at any moment.
     manifest = read_manifest(staging.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from mindcorpus.arrow import flags, lists, repeated
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.encoding import JSON_FIRST, JSON_NEXT, Frame
+from mindcorpus.corpus.row_batch import RowBatch, batches_of
 from mindcorpus.progress import Tick
 from mindcorpus.storage.files import HashedFile, Region, Written
 
@@ -32,8 +33,13 @@ SCHEMA = pa.schema(
         *turns.FIELDS,
     ]
 )
+_TEXTS = SCHEMA.names[:3]
 # Text in a row group of Parquet, the unit in which others read it.
 _GROUP_BYTES = 4 * 1024 * 1024
+
+
+Also = Callable[[RowBatch], object]
+"""Takes the next rows of the corpus."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class WriteJob:
     records: Path
     stays: bytes | None
     """One byte a record: 1 stays, 0 is a duplicate; None: all stay."""
+    rows: int
+    """How many stay."""
     source: str
     type: str
     first: bool
@@ -54,8 +62,11 @@ class WriteJob:
     """Whether the part stays, for the next merge."""
 
 
-def write_part(job: WriteJob, tick: Tick) -> Written:
-    """Write a part's records into all files of the corpus; gives the Parquet file."""
+def write_part(job: WriteJob, tick: Tick, also: Also | None = None) -> Written:
+    """Write a part's records into all files of the corpus; gives the Parquet file.
+
+    `also` hears of all rows, batch by batch, with the columns of the corpus' Parquet.
+    """
     frame = Frame(job.source, job.type)
     before = JSON_FIRST if job.first else JSON_NEXT
     with (
@@ -64,29 +75,43 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
         job.json.open() as json_file,
         job.csv.open() as csv_file,
     ):
-        group: list[Any] = []
-        for batch in _batches(job.records, job.stays):
-            tags = batch.column("tags").to_pylist()
-            group.append(_batch(batch, tags, job))
-            if sum(rows.nbytes for rows in group) >= _GROUP_BYTES:
-                _flush(group, parquet)
-            size = 0
-            texts = [batch.column(at) for at in range(3)]
-            for row in zip(*(column.to_pylist() for column in texts), tags, strict=True):
-                json_file.write(frame.json_record(before, row[:3], row[3]))
-                before = JSON_NEXT
-            cells = (column.cast(pa.binary()).to_pylist() for column in texts)
-            for row in zip(*cells, tags, strict=True):
-                record = frame.csv_record(row[:3], row[3])
-                size += len(record)
-                csv_file.write(record)
-            parquet_file.rows += batch.num_rows
-            tick(batch.num_rows, size)
-        _flush(group, parquet)
+        for table, tags in _groups(job):
+            parquet.write_table(table, row_group_size=table.num_rows)
+            first = 0
+            for rows in batches_of(table.combine_chunks(), SCHEMA.names):
+                ends = tags[first : first + rows.num_rows]
+                first += rows.num_rows
+                for record in zip(*map(rows.json, _TEXTS), ends, strict=True):
+                    json_file.write(frame.json_record(before, record[:3], record[3]))
+                    before = JSON_NEXT
+                size = 0
+                for record in zip(*map(rows.csv, _TEXTS), ends, strict=True):
+                    line = frame.csv_record(record[:3], record[3])
+                    size += len(line)
+                    csv_file.write(line)
+                parquet_file.rows += rows.num_rows
+                tick(rows.num_rows, size)
+                if also is not None:
+                    also(rows)
     if not job.keep:
         # Its memory in the page cache serves the next one; on the disk nobody will have seen it.
         job.records.unlink()
     return parquet_file.written
+
+
+def _groups(job: WriteJob) -> Iterator[tuple[Any, Sequence[str]]]:
+    """Give the rows that stay in tables of a row group each, and the tags of each row as JSON."""
+    group: list[Any] = []
+    tags: list[str] = []
+    for batch in _batches(job.records, job.stays):
+        mine = batch.column("tags").to_pylist()
+        group.append(_batch(batch, mine, job))
+        tags += mine
+        if sum(rows.nbytes for rows in group) >= _GROUP_BYTES:
+            yield pa.Table.from_batches(group), tags
+            group, tags = [], []
+    if group:
+        yield pa.Table.from_batches(group), tags
 
 
 def _batches(records: Path, stays: bytes | None) -> Iterator[Any]:
@@ -113,13 +138,6 @@ def _open_parquet(file: HashedFile) -> Any:
         ],
         write_statistics=False,
     )
-
-
-def _flush(group: list[Any], parquet: Any) -> None:
-    if group:
-        table = pa.Table.from_batches(group)
-        parquet.write_table(table, row_group_size=table.num_rows)
-        group.clear()
 
 
 def _batch(batch: Any, tags: Sequence[str], job: WriteJob) -> Any:

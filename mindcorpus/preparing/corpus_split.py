@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,13 +78,24 @@ class CorpusSplit:
     """Shape (rows,): index into `PARTS`, -1 for a record without a response."""
     folds: Numbers
     """Shape (rows,): the fold of each row from 0; -1 for none."""
-    id: str
-    """The same for the same parts and folds of the same corpus, and for no others."""
+    id: str = ""
+    """The same for the same parts and folds of the same corpus, and for no others.
+
+    "" while it is not known of which corpus it is.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
         """The parts that there are."""
         return PARTS if self.settings.test_share else PARTS[:2]
+
+    def of_corpus(self, sha256: str) -> CorpusSplit:
+        """Give the same split, of the corpus whose manifest has this checksum."""
+        return replace(self, id=_id(sha256, self.parts, self.folds))
+
+    def named(self, proof: Mapping[str, Any]) -> dict[str, Any]:
+        """Say in a proof which split it proves."""
+        return {"id": self.id, **proof}
 
     def prove(self, rows: RowFacts, times: Any) -> dict[str, Any]:
         """Prove the split of some of the rows, counted from the rows themselves.
@@ -93,7 +104,7 @@ class CorpusSplit:
         """
         others = int((self.parts >= 0).sum()) - int(np.count_nonzero(times))
         order = np.repeat(np.arange(len(times)), times)
-        proof = prove(
+        return prove(
             Ties.of_rows(rows, order),
             rows.source[order],
             rows.names,
@@ -103,10 +114,9 @@ class CorpusSplit:
             others,
             len(order) - int(np.count_nonzero(times)),
         )
-        return {"id": self.id, **proof}
 
 
-def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> CorpusSplit:
+def decide(rows: RowFacts, settings: SplitSettings) -> CorpusSplit:
     """Split the records with a response, stratified by source and kind, by groups.
 
     Raises `SettingsError` where none is left to train on.
@@ -125,7 +135,7 @@ def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> Corpu
             hint="Give validation and test smaller shares. Records that belong together stay in "
             "one part.",
         )
-    return CorpusSplit(settings, parts, folds, _id(corpus_sha256, parts, folds))
+    return CorpusSplit(settings, parts, folds)
 
 
 def _id(corpus_sha256: str, parts: Parts, folds: Numbers) -> str:
@@ -160,7 +170,7 @@ def write_split(folder: Path, split: CorpusSplit, rows: RowFacts, corpus_sha256:
             "id": split.id,
             "corpus_sha256": corpus_sha256,
             "rows": len(split.parts),
-            "split": split.prove(rows, rows.answered.astype(np.uint16)),
+            "split": split.named(split.prove(rows, rows.answered.astype(np.uint16))),
             "sources": [],
             "warnings": [],
             "outputs": describe([file.written], folder),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections import Counter
@@ -14,76 +13,43 @@ from typing import Any
 
 import numpy as np
 
-from mindcorpus.corpus.row_facts import RowFacts, read_row_facts
+from mindcorpus.corpus.row_facts import RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.execution.context import JobContext
-from mindcorpus.execution.worker_pool import WorkerPool
-from mindcorpus.formats.base import Format, Made, Taken
+from mindcorpus.formats.base import Made, Taken
 from mindcorpus.formats.lines import LineFormat
 from mindcorpus.formats.registry import FORMATS
-from mindcorpus.preparing.corpus_split import CorpusSplit, SplitSettings, decide
+from mindcorpus.preparing.corpus_files import CorpusFiles
+from mindcorpus.preparing.corpus_split import CorpusSplit
 from mindcorpus.preparing.cutting import CUT
 from mindcorpus.preparing.description import describe_format
 from mindcorpus.preparing.export_lineage import located, write_export_lineage
 from mindcorpus.preparing.planning import Plan, Planning, Wanted
-from mindcorpus.preparing.runs import Cuts, plan_runs
+from mindcorpus.preparing.runs import Cuts, RunWritten, plan_runs
 from mindcorpus.preparing.shaping import shaped
 from mindcorpus.preparing.token_counts import count_all
-from mindcorpus.progress import Cancellation, Progress, Reporter
 from mindcorpus.storage.files import Written
-from mindcorpus.storage.kinds import CORPUS, MANIFEST
-from mindcorpus.storage.manifest import read_manifest, require_files
-from mindcorpus.storage.ordered_hash import follow
+from mindcorpus.storage.ordered_hash import OrderedCopy, OrderedHash
 from mindcorpus.storage.staging import Staging
 from mindcorpus.tokens.tokenizer import tokenizer
 
 
 class Making:
-    """One prepare; what its formats share."""
+    """Formats that are made together: planned, written by whoever does the tasks, and described."""
 
     def __init__(
-        self,
-        workers: int,
-        corpus: Path,
-        report: Reporter,
-        cancel: Cancellation,
-    ) -> None:
-        """Take the folder of a corpus; raises `CorruptArtifactError` for one that is not whole."""
-        self.context = JobContext(WorkerPool(workers), report, cancel)
-        self.corpus_manifest = read_manifest(corpus)
-        require_files(corpus, self.corpus_manifest)
-        self.corpus_sha256 = hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest()
-        names = (output["path"] for output in self.corpus_manifest["outputs"])
-        self.parts = tuple(corpus / name for name in names if name.startswith(f"{CORPUS}.parquet/"))
-        self.lineage = corpus / f"{CORPUS}.lineage.parquet"
-
-    def read_rows(self) -> RowFacts:
-        """Read what is known of the corpus' rows."""
-        size = self.lineage.stat().st_size
-        self.context.report(Progress("read", CORPUS, total=size))
-        rows = read_row_facts(self.lineage)
-        self.context.report(Progress("read", CORPUS, len(rows.source), size, size))
-        return rows
-
-    def split(self, rows: RowFacts, settings: SplitSettings) -> CorpusSplit:
-        """Decide the split of the corpus."""
-        return decide(rows, settings, self.corpus_sha256)
-
-    def run(
         self,
         wanted: Mapping[str, Wanted],
         split: CorpusSplit,
         rows: RowFacts,
         staging: Staging,
-        broken: dict[str, SettingsError],
-    ) -> dict[str, Path]:
-        """Write each format into a folder of its own, with its manifest; give the folders.
-
-        Of one that cannot be made of these records the error goes to `broken`; the others are made.
-        Raises `SettingsError` where none can be, for names that the corpus does not hold,
-        `CorruptArtifactError`, `CancelledError`.
-        """
-        formats = {
+    ) -> None:
+        """Take which formats are wanted, of which rows, and where they are staged."""
+        self._wanted = wanted
+        self._split = split
+        self._rows = rows
+        self._staging = staging
+        self._formats = {
             name: each.made_by(
                 FORMATS[name],
                 {one: getattr(each.request, one) for one in FORMATS[name].settings},
@@ -93,87 +59,111 @@ class Making:
             )
             for name, each in wanted.items()
         }
-        runs, text = plan_runs(self.parts)
-        specs = {each.request.tokenizer for each in wanted.values() if each.request.tokenizer}
+
+    def plan(
+        self,
+        parts: Sequence[tuple[Path, int]],
+        unchangeable: Sequence[str],
+        context: JobContext,
+        broken: dict[str, SettingsError],
+    ) -> Plan:
+        """Choose the rows of each format, and lay out its files.
+
+        `parts` are the corpus' Parquet files, each with its rows; `unchangeable` the sources whose
+        licence forbids to change a record. Of a format that cannot be made of these records the
+        error goes to `broken`; the others are made. Raises `SettingsError` where none can be, and
+        for names that the corpus does not hold; `CorruptArtifactError`, `CancelledError`.
+        """
+        runs = plan_runs(parts, self._rows)
+        requests = [each.request for each in self._wanted.values()]
+        specs = {request.tokenizer for request in requests if request.tokenizer}
         tokenizers = {spec: tokenizer(spec) for spec in sorted(specs)}
-        counted = count_all(self.context, tokenizers, rows, runs, text, staging.scratch)
-        planning = Planning(formats, wanted, split, rows, staging, self._unchangeable(), counted)
-        self.context.cancel.check()
-        plan = planning.plan(runs, text, broken)
-        del planning  # its arrays, which workers would inherit
-        formats = {name: formats[name] for name in plan.choices}
+        counted = count_all(context, tokenizers, self._rows, runs, self._staging.scratch)
+        planning = Planning(
+            self._formats,
+            self._wanted,
+            self._split,
+            self._rows,
+            self._staging,
+            tuple(unchangeable),
+            counted,
+        )
+        context.cancel.check()
+        plan = planning.plan(runs, broken)
+        self._formats = {name: self._formats[name] for name in plan.choices}
+        return plan
+
+    def write(self, plan: Plan, context: JobContext) -> tuple[list[RunWritten], list[Written]]:
+        """Do the tasks of a plan; give what became of each run, and the files that they share."""
         with ExitStack() as stack:
-            followers = [
-                stack.enter_context(follow(file.path, file.shares, file.head, file.tail))
-                for file in plan.files
-            ]
+            followers = follow_all(plan, stack)
 
             def finished(task: int, _result: Any) -> None:
                 for each in followers:
                     each.complete(task)
 
-            results = self.context.do_all(
-                "write",
-                plan.tasks,
-                [", ".join(formats)] * len(plan.tasks),
-                plan.text,
-                finished,
-                plan.count,
-            )
-        written = [each.written(0) for each in followers]
-        for name, format_ in formats.items():
-            settings = shaped(wanted[name].request, name)
-            digest = f"{self.corpus_sha256} {split.id} {sorted(settings.items())}"
+            items = [", ".join(self._formats)] * len(plan.tasks)
+            results = context.do_all("write", plan.tasks, items, plan.text, finished, plan.count)
+        return results, [each.written(0) for each in followers]
+
+    def finish(
+        self,
+        plan: Plan,
+        results: Sequence[RunWritten],
+        written: Sequence[Written],
+        corpus: CorpusFiles,
+        split: CorpusSplit,
+    ) -> dict[str, Path]:
+        """Give each format's folder, with its card and manifest: of which corpus, by which split.
+
+        `results` and `written` are what `write` gives.
+        """
+        for name, format_ in self._formats.items():
+            settings = shaped(self._wanted[name].request, name)
+            digest = f"{corpus.sha256} {split.id} {sorted(settings.items())}"
             if isinstance(format_, LineFormat):
                 made = _finish_lines(format_, plan, written, results, digest)
             else:
                 target, files = plan.own[name]
                 mine = [result.told[target] for result in results]
                 made = format_.finish([written[at] for at in files], mine, digest)
+            choices = plan.choices[name]
             if name in plan.cut:
                 cut = Cuts()
                 for result in results:
                     cut.update(result.cut[plan.cut[name]])
                 made = _with_cut(made, cut.records)
-                plan.choices[name][made.placed[0].section].lengths.update(cut.lengths)
-            self._describe(format_, made, settings, plan, split, rows)
-        return {name: format_.folder for name, format_ in formats.items()}
+                choices[made.placed[0].section].lengths.update(cut.lengths)
+            taken = {
+                section: Taken(self._rows, np.load(path), split.parts)
+                for section, path in plan.saved[name].items()
+            }
+            lineage = write_export_lineage(format_.folder, made.placed, taken, split)
+            made = replace(
+                made,
+                outputs=[*made.outputs, lineage],
+                findings=located(made.findings, made.placed, taken),
+            )
+            describe_format(
+                format_,
+                {"kind": name, "settings": settings, "corpus_sha256": corpus.sha256},
+                corpus.manifest,
+                {
+                    section: replace(choice, proof=split.named(choice.proof))
+                    for section, choice in choices.items()
+                },
+                made,
+                plan.without.get(name, {}),
+            )
+        return {name: format_.folder for name, format_ in self._formats.items()}
 
-    def _describe(
-        self,
-        format_: Format,
-        made: Made,
-        settings: Mapping[str, Any],
-        plan: Plan,
-        split: CorpusSplit,
-        rows: RowFacts,
-    ) -> None:
-        name = format_.entry.name
-        taken = {
-            section: Taken(rows, np.load(path), split.parts)
-            for section, path in plan.saved[name].items()
-        }
-        lineage = write_export_lineage(format_.folder, made.placed, taken, split)
-        made = replace(
-            made,
-            outputs=[*made.outputs, lineage],
-            findings=located(made.findings, made.placed, taken),
-        )
-        describe_format(
-            format_,
-            {"kind": name, "settings": settings, "corpus_sha256": self.corpus_sha256},
-            self.corpus_manifest,
-            plan.choices[name],
-            made,
-            plan.without.get(name, {}),
-        )
 
-    def _unchangeable(self) -> tuple[str, ...]:
-        return tuple(
-            entry["name"]
-            for entry in self.corpus_manifest["sources"]
-            if entry["licence"].get("modification") == "forbidden"
-        )
+def follow_all(plan: Plan, stack: ExitStack) -> list[OrderedHash | OrderedCopy]:
+    """Begin to follow behind the writers of a plan's files, until the stack is closed."""
+    followers = [file.follow() for file in plan.files]
+    for each in followers:
+        stack.enter_context(each)
+    return followers
 
 
 def _with_cut(made: Made, cut: Mapping[str, int]) -> Made:

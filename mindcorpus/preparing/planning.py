@@ -18,7 +18,6 @@ from mindcorpus.formats.base import (
     Layout,
     OwnLayout,
     Run,
-    SharedFile,
     Taken,
     Takes,
     Target,
@@ -35,6 +34,7 @@ from mindcorpus.preparing.runs import Part, Pick, RunJob, write_run
 from mindcorpus.preparing.sampling import Known
 from mindcorpus.preparing.selection import Selection, select
 from mindcorpus.preparing.token_counts import Counted, estimated, prompt_tokens
+from mindcorpus.storage.ordered_hash import SharedFile
 from mindcorpus.storage.staging import Staging
 from mindcorpus.tokens.estimate import Estimate
 
@@ -113,12 +113,12 @@ class Planning:
         self._sums: dict[tuple[Any, ...], PartLengths] = {}
         self._without: dict[str, dict[str, str]] = {}
 
-    def plan(self, runs: Sequence[Run], text: int, broken: dict[str, SettingsError]) -> Plan:
+    def plan(self, runs: Sequence[Run], broken: dict[str, SettingsError]) -> Plan:
         """Choose, and lay out."""
         rows = self._known.rows
         parts = self._scratch / "parts.npy"
         np.save(parts, self._split.parts)
-        plan = Plan(0, text=text, without=self._without)
+        plan = Plan(0, text=sum(run.text for run in runs), without=self._without)
         streams: dict[tuple[Any, ...], Stream] = {}
         links: dict[str, list[tuple[Path, tuple[Any, ...], int]]] = {}
         layouts: dict[str, tuple[Layout, Path]] = {}

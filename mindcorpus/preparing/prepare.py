@@ -14,14 +14,14 @@ from mindcorpus.errors import (
     CorruptArtifactError,
     storage_errors,
 )
+from mindcorpus.execution.context import JobContext
+from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import names_of
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
 from mindcorpus.notebook_view import table_html
-from mindcorpus.preparing.corpus_split import (
-    SplitSettings,
-    known_split,
-)
+from mindcorpus.preparing.corpus_files import CorpusFiles
+from mindcorpus.preparing.corpus_split import SplitSettings, decide, known_split
 from mindcorpus.preparing.deciding import (
     choose,
     load_all,
@@ -162,31 +162,34 @@ def prepare(
         store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
-            making = Making(settings.workers, corpus, report, cancel)
-            known = known_split(store, making.corpus_sha256)
+            context = JobContext(WorkerPool(settings.workers), report, cancel)
+            source = CorpusFiles(corpus)
+            known = known_split(store, source.sha256)
             asked = SplitSettings.of(
                 request.model_dump(include=set(SPLITTING)),
                 {**default_shares(settings), **(known.settings or {})},
             )
             split, rows = known.split, None
             if split is None or split.settings != asked:
-                rows = making.read_rows()
-                split = making.split(rows, asked)
+                rows = source.read_rows(report)
+                split = decide(rows, asked).of_corpus(source.sha256)
                 if known.split is not None and split.id != known.split.id:
                     refuse_another_split(store, known.split, force=request.force)
             wanted, kept = choose(store, classes, request, plain, known.base)
             made.update(kept)
             # Not sooner than needed: where nothing is to be made, nothing is read.
-            rows = rows or making.read_rows()
+            rows = rows or source.read_rows(report)
             cancel.check()
             with store.stage("formats") as staging:
-                folders = making.run(wanted, split, rows, staging, broken)
+                making = Making(wanted, split, rows, staging)
+                plan = making.plan(source.parts(), source.unchangeable(), context, broken)
+                folders = making.finish(plan, *making.write(plan, context), source, split)
                 # What is told is what was staged: another may replace it once it is published.
                 made.update((name, read_manifest(folder)) for name, folder in folders.items())
                 report(written(*amounts_of(made.values())))
                 cancel.check()
                 # First: formats of a split that is not there yet would pass for outdated.
-                publish_split(store, split, rows, making.corpus_sha256, staging, known, request)
+                publish_split(store, split, rows, source.sha256, staging, known, request)
                 builds = {
                     name: store.publish(
                         name,

@@ -15,18 +15,18 @@ import pyarrow as pa
 from mindcorpus.arrow import coded, flags, numbers
 from mindcorpus.corpus import turns
 from mindcorpus.corpus.parquet import ParquetFile
+from mindcorpus.corpus.row_batch import WEIGHED, RowBatch, batches_of
+from mindcorpus.corpus.row_facts import RowFacts
 from mindcorpus.formats.base import PARTS, PLACES, Parts, Run, Target, Times
-from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.preparing.cutting import Cut, WasCut, cut_table
 from mindcorpus.preparing.part_lengths import PartLengths
 from mindcorpus.records import COLUMNS
 
-# Parquet that one task reads, by the size of its text. It decides the Arrow files, of which
+# What one task writes, by the size of its texts. It decides the Arrow files, of which
 # `datasets` reads any number.
 _RUN_BYTES = 32 * 1024 * 1024
-#: A slice is as large as these columns of it say, whatever the formats read: so the bytes of one
-#: format do not depend on which others are made beside it.
-_WEIGHED = ("input", "response", "source", "tags")
+# The bytes of a row's texts: as CSV cells, and what stands beside them as JSON.
+_TEXTS = ("input_csv", "response_csv", "rejected_json", "turns_json", "tools_json")
 
 
 @dataclass(frozen=True)
@@ -64,23 +64,25 @@ class RunJob:
     """Whether the run has any; if not, no columns of turns are read."""
 
 
-def plan_runs(parts: Sequence[Path]) -> tuple[list[Run], int]:
-    """Cut the corpus' parts into runs of like size; gives also the bytes of text in all of them."""
+def plan_runs(parts: Sequence[tuple[Path, int]], facts: RowFacts) -> list[Run]:
+    """Cut the corpus' parts, each with so many rows, into runs of like size.
+
+    What a part weighs are its rows' texts, which is known before it is written.
+    """
     runs: list[Run] = []
     group: list[Path] = []
-    held = start = rows = total = 0
-    for part in parts:
-        parquet = ParquetFile(part)
-        size = parquet.text_bytes
+    held = start = rows = 0
+    for path, count in parts:
+        mine = slice(rows, rows + count)
+        size = int(sum(int(getattr(facts, name)[mine].sum()) for name in _TEXTS))
         if group and held + size > _RUN_BYTES:
-            runs.append(Run(tuple(group), start, rows))
+            runs.append(Run(tuple(group), start, rows, held))
             group, held, start = [], 0, rows
-        group.append(part)
+        group.append(path)
         held += size
-        total += size
-        rows += sum(parquet.rows)
-    runs.append(Run(tuple(group), start, rows))
-    return runs, total
+        rows += count
+    runs.append(Run(tuple(group), start, rows, held))
+    return runs
 
 
 class Cuts:
@@ -112,47 +114,79 @@ class RunWritten(NamedTuple):
     """What of each choice was cut."""
 
 
-def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
-    """Write a run's rows to the targets."""
-    parts = np.load(job.parts, mmap_mode="r")
-    choices = [np.load(pick.times, mmap_mode="r") for pick in job.choices]
-    over = {pick: np.load(pick.over, mmap_mode="r") for pick in job.choices if pick.over}
-    cut = [Cuts() for _ in job.choices]
-    first = job.run.start
-    with ExitStack() as stack:
-        writers = [part.target.open(stack) for part in job.targets]
+class RunWriter:
+    """Takes a run's rows, batch by batch, into its targets."""
+
+    def __init__(self, job: RunJob, stack: ExitStack) -> None:
+        """Open the targets, to be closed with the stack."""
+        self._job = job
+        self._parts = np.load(job.parts, mmap_mode="r")
+        self._choices = [np.load(pick.times, mmap_mode="r") for pick in job.choices]
+        self._over = {pick: np.load(pick.over, mmap_mode="r") for pick in job.choices if pick.over}
+        self._cut = [Cuts() for _ in job.choices]
+        self._row = job.run.start
+        self._writers = [part.target.open(stack) for part in job.targets]
         there = (*COLUMNS, *turns.NAMES) if job.conversations else COLUMNS
         needed = {name for each in job.targets for name in each.columns}
         needed |= {"source", "tools"} if any(pick.cut for pick in job.choices) else set()
-        wanted = tuple(name for name in there if name in needed)
-        known = (*wanted, *PLACES)
-        columns = [tuple(name for name in each.columns if name in known) for each in job.targets]
+        self.columns = tuple(name for name in there if name in needed)
+        """Those of the corpus that the rows must have."""
+        known = (*self.columns, *PLACES)
+        self._columns = [
+            tuple(name for name in each.columns if name in known) for each in job.targets
+        ]
+        self._placed = not needed.isdisjoint(PLACES)
+
+    def write(self, batch: RowBatch) -> int:
+        """Take the next rows, with `columns`; give how many of them anything takes."""
+        rows = slice(self._row, self._row + batch.num_rows)
+        self._row = rows.stop
+        some = [np.asarray(times[rows]) for times in self._choices]
+        parts = np.asarray(self._parts[rows])
+        if self._placed:
+            batch = batch.of(_with_places(batch.table, rows, parts))
+        mine = []
+        for at, (pick, times) in enumerate(zip(self._job.choices, some, strict=True)):
+            whole = batch
+            if pick.cut is not None:
+                table, found = cut_table(batch.table, self._over[pick][rows], pick.cut)
+                whole = batch.of(table)
+                self._cut[at].add(found, times, parts)
+            mine.append(_chosen(whole, parts, times))
+        targets = zip(self._writers, self._job.targets, self._columns, strict=True)
+        for writer, part, columns in targets:
+            chosen, sides = mine[part.choice]
+            writer.write(chosen.of(chosen.table.select(columns)), sides)
+        return int(np.count_nonzero(np.any(some, axis=0)))
+
+    def result(self) -> RunWritten:
+        """Give what became of the run; the targets are closed by then."""
+        return RunWritten([writer.result() for writer in self._writers], self._cut)
+
+
+def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
+    """Write a run's rows to the targets, read back from the corpus."""
+    with ExitStack() as stack:
+        writer = RunWriter(job, stack)
+        done = Share(job.run)
         for path in job.run.parts:
-            parquet = ParquetFile(path)
-            size, count = parquet.text_bytes, max(1, sum(parquet.rows))
-            read = 0
-            for group in range(len(parquet.rows)):
-                for table in slices(parquet, group, wanted):
-                    rows = slice(first, first + table.num_rows)
-                    first += table.num_rows
-                    # Bytes are counted as `plan_runs` counts: what is done adds up to the total.
-                    before, read = read, read + table.num_rows
-                    some = [np.asarray(times[rows]) for times in choices]
-                    taken = np.count_nonzero(np.any(some, axis=0))
-                    tick(int(taken), size * read // count - size * before // count)
-                    if not needed.isdisjoint(PLACES):
-                        table = _with_places(table, rows, np.asarray(parts[rows]))  # noqa: PLW2901
-                    mine = []
-                    for at, (pick, times) in enumerate(zip(job.choices, some, strict=True)):
-                        whole = table
-                        if pick.cut is not None:
-                            whole, found = cut_table(table, over[pick][rows], pick.cut)
-                            cut[at].add(found, times, parts[rows])
-                        mine.append(_chosen(whole, np.asarray(parts[rows]), times))
-                    for at, (writer, part) in enumerate(zip(writers, job.targets, strict=True)):
-                        chosen, sides = mine[part.choice]
-                        writer.write(chosen.select(columns[at]), sides)
-    return RunWritten([writer.result() for writer in writers], cut)
+            for rows in batches_in(path, writer.columns):
+                tick(writer.write(rows), done.more(rows.num_rows))
+    return writer.result()
+
+
+class Share:
+    """Counts a run's rows as bytes of its text, all of which they add up to."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._rows = 0
+
+    def more(self, rows: int) -> int:
+        """Give the bytes that some rows more count for."""
+        count = max(1, self._run.stop - self._run.start)
+        before, self._rows = self._rows, self._rows + rows
+        return self._run.text * self._rows // count - self._run.text * before // count
 
 
 def _with_places(table: Any, rows: slice, parts: Parts) -> Any:
@@ -162,21 +196,23 @@ def _with_places(table: Any, rows: slice, parts: Parts) -> Any:
     return table.append_column(PLACES[0], at).append_column(PLACES[1], part)
 
 
-def _chosen(table: Any, parts: Parts, times: Times) -> tuple[Any, Parts]:
+def _chosen(batch: RowBatch, parts: Parts, times: Times) -> tuple[RowBatch, Parts]:
     """Give the rows that are taken, each as often as it is, and the part of each."""
     most = int(times.max(initial=0))
     if most <= 1:
         taken = times > 0
-        return (table, parts) if taken.all() else (table.filter(flags(taken)), parts[taken])
+        if taken.all():
+            return batch, parts
+        table, places = batch.table.filter(flags(taken)), np.flatnonzero(taken)
+        return batch.take(table, places.tolist()), parts[taken]
     order = np.repeat(np.arange(len(times)), times)
-    return table.take(numbers(order, pa.int64())), parts[order]
+    table = batch.table.take(numbers(order, pa.int64()))
+    return batch.take(table, order.tolist()), parts[order]
 
 
-def slices(parquet: ParquetFile, group: int, columns: tuple[str, ...]) -> Iterator[Any]:
-    """Give a row group in slices of about a batch's bytes, as its rows become Python objects."""
-    table = parquet.read_group(group, tuple(dict.fromkeys((*columns, *_WEIGHED))))
-    weight = table.select(_WEIGHED).nbytes
-    table = table.select(columns)
-    rows = max(1, table.num_rows * BATCH_BYTES // max(1, weight))
-    for first in range(0, table.num_rows, rows):
-        yield table.slice(first, rows)
+def batches_in(path: Path, columns: Sequence[str]) -> Iterator[RowBatch]:
+    """Read some columns of a part of the corpus, in batches."""
+    parquet = ParquetFile(path)
+    for group in range(len(parquet.rows)):
+        table = parquet.read_group(group, tuple(dict.fromkeys((*columns, *WEIGHED))))
+        yield from batches_of(table, columns)

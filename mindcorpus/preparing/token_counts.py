@@ -17,7 +17,6 @@ import numpy as np
 from mindcorpus.chat_messages import messages_of
 from mindcorpus.conversations import INSTRUCTING
 from mindcorpus.corpus import turns
-from mindcorpus.corpus.parquet import ParquetFile
 from mindcorpus.corpus.row_facts import Flags, Numbers, RowFacts
 from mindcorpus.corpus.turns import turns_of
 from mindcorpus.execution.context import JobContext
@@ -25,7 +24,7 @@ from mindcorpus.execution.worker_pool import Task
 from mindcorpus.formats.base import Parts, Run, Takes, Times
 from mindcorpus.preparing.cutting import AROUND, first_answer, kept_of
 from mindcorpus.preparing.part_lengths import PartLengths
-from mindcorpus.preparing.runs import slices
+from mindcorpus.preparing.runs import Share, batches_in
 from mindcorpus.preparing.sampling import Tokens
 from mindcorpus.tokens.chats import PER_REPLY, count_messages
 from mindcorpus.tokens.estimate import BYTES_PER_TOKEN
@@ -52,20 +51,17 @@ def count_run(job: TokenJob, tick: Callable[[int, int], None]) -> Tokens:
     count = job.run.stop - job.run.start
     found = Tokens(*(np.zeros(count, np.int64) for _ in Tokens._fields))
     names = (*_TEXTS, *(turns.NAMES if job.conversations else ()))
-    first = 0
+    first, done = 0, Share(job.run)
     for path in job.run.parts:
-        parquet = ParquetFile(path)
-        size, rows_of_part, read = parquet.text_bytes, max(1, sum(parquet.rows)), 0
-        for group in range(len(parquet.rows)):
-            for table in slices(parquet, group, names):
-                rows = slice(first, first + table.num_rows)
-                first += table.num_rows
-                before, read = read, read + table.num_rows
-                tick(0, size * read // rows_of_part - size * before // rows_of_part)
-                places = np.flatnonzero(wanted[job.run.start :][rows])
-                mine = table.take(places) if len(places) < table.num_rows else table
-                for at, values in enumerate(_count(mine, job.tokenizer)):
-                    found[at][rows][places] = values
+        for batch in batches_in(path, names):
+            table = batch.table
+            rows = slice(first, first + table.num_rows)
+            first += table.num_rows
+            tick(0, done.more(table.num_rows))
+            places = np.flatnonzero(wanted[job.run.start :][rows])
+            mine = table.take(places) if len(places) < table.num_rows else table
+            for at, values in enumerate(_count(mine, job.tokenizer)):
+                found[at][rows][places] = values
     return found
 
 
@@ -180,7 +176,6 @@ def count_all(
     tokenizers: Mapping[str, Tokenizer],
     rows: RowFacts,
     runs: Sequence[Run],
-    text: int,
     scratch: Path,
 ) -> dict[str, Counted]:
     """Count the tokens of all records with a response, for each tokenizer that is asked for."""
@@ -195,6 +190,7 @@ def count_all(
             Task(count_run, TokenJob(run, wanted, tokenizer, bool(run.of(conversations).any())))
             for run in runs
         ]
+        text = sum(run.text for run in runs)
         results = context.do_all("read", tasks, [tokenizer.name] * len(tasks), text)
         columns = zip(*results, strict=True)
         found[spec] = Counted(tokenizer, Tokens(*(np.concatenate(each) for each in columns)))

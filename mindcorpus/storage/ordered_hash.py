@@ -15,6 +15,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -142,14 +143,25 @@ class OrderedCopy(_Follower):
         self._size, self._sha256 = file.written.bytes, file.written.sha256
 
 
-def follow(
-    path: Path, shares: Sequence[Region | Piece], head: bytes = b"", tail: bytes = b""
-) -> OrderedHash | OrderedCopy:
-    """Give what follows behind the writers of a file's shares, all regions or all pieces.
+Share = Region | Piece
+"""What one task writes of a file: bytes at its place, or a piece that is put there later."""
 
-    `head` and `tail` are what stands before and behind pieces.
-    """
-    regions = [share for share in shares if isinstance(share, Region)]
-    pieces = [share for share in shares if isinstance(share, Piece)]
-    assert not (regions and pieces), "a file is written in place, or put together"
-    return OrderedHash(path, regions) if regions else OrderedCopy(path, pieces, head, tail)
+
+@dataclass(frozen=True)
+class SharedFile:
+    """A file that several tasks write together: the share of each, in order."""
+
+    path: Path
+    shares: tuple[Share, ...]
+    head: bytes = b""
+    """What stands before pieces; regions have it in place already. `tail` likewise."""
+    tail: bytes = b""
+
+    def follow(self) -> OrderedHash | OrderedCopy:
+        """Give what follows behind the writers of the shares, all regions or all pieces."""
+        regions = [share for share in self.shares if isinstance(share, Region)]
+        pieces = [share for share in self.shares if isinstance(share, Piece)]
+        assert not (regions and pieces), "a file is written in place, or put together"
+        if regions:
+            return OrderedHash(self.path, regions)
+        return OrderedCopy(self.path, pieces, self.head, self.tail)

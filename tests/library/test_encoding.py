@@ -20,6 +20,7 @@ from mindcorpus.corpus.encoding import (
     Frame,
     csv_cell,
     csv_cell_size,
+    csv_escaped,
     json_size,
 )
 from mindcorpus.records import COLUMNS
@@ -40,12 +41,13 @@ class Encoded:
             input_, response, rejected = three
             tags_text = orjson.dumps(tags).decode()
             before = JSON_NEXT if at else JSON_FIRST
-            as_json = frame.json_record(before, (input_, response, rejected), tags_text)
-            sizes = sum(len(orjson.dumps(text)) for text in three)
-            assert len(as_json) == frame.json_size(sizes, tags_text)
+            written = orjson.dumps(input_), orjson.dumps(response), orjson.dumps(rejected)
+            as_json = frame.json_record(before, written, tags_text)
+            assert len(as_json) == frame.json_size(sum(map(len, written)), tags_text)
 
             cells = input_.encode(), response.encode(), rejected.encode()
-            as_csv = frame.csv_record(cells, tags_text)
+            escaped = csv_escaped(cells[0]), csv_escaped(cells[1]), csv_escaped(cells[2])
+            as_csv = frame.csv_record(escaped, tags_text)
             assert len(as_csv) == frame.csv_size(sum(map(csv_cell_size, cells)), tags_text)
             self.json += as_json
             self.csv += as_csv

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from corpora import copy_of, merge_own, own_rows, read_parquet
 
+from mindcorpus.corpus import row_batch
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats import registry as formats
@@ -388,9 +390,9 @@ class SliceCounter:
     def __init__(self) -> None:
         self._sizes: list[int] = []
 
-    def write(self, table: Any, parts: Parts) -> None:
-        assert table.num_rows == len(parts)
-        self._sizes.append(table.num_rows)
+    def write(self, rows: RowBatch, parts: Parts) -> None:
+        assert rows.num_rows == len(parts)
+        self._sizes.append(rows.num_rows)
 
     def result(self) -> list[int]:
         return self._sizes
@@ -399,7 +401,7 @@ class SliceCounter:
 def test_slices_are_the_same_whatever_formats_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "BATCH_BYTES", 4096)
+    monkeypatch.setattr(row_batch, "BATCH_BYTES", 4096)
     texts = {name: ["word " * 40] * ROWS for name in COLUMNS}
     files = [tmp_path / f"{at}.parquet" for at in range(2)]
     for path in files:
@@ -410,7 +412,7 @@ def test_slices_are_the_same_whatever_formats_read(
     }
     for name, array in saved.items():
         np.save(tmp_path / f"{name}.npy", array)
-    run = Run(tuple(files), 0, 2 * ROWS)
+    run = Run(tuple(files), 0, 2 * ROWS, 2 * ROWS * len(texts["input"][0]))
 
     def slices(*columns: tuple[str, ...]) -> list[int]:
         parts = tuple(Part(Slices(), 0, each) for each in columns)

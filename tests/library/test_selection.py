@@ -44,7 +44,7 @@ def choose(
 ) -> Selection:
     lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
     rows = read_row_facts(lineage)
-    parts = decide(rows, SplitSettings(seed, 0.2), "").parts
+    parts = decide(rows, SplitSettings(seed, 0.2)).parts
     return select(Known(rows, parts, seed, tokens, unchangeable), PrepareRequest(**request), takes)
 
 
@@ -394,7 +394,7 @@ def test_a_request_that_says_nothing_sensible_is_refused(
 
 def parts_of(data_dir: Path, seed: int = 42) -> Any:
     lineage = data_dir / "artifacts/corpus/merged_mental_health_dataset.lineage.parquet"
-    return decide(read_row_facts(lineage), SplitSettings(seed, 0.2), "").parts
+    return decide(read_row_facts(lineage), SplitSettings(seed, 0.2)).parts
 
 
 def test_a_half_is_a_seeded_half(three: Path) -> None:
