@@ -67,6 +67,13 @@ MERGE: Stages = {
     "write": (0.68, 0.97),
     "publish": (0.97, 1.0),
 }
+BUILD: Stages = {
+    "fetch": (0.0, 0.1),
+    "read": (0.1, 0.5),
+    "deduplicate": (0.5, 0.55),
+    "write": (0.55, 0.97),
+    "publish": (0.97, 1.0),
+}
 PREPARE: Stages = {"read": (0.0, 0.05), "write": (0.05, 0.95), "publish": (0.95, 1.0)}
 
 

@@ -25,7 +25,7 @@ from mindcorpus.formats.instructions import use_of_format
 from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
-from mindcorpus.merging.merge import merge
+from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import split_told
@@ -33,7 +33,10 @@ from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from rich.console import RenderableType
 
 
 def make_corpus(
@@ -41,30 +44,42 @@ def make_corpus(
 ) -> None:
     """Merge sources into a corpus, and tell what became of every row."""
     settings = Settings.load(data_dir=data_dir, workers=workers)
-    # What is wrong with the request is said before anything is asked.
-    known = with_added(request.model_copy(update={"commercial_only": False}), settings)
-    asked = choose_sources(known, settings)
-    choose_stages(request)
     terminal = Terminal()
-    if request.commercial_only and (left := [source for source in asked if not source.commercial]):
-        why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
-        terminal.say("Left out by --commercial-only:", bullets("-", why))
-    chosen = asked.choose(commercial_only=request.commercial_only)
+    what = chosen_sources(terminal, request, settings)
     force = _agreed(terminal, settings, force=request.force)
     request = request.model_copy(update={"force": force})
-    what = "the sample of " if request.sample else ""
     terminal.say(
-        f"Merging {what}{', '.join(chosen.names)} into {settings.data_dir}.",
+        f"Merging {what} into {settings.data_dir}.",
         "Ctrl-C stops it; what is there stays as it is until the new corpus is complete.",
     )
     with terminal.watch() as (report, cancel):
         result = merge(request, settings, report, cancel)
+    terminal.show(*merged_parts(result, _next(settings), terminal.full))
+
+
+def chosen_sources(terminal: Terminal, request: MergeRequest, settings: Settings) -> str:
+    """Name the sources of a request, and tell which it leaves out for their licence.
+
+    What is wrong with the request is said before anything is asked.
+    """
+    known = with_added(request.model_copy(update={"commercial_only": False}), settings)
+    asked = choose_sources(known, settings)
+    choose_stages(request)
+    if request.commercial_only and (left := [source for source in asked if not source.commercial]):
+        why = [left_out_for(source.name, source.licence.model_dump()) for source in left]
+        terminal.say("Left out by --commercial-only:", bullets("-", why))
+    names = ", ".join(asked.choose(commercial_only=request.commercial_only).names)
+    return f"the sample of {names}" if request.sample else names
+
+
+def merged_parts(result: MergeResult, following: str, full: str) -> list[RenderableType]:
+    """Show what was merged, and what is to follow."""
     outputs = result.manifest["outputs"]
     written = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
     files = [(path, size_of(path.name, outputs)) for path in written]
     told = ("statistics", "warnings", "notes", "missing", "exports_holding")
     made = {name: getattr(result, name) for name in told}
-    terminal.show(*corpus_parts(made, files, _next(settings), terminal.full))
+    return corpus_parts(made, files, following, full)
 
 
 def make_formats(
@@ -85,7 +100,13 @@ def make_formats(
         )
         with terminal.watch() as (report, cancel):
             results |= prepare(each, settings, report, cancel)
-    made = {name: _as_dict(results[name]) for name in wanted if name in results}
+    there = {name: results[name] for name in wanted if name in results}
+    terminal.show(*prepared_parts(store, there))
+
+
+def prepared_parts(store: Store, results: Mapping[str, PrepareResult]) -> list[RenderableType]:
+    """Show what was prepared, and what can be done with it."""
+    made = {name: _as_dict(result) for name, result in results.items()}
     # A format of an earlier release knows of no split.
     split_ids = {result.manifest.get("split_id", "") for result in results.values()}
     parts = split_parts(split_told(store, split_ids))
@@ -93,7 +114,7 @@ def make_formats(
         result = results[name]
         found = findings_table(result.findings, result.manifest["finding_counts"])
         parts += format_parts(name, told, found if result.findings else None)
-    terminal.show(*parts, *ending_parts(made, [_use(name, results[name]) for name in made]))
+    return [*parts, *ending_parts(made, [_use(name, results[name]) for name in made])]
 
 
 def _agreed(terminal: Terminal, settings: Settings, *, force: bool) -> bool:
@@ -101,11 +122,12 @@ def _agreed(terminal: Terminal, settings: Settings, *, force: bool) -> bool:
     store = Store(settings.data_dir)
     if force or not store.exists("corpus"):
         return force
-    terminal.confirm([_existing(store)])
+    terminal.confirm([existing_corpus(store)])
     return True
 
 
-def _existing(store: Store) -> str:
+def existing_corpus(store: Store) -> str:
+    """Say what corpus exists; one does."""
     try:
         entry, _ = entry_of(store, "corpus")
     except CorruptArtifactError:

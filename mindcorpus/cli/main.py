@@ -18,6 +18,7 @@ from mindcorpus._version import __version__
 from mindcorpus.cli.options import (
     PATH,
     FormatName,
+    build_options,
     catalog_option,
     cost_options,
     data_dir_option,
@@ -163,6 +164,20 @@ def prepare(**given: Any) -> None:
 
     request, others = requests.prepare_request(here)
     local_jobs.make_formats(request, **others)
+
+
+@cli.command()
+@formats_argument
+@build_options
+def build(**given: Any) -> None:
+    """Merge sources and make training formats of them, in less time than one after the other.
+
+    The options are those of `merge`, and those of `prepare` that choose records. Without a NAME, or
+    with `all`, the formats are those of the guide.
+    """
+    from mindcorpus.cli import local_builds, requests
+
+    local_builds.make_both(*requests.build_requests(given))
 
 
 @cli.command()

@@ -294,15 +294,8 @@ merge_options = _together(
 formats_argument = click.argument(
     "formats", nargs=-1, type=FormatName(), callback=_all_or_names, metavar="[NAME]..."
 )
-prepare_options = _together(
-    click.option(
-        "--source",
-        "sources",
-        multiple=True,
-        metavar="NAME",
-        help="Take records of this source (repeatable).  [default: all]",
-    ),
-    exclude_option,
+# What a prepare may be told that a merge may not.
+_choices = _together(
     click.option(
         "--type",
         "types",
@@ -390,7 +383,20 @@ prepare_options = _together(
         help="Keep records' own system turns, put the system message in their place, or write none."
         "  [default: replace with --system-prompt, else own]",
     ),
+)
+prepare_options = _together(
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Take records of this source (repeatable).  [default: all]",
+    ),
+    exclude_option,
+    _choices,
     force_option,
     data_dir_option,
     workers_option,
 )
+#: Where a merge and a prepare have an option of one name, it is the merge's.
+build_options = _together(merge_options, _choices)

@@ -8,6 +8,7 @@ from mindcorpus.job_requests import MergeRequest, PrepareRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def merge_request(given: Mapping[str, Any]) -> tuple[MergeRequest, dict[str, Any]]:
@@ -20,6 +21,15 @@ def merge_request(given: Mapping[str, Any]) -> tuple[MergeRequest, dict[str, Any
     for name in ("sources", "stages"):
         fields[name] = fields[name] or None
     return MergeRequest.of(**fields), others
+
+
+def build_requests(
+    given: Mapping[str, Any],
+) -> tuple[MergeRequest, PrepareRequest, Path | None, int | None]:
+    """Give the requests of `build`, its data folder and its workers; raises likewise."""
+    merging, others = merge_request(given)
+    preparing, others = prepare_request({**others, "force": merging.force})
+    return merging, preparing, others["data_dir"], others["workers"]
 
 
 def prepare_request(given: Mapping[str, Any]) -> tuple[PrepareRequest, dict[str, Any]]:

@@ -27,6 +27,7 @@ from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
 from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.hosts import by_host
 from mindcorpus.sources.lock import SourcesLock
+from mindcorpus.stages.registry import ChosenStages
 from mindcorpus.storage.exports import exports_holding
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import amounts_of, read_manifest
@@ -114,24 +115,39 @@ def merge(
         store.refuse_to_overwrite("corpus", force=request.force)
     context = JobContext(WorkerPool(settings.workers), report, cancel)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-        fetched_sources = fetch_sources(request, catalog, settings, report, cancel)
-        # What was fetched for the first time is locked at once: a second try fetches only what is
-        # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
-        write_locks(fetched_sources.fetched, store, new_only=True)
-        budgets, losses = Budgets.of(settings), LossPolicy.of(request, settings)
-        found = read_sources(
-            catalog,
-            fetched_sources,
-            stages.of_records,
-            budgets,
-            losses,
-            SourcesLock.read(store.data_dir / LOCK).encodings,
-            staging.scratch,
-            context,
-        )
-        return publish_corpus(
-            request, catalog, found, fetched_sources.absent, store, staging, context
-        )
+        found, absent = read_all(request, catalog, stages, settings, store, staging, context)
+        return publish_corpus(request, catalog, found, absent, store, staging, context)
+
+
+def read_all(
+    request: MergeRequest,
+    catalog: Catalog,
+    stages: ChosenStages,
+    settings: Settings,
+    store: Store,
+    staging: Staging,
+    context: JobContext,
+) -> tuple[PartSet, Sequence[str]]:
+    """Fetch the sources of a request and read them into parts; names also those that are absent.
+
+    A source that fails is told in what it gives. Raises `DataError` where all together decode to
+    more than a merge may, and `CancelledError`.
+    """
+    fetched_sources = fetch_sources(request, catalog, settings, context.report, context.cancel)
+    # What was fetched for the first time is locked at once: a second try fetches only what is
+    # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
+    write_locks(fetched_sources.fetched, store, new_only=True)
+    found = read_sources(
+        catalog,
+        fetched_sources,
+        stages.of_records,
+        Budgets.of(settings),
+        LossPolicy.of(request, settings),
+        SourcesLock.read(store.data_dir / LOCK).encodings,
+        staging.scratch,
+        context,
+    )
+    return found, fetched_sources.absent
 
 
 def publish_corpus(
@@ -150,20 +166,28 @@ def publish_corpus(
     `absent` are sources without a public home that nobody gave; `keep_parts` leaves the parts
     where they are.
     """
-    _refuse(found, allow_missing=request.allow_missing)
+    refuse_failures(found, allow_missing=request.allow_missing)
     stages = choose_stages(request)
     plan = plan_corpus(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
     statistics, outputs = write_corpus(plan, context)
     write_account(request, catalog, found, absent, statistics, outputs, staging)
-    # What is told is what was staged: once it is published, another may replace it at any moment.
-    manifest = read_manifest(staging.output)
-    amounts = amounts_of([manifest])
+    amounts = amounts_of([read_manifest(staging.output)])
     context.report(written(*amounts))
     context.cancel.check()
-    store.publish("corpus", staging.output, staging, force=request.force)
-    write_locks(found.inputs.values(), store, new_only=False)
+    result = publish_staged(request, catalog, found, store, staging)
     keep_to_share(store)
     context.report(written(*amounts, published=True))
+    return result
+
+
+def publish_staged(
+    request: MergeRequest, catalog: Catalog, found: PartSet, store: Store, staging: Staging
+) -> MergeResult:
+    """Publish a corpus that is complete in the staging area, and lock what it was made of."""
+    # What is told is what was staged: once it is published, another may replace it at any moment.
+    manifest = read_manifest(staging.output)
+    store.publish("corpus", staging.output, staging, force=request.force)
+    write_locks(found.inputs.values(), store, new_only=False)
     return corpus_result(manifest, catalog, store)
 
 
@@ -219,7 +243,7 @@ def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> 
             store.close(path)
 
 
-def _refuse(found: PartSet, *, allow_missing: bool) -> None:
+def refuse_failures(found: PartSet, *, allow_missing: bool) -> None:
     """Raise the first failure, naming the others, unless publishing without them was asked for."""
     if found.failures and not allow_missing:
         failures = tuple(found.failures.values())

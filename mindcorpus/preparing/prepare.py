@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,6 +31,7 @@ from mindcorpus.preparing.deciding import (
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import not_made
+from mindcorpus.preparing.planning import Wanted
 from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import (
     PREPARE,
@@ -49,6 +50,7 @@ from mindcorpus.storage.manifest import (
 )
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.space import keep_to_share
+from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 from mindcorpus.tokens.lengths import cost
 
@@ -157,7 +159,7 @@ def prepare(
         missing = [name for name in names if name not in made]
         if not missing:
             report(written(*amounts_of(made.values()), published=True))
-            return {name: _result(name, made[name], store) for name in names}
+            return {name: prepare_result(name, made[name], store) for name in names}
         classes, broken = load_all(missing)
         store.refuse_foreign("split")
         store.begin("split", *classes)
@@ -190,22 +192,15 @@ def prepare(
                 cancel.check()
                 # First: formats of a split that is not there yet would pass for outdated.
                 publish_split(store, split, rows, source.sha256, staging, known, request)
-                builds = {
-                    name: store.publish(
-                        name,
-                        folder,
-                        staging,
-                        force=request.force,
-                        replaces=wanted[name].replaces,
-                    )
-                    for name, folder in folders.items()
-                }
+                builds = publish_formats(store, folders, wanted, staging, force=request.force)
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)
     if broken:
         raise not_made(broken, made)
     return {
-        name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
+        name: prepare_result(name, made[name], store, builds.get(name))
+        for name in names
+        if name in made
     }
 
 
@@ -222,9 +217,25 @@ def _unless_removed(corpus: Path) -> Iterator[None]:
         ) from error
 
 
-def _result(
+def publish_formats(
+    store: Store,
+    folders: Mapping[str, Path],
+    wanted: Mapping[str, Wanted],
+    staging: Staging,
+    *,
+    force: bool,
+) -> dict[str, Path]:
+    """Publish formats that were staged; give the folder of each by its name."""
+    return {
+        name: store.publish(name, folder, staging, force=force, replaces=wanted[name].replaces)
+        for name, folder in folders.items()
+    }
+
+
+def prepare_result(
     name: str, manifest: dict[str, Any], store: Store, build: Path | None = None
 ) -> PrepareResult:
+    """Tell what was published of a format, by its manifest; `build` is its folder, if known."""
     return PrepareResult(
         format=name,
         path=store.path(name),

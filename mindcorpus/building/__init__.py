@@ -1,0 +1,1 @@
+"""Building: a corpus and its training formats in one go."""
