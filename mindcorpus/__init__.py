@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         push,
         rollback,
     )
+    from mindcorpus.building.build import BuildResult, build
     from mindcorpus.client.service import ServiceClient
     from mindcorpus.errors import MindcorpusError
     from mindcorpus.inspection.inspecting import Inspection
@@ -55,6 +56,7 @@ _HOMES = {
         "push",
         "rollback",
     ),
+    "building.build": ("BuildResult", "build"),
     "client.service": ("ServiceClient",),
     "errors": ("MindcorpusError",),
     "inspection.inspecting": ("Inspection",),
@@ -70,6 +72,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BuildResult",
     "Cancellation",
     "Inspection",
     "MergeRequest",
@@ -83,6 +86,7 @@ __all__ = [
     "ServiceClient",
     "Settings",
     "Store",
+    "build",
     "formats",
     "get_merged_dataset_path",
     "inspect_source",

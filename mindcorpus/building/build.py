@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mindcorpus.building.write_both import write_all
 from mindcorpus.corpus.row_facts import read_row_facts
-from mindcorpus.errors import storage_errors
+from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
-from mindcorpus.formats.registry import names_of
+from mindcorpus.formats.registry import names_of, with_formats
 from mindcorpus.job_requests import DEFAULTED, SPLITTING, MergeRequest, PrepareRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import plan_corpus
@@ -24,10 +24,11 @@ from mindcorpus.merging.merge import (
 )
 from mindcorpus.notebook_view import table_html
 from mindcorpus.preparing.corpus_files import CorpusFiles, is_unchangeable
-from mindcorpus.preparing.corpus_split import SplitSettings, decide, known_split
+from mindcorpus.preparing.corpus_split import KnownSplit, SplitSettings, decide, known_split
 from mindcorpus.preparing.deciding import choose, load_all, publish_split
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import not_made
+from mindcorpus.preparing.planning import Wanted
 from mindcorpus.preparing.prepare import PrepareResult, prepare, prepare_result, publish_formats
 from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import (
@@ -89,17 +90,11 @@ def build(
     """
     cancel = cancel or Cancellation()
     defaults = settings.model_dump(include=set(DEFAULTED))
-    given = formats.model_copy(update={"force": corpus.force})
-    names = names_of(given.format, given.formats)
-    asked, plain = given.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
-    classes, broken = load_all(names)
-    store = Store.of(settings)
-    if asked.tokenizer:
-        merged = merge(corpus, settings, piece(report, 0.0, _MERGED), cancel)
-        return BuildResult(merged, prepare(given, settings, piece(report, _MERGED, 1.0), cancel))
-    report = WholeJob(report, BUILD)
-    corpus = with_added(corpus, settings)
-    catalog, stages = choose_sources(corpus, settings), choose_stages(corpus)
+    asked = formats.model_copy(update={"force": corpus.force}).with_defaults(defaults)
+    plain = PrepareRequest().with_defaults(defaults)
+    classes, broken = load_all(names_of(asked.format, asked.formats))
+    corpus, store = with_added(corpus, settings), Store.of(settings)
+    choose_sources(corpus, settings)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=corpus.force)
         store.refuse_foreign("split")
@@ -107,11 +102,32 @@ def build(
     # one all that exists is outdated.
     known = known_split(store, "")
     wanted, _ = choose(store, classes, asked, plain, known.base)
+    if any(each.request.tokenizer for each in wanted.values()):
+        result = _one_after_the_other(corpus, wanted, settings, report, cancel)
+    else:
+        context = JobContext(WorkerPool(settings.workers), WholeJob(report, BUILD), cancel)
+        result = _in_one_pass(corpus, asked, wanted, known, settings, context, broken)
+    if broken:
+        raise not_made(broken, result.formats)
+    return result
+
+
+def _in_one_pass(
+    corpus: MergeRequest,
+    asked: PrepareRequest,
+    wanted: Mapping[str, Wanted],
+    known: KnownSplit,
+    settings: Settings,
+    context: JobContext,
+    broken: dict[str, SettingsError],
+) -> BuildResult:
+    """Read the sources, plan the corpus and its formats, and write all of them at once."""
+    catalog, stages = choose_sources(corpus, settings), choose_stages(corpus)
+    store = Store.of(settings)
     splitting = SplitSettings.of(
         asked.model_dump(include=set(SPLITTING)),
         {**default_shares(settings), **(known.settings or {})},
     )
-    context = JobContext(WorkerPool(settings.workers), report, cancel)
     with (
         store.stage("corpus") as staging,
         store.stage("formats") as beside,
@@ -126,8 +142,8 @@ def build(
         rows = read_row_facts(lineage.path)
         split = decide(rows, splitting)
         making = Making(wanted, split, rows, beside)
-        entries = {name: {"licence": catalog[name].licence.model_dump()} for name in found.inputs}
-        unchangeable = [name for name, entry in entries.items() if is_unchangeable(entry)]
+        licences = {name: catalog[name].licence.model_dump() for name in found.inputs}
+        unchangeable = [name for name, each in licences.items() if is_unchangeable(each)]
         chosen = making.plan(plan.parts, unchangeable, context, broken)
         files = write_all(plan, chosen, context)
         outputs = [*files.corpus, lineage]
@@ -137,15 +153,35 @@ def build(
         folders = making.finish(chosen, files.runs, files.shared, made_of, split)
         made = {name: read_manifest(folder) for name, folder in folders.items()}
         amounts = amounts_of([made_of.manifest, *made.values()])
-        report(written(*amounts))
-        cancel.check()
+        context.report(written(*amounts))
+        context.cancel.check()
         result = publish_staged(corpus, catalog, found, store, staging)
         publish_split(store, split, rows, made_of.sha256, beside, known, asked)
         builds = publish_formats(store, folders, wanted, beside, force=asked.force)
-        report(written(*amounts, published=True))
+        context.report(written(*amounts, published=True))
     keep_to_share(store)
-    if broken:
-        raise not_made(broken, made)
     return BuildResult(
         result, {name: prepare_result(name, made[name], store, builds[name]) for name in made}
     )
+
+
+def _one_after_the_other(
+    corpus: MergeRequest,
+    wanted: Mapping[str, Wanted],
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+) -> BuildResult:
+    """Merge, then prepare formats that may be replaced: in one pass those with one request."""
+    result = merge(corpus, settings, piece(report, 0.0, _MERGED), cancel)
+    alike: dict[str, tuple[PrepareRequest, list[str]]] = {}
+    for name, each in wanted.items():
+        key = each.request.model_dump_json(exclude={"format", "formats", "force"})
+        alike.setdefault(key, (each.request, []))[1].append(name)
+    made: dict[str, PrepareResult] = {}
+    step = (1.0 - _MERGED) / len(alike)
+    for at, (request, names) in enumerate(alike.values()):
+        asked = with_formats(request.model_copy(update={"force": True}), tuple(names))
+        begin = _MERGED + at * step
+        made |= prepare(asked, settings, piece(report, begin, begin + step), cancel)
+    return BuildResult(result, {name: made[name] for name in wanted})

@@ -41,10 +41,10 @@ class CorpusFiles:
 
     def unchangeable(self) -> list[str]:
         """Name the sources whose licence forbids to change a record."""
-        return [each["name"] for each in self.manifest["sources"] if is_unchangeable(each)]
+        sources = self.manifest["sources"]
+        return [each["name"] for each in sources if is_unchangeable(each["licence"])]
 
 
-def is_unchangeable(source: Mapping[str, Any]) -> bool:
-    """Tell whether no record of a source may be changed, from its entry in a manifest."""
-    found: bool = source["licence"].get("modification") == "forbidden"
-    return found
+def is_unchangeable(licence: Mapping[str, Any]) -> bool:
+    """Tell whether a licence, as a manifest has it, forbids to change a record."""
+    return licence.get("modification") == "forbidden"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from mindcorpus.cli.main import merge, prepare
+from mindcorpus.cli import requests
+from mindcorpus.cli.main import build, merge, prepare
 from mindcorpus.cli.options import data_dir_option, workers_option
 from mindcorpus.cli.remote_options import detach_option, label_option
 from mindcorpus.job_requests import Flag, MergeRequest, PrepareRequest
@@ -55,13 +56,31 @@ def test_every_option_is_a_field_and_every_flag_an_option(
 def test_an_option_that_is_not_given_is_the_field_s_default(
     command: click.Command, model: type[MergeRequest | PrepareRequest]
 ) -> None:
-    from mindcorpus.cli import requests
-
     with command.make_context(command.name, []) as context:
         given = {name: value for name, value in context.params.items() if name not in others()}
     make = requests.merge_request if model is MergeRequest else requests.prepare_request
     request, rest = make(given)
     assert (request, rest) == (model(), {})
+
+
+def test_build_has_the_options_of_both_and_of_those_with_one_name_the_merge_s() -> None:
+    options = {str(param.name): param for param in build.params}
+    of_merge = {str(param.name): param for param in merge.params}
+    of_prepare = {str(param.name): param for param in prepare.params}
+    far = {"label", "detach"}
+    assert set(options) == {*of_merge, *of_prepare} - far
+    for name, param in options.items():
+        mine = of_merge.get(name, of_prepare.get(name))
+        assert mine is not None
+        assert (param.opts, getattr(param, "help", None)) == (
+            mine.opts,
+            getattr(mine, "help", None),
+        )
+    with build.make_context("build", ["openai", "--source", "TRACE", "--seed", "3"]) as context:
+        merging, preparing, data_dir, workers = requests.build_requests(context.params)
+    assert merging == MergeRequest(sources=("TRACE",))
+    assert preparing == PrepareRequest(format="openai", seed=3)
+    assert (data_dir, workers) == (None, None)
 
 
 def test_what_only_python_and_the_api_have_is_told() -> None:
