@@ -6,11 +6,16 @@ import argparse
 from pathlib import Path
 
 
-def in_and_out(program: str, description: str | None) -> tuple[Path, Path]:
-    """Read the two folders from the command line; the second is made."""
+def arguments(program: str, description: str | None) -> argparse.ArgumentParser:
+    """Give a parser of the two folders, `corpus` and `out`."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
     parser.add_argument("corpus", type=Path, metavar="IN")
     parser.add_argument("out", type=Path, metavar="OUT")
-    given = parser.parse_args()
+    return parser
+
+
+def in_and_out(program: str, description: str | None) -> tuple[Path, Path]:
+    """Read the two folders from the command line; the second is made."""
+    given = arguments(program, description).parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     return given.corpus, given.out

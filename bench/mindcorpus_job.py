@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from bench.contestant import in_and_out
-from mindcorpus import merge_all_datasets, prepare_all_formats
+from bench import ours
 from mindcorpus.sources.catalog import load_catalog
 
 
@@ -17,14 +17,13 @@ def source_folders(corpus: Path) -> dict[str, Path]:
     }
 
 
-def main() -> None:
-    """Run as a program."""
-    corpus, out = in_and_out("bench.mindcorpus_job", __doc__)
+def fields(corpus: Path, out: Path) -> dict[str, Any]:
+    """Give what is asked of a merge."""
+    del out
+    paths = {name: str(folder) for name, folder in source_folders(corpus).items()}
     # Whole sessions, as the other contestants write them: 8,000 characters would be a quarter.
-    options = {"Psych-101.max_chars": "0"}
-    merge_all_datasets(data_dir=out, paths=source_folders(corpus), options=options, force=True)
-    prepare_all_formats(data_dir=out, force=True)
+    return {"paths": paths, "options": {"Psych-101.max_chars": "0"}}
 
 
 if __name__ == "__main__":
-    main()
+    ours.main("bench.mindcorpus_job", __doc__, fields)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bench.contestant import in_and_out
-from mindcorpus import merge_all_datasets, prepare_all_formats
+from pathlib import Path
+from typing import Any
+
+from bench import ours
 
 _ENTRY = """\
 [[source]]
@@ -19,9 +21,11 @@ terms = "Made up for a measurement."
 
 def main(program: str, description: str | None, name: str, entry: str) -> None:
     """Run as a program: merge the folder IN by an entry into OUT, and prepare both formats."""
-    corpus, out = in_and_out(program, description)
-    catalog = out / "catalog.toml"
-    written = _ENTRY.format(name=name, path=corpus.absolute(), entry=entry)
-    catalog.write_text(written, encoding="utf-8")
-    merge_all_datasets(data_dir=out, sources=[name], catalogs=[catalog], force=True)
-    prepare_all_formats(data_dir=out, force=True)
+
+    def fields(corpus: Path, out: Path) -> dict[str, Any]:
+        catalog = out / "catalog.toml"
+        written = _ENTRY.format(name=name, path=corpus.absolute(), entry=entry)
+        catalog.write_text(written, encoding="utf-8")
+        return {"sources": (name,), "catalogs": (str(catalog),)}
+
+    ours.main(program, description, fields)

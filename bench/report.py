@@ -49,11 +49,12 @@ def markdown(
     """Give the table: medians over the rounds with least and most, and the memory of one run."""
     title = f"{size}: {count['read'] / 1e6:.0f} MB read, {count['written'] / 1e6:.0f} MB written"
     lines = table(title, runs, memory)
-    for other in runs:
-        if "mindcorpus" in runs and other != "mindcorpus":
-            shares = memory["mindcorpus"].peak / memory[other].peak
-            found = ratio(runs, "mindcorpus", other)
-            lines.append(f"| mindcorpus / {other} | {found:.3f} | | | {shares:.3f} | |")
+    for ours in ("mindcorpus", "build"):
+        for other in runs:
+            if ours in runs and other not in (ours, "mindcorpus"):
+                shares = memory[ours].peak / memory[other].peak
+                found = ratio(runs, ours, other)
+                lines.append(f"| {ours} / {other} | {found:.3f} | | | {shares:.3f} | |")
     return "\n".join(lines)
 
 
