@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
-from mindcorpus.execution.memory import keep_memory
+from mindcorpus.execution.memory import keep_memory, uncollected
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.progress import Cancellation
 from mindcorpus.remedies import LessMemory
@@ -92,7 +92,8 @@ class WorkerPool:
 
         beat = _Beat(send)
         try:
-            result = task.function(task.argument, beat)
+            with uncollected():
+                result = task.function(task.argument, beat)
         except CancelledError:
             raise
         except MindcorpusError as error:

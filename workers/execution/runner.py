@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
-from mindcorpus.execution.memory import keep_memory
+from mindcorpus.execution.memory import keep_memory, uncollected
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.privacy import keep_umask_private
 from mindcorpus.progress import Cancellation, Progress
@@ -134,7 +134,8 @@ def _outcome(
 
         keep_memory()
         shaped = {"fetch_tries": min(settings.fetch_tries, _FETCH_TRIES)}
-        return "done", run_step(job, settings.model_copy(update=shaped), line.report, cancel)
+        with uncollected():
+            return "done", run_step(job, settings.model_copy(update=shaped), line.report, cancel)
     except CancelledError:
         return "stopped", None
     except WorkerLostError:
