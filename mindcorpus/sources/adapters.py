@@ -11,6 +11,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -303,11 +304,11 @@ def _closing(text: str, start: int, stop: int) -> int | None:
 
 
 def _without_marks(text: str) -> str:
-    if text.isascii():
+    with suppress(UnicodeEncodeError):  # half a surrogate pair, which is told of later
         raw = text.encode()
         # Where brackets come in pairs only, as nearly always, all of them may go in one pass.
         if _paired(raw):
-            return raw.translate(None, b"<>").decode("ascii")
+            return raw.translate(None, b"<>").decode()
     return text.replace("<<", "").replace(">>", "")
 
 

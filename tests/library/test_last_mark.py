@@ -32,7 +32,9 @@ def naive_last_mark(text: str, max_chars: int) -> tuple[str, str] | None:
 
 
 transcripts = st.lists(
-    st.sampled_from(["<<", ">>", "<<K>>", " ", "a", "You press ", "\n", "é", "<<15%>>"]),
+    st.sampled_from(
+        ["<<", ">>", "<<K>>", " ", "a", "You press ", "\n", "é", "\U0001f642", "\ud83d", "<<15%>>"]
+    ),
     max_size=30,
 ).map("".join)
 limits = st.integers(0, 40)
