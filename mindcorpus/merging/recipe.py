@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus._version import __version__
-from mindcorpus.errors import CorruptArtifactError, NoCorpusError
+from mindcorpus.errors import CorruptArtifactError, NoCorpusError, StorageError
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import settings_entry, write_account
 from mindcorpus.merging.assemble import write_corpus
@@ -77,8 +77,10 @@ def find_made(store: Store, recipe: str) -> dict[str, Any] | None:
 
 def note_made(store: Store, recipe: str, folder: Path, scratch: Path) -> None:
     """Remember which build was made by a recipe; that it cannot be fails nobody's work."""
-    with suppress(OSError):
-        keep_facts(store, recipe, {"build": folder.name, "files": _stamps(folder)}, scratch)
+    with suppress(OSError, StorageError), store.locked():
+        # Another merge of the same may have published its own meanwhile.
+        if store.builds.current("corpus") == folder.name:
+            keep_facts(store, recipe, {"build": folder.name, "files": _stamps(folder)}, scratch)
 
 
 def _stamps(folder: Path) -> dict[str, list[int]]:

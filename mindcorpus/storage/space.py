@@ -37,7 +37,7 @@ class Kept:
 def parts_of(store: Store) -> list[Kept]:
     """Give the parts that a store keeps for later merges."""
     found = []
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         for path in store.parts.iterdir():
             if _PART.fullmatch(path.name) and not path.is_symlink():
                 with suppress(FileNotFoundError):
