@@ -240,7 +240,8 @@ def merge_parts(
         # Whoever published it may have had no time to write the locks.
         write_locks([each.fetched for each in read], store, new_only=False)
         report(written(*amounts_of([published]), published=True))
-        return corpus_result(published, catalog, store, earlier)
+        parts = sum(len(each.shards) for each in read)
+        return corpus_result(published, catalog, store, Reuse(reused=parts).after(earlier))
     store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
