@@ -50,6 +50,19 @@ def code_digest(modules: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
+@cache
+def package_digest(package: str) -> str:
+    """Digest all source of a package: more than what is used, and quicker than finding that out."""
+    spec = _spec(package)
+    assert spec is not None, f"{package} is there"
+    digest = hashlib.sha256()
+    for home in spec.submodule_search_locations or ():
+        for path in sorted(Path(home).rglob("*.py")):
+            source = path.read_bytes()
+            digest.update(f"{path.relative_to(home)} {len(source)}\n".encode() + source)
+    return digest.hexdigest()
+
+
 _Import = ast.Import | ast.ImportFrom
 
 

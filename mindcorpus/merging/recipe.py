@@ -14,10 +14,9 @@ from typing import Any
 from mindcorpus._version import __version__
 from mindcorpus.errors import CorruptArtifactError, NoCorpusError, StorageError
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging.account import settings_entry, write_account
-from mindcorpus.merging.assemble import write_corpus
+from mindcorpus.merging.account import settings_entry
 from mindcorpus.merging.choice import choose_stages
-from mindcorpus.merging.code_digest import code_digest
+from mindcorpus.merging.code_digest import code_digest, package_digest
 from mindcorpus.merging.kept_facts import find_facts, keep_facts, named
 from mindcorpus.merging.part_cache import data_of, module_of
 from mindcorpus.settings import Settings
@@ -41,11 +40,14 @@ def recipe_of(
     `fetched` are its sources, their checksums known, `parts` the names of the parts of each.
     """
     stages = choose_stages(request).of_corpus
-    makers = {module_of(each) for each in (write_corpus, write_account, *stages)}
+    package, _, _ = __name__.partition(".")
+    makers = {module_of(stage) for stage in stages}
+    others = [maker for maker in sorted(makers) if not maker.startswith(f"{package}.")]
     return named(
         "corpus",
         __version__,
-        code_digest(tuple(sorted(makers))),
+        # Of libraries the parts' names hold the versions.
+        [package_digest(package), code_digest(tuple(others))],
         [[module_of(stage), repr(stage), data_of(stage)] for stage in stages],
         settings_entry(request),
         [settings.loss_warning, settings.loss_limit, settings.group],

@@ -228,6 +228,14 @@ def test_other_code_reads_all_anew(
     assert Merge(data_dir, raw).rows == ROWS * 3
 
 
+def test_other_code_of_what_writes_writes_the_corpus_anew(
+    raw: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindcorpus.merging.recipe.package_digest", lambda _package: "another")
+    again = Merge(data_dir, raw)
+    assert (again.rows, again.result.unchanged) == (0, False)
+
+
 def test_a_file_that_is_written_to_while_it_is_read_is_not_kept_as_what_it_was(
     raw: Path, tmp_path: Path
 ) -> None:
