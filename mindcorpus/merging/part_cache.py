@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, replace
 from functools import lru_cache
@@ -163,6 +163,10 @@ class PartCache:
     def folder(self, name: str) -> Path:
         """Give where a part of this name is, or would be."""
         return self._home / name
+
+    def names_of(self, names: Iterable[str]) -> list[str]:
+        """Give those names of which there is a part, whole or not."""
+        return [name for name in dict.fromkeys(names) if self.folder(name).is_dir()]
 
     def find(self, name: str) -> Part | None:
         """Give a part if it is there whole, and note that it was used."""

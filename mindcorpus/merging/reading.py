@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from mindcorpus.errors import StorageError
@@ -134,10 +134,10 @@ def read_all(
     cache = PartCache(store)
     names = [name for files in sources.known.values() for each in files for name in each.parts]
     size = sum(each.file.size for files in sources.known.values() for each in files)
-    there = bool(names) and all(cache.folder(name).is_dir() for name in names)
-    make_room(store, size * (_CORPUS if there else _PARTS + _CORPUS))
-    with store.using(names):
-        stored, damaged = _look_up(cache, names, size, context)
+    there = cache.names_of(names)
+    make_room(store, size * (_CORPUS if len(there) == len(names) > 0 else _PARTS + _CORPUS))
+    with store.using(there) if there else nullcontext():
+        stored, damaged = _look_up(cache, there, size, context)
         found, files = read_sources(
             catalog,
             sources.fetched,
@@ -182,10 +182,9 @@ def note_again(sources: FoundSources, store: Store, staging: Staging) -> None:
 
 
 def _look_up(
-    cache: PartCache, names: Sequence[str], size: int, context: JobContext
+    cache: PartCache, there: Sequence[str], size: int, context: JobContext
 ) -> tuple[dict[str, Part], int]:
-    """Give the parts that are there whole, by name, and how many are there but damaged."""
-    there = [name for name in dict.fromkeys(names) if cache.folder(name).is_dir()]
+    """Give the parts that are whole, by name, and how many are damaged."""
     tasks = [Task(look_up, cache.folder(name)) for name in there]
     found = context.for_bytes(size).try_all("read", tasks, [""] * len(tasks), 0)
     stored = {name: part for name, part in zip(there, found, strict=True) if isinstance(part, Part)}
