@@ -42,6 +42,7 @@ def merge_all_datasets(
     options: Mapping[str, str] | None = None,
     upgrade: Iterable[str] = (),
     stages: Iterable[str] | None = None,
+    rehash: bool = False,
     settings: Settings | None = None,
     report: Reporter = silent,
     cancel: Cancellation | None = None,
@@ -66,6 +67,7 @@ def merge_all_datasets(
         options=dict(options or {}),
         upgrade=tuple(upgrade),
         stages=tuple(stages) if stages is not None else None,
+        rehash=rehash,
     )
     return merge(request, _settings(data_dir, settings), report, cancel)
 

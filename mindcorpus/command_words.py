@@ -13,7 +13,7 @@ from mindcorpus.remedies import Remedy, worded
 
 COMMANDS: Mapping[type[Remedy], str] = {
     remedies.Replace: "Replace it with --force.",
-    remedies.Remake: "Make the artifact again with --force.",
+    remedies.Remake: "Make the artifact again with --force, the corpus with --force --rehash.",
     remedies.Merge: "Make it with `mindcorpus merge`.",
     remedies.Prepare: "Make it with `mindcorpus prepare {format}`.",
     remedies.AllowMissing: "Or publish without what failed: --allow-missing.",

@@ -89,7 +89,7 @@ class _Request(BaseModel):
 class MergeBody(_Request):
     """Which sources to merge; {} merges all of the catalogue, unless there is a corpus."""
 
-    _later: ClassVar[tuple[str, ...]] = ("stages", "allow_loss")
+    _later: ClassVar[tuple[str, ...]] = ("stages", "allow_loss", "rehash")
 
     force: Annotated[bool, Flag("--force")] = Field(
         default=False, description="Replace the corpus if there is one."
@@ -124,6 +124,10 @@ class MergeBody(_Request):
         max_length=100,
         description="Source -> share of its rows that it may lose, where that is meant.",
     )
+    rehash: Annotated[bool, Flag("--rehash")] = Field(
+        default=False,
+        description="Read files anew that seem to be as they were, and write the corpus anew.",
+    )
 
 
 class Order(_Request):
@@ -153,7 +157,7 @@ class MergeRequest(MergeBody):
     The fields beside those of `MergeBody` name files of this machine, and never come over HTTP.
     """
 
-    _later = ("stages", "allow_loss", "added")
+    _later = ("stages", "allow_loss", "rehash", "added")
 
     catalogs: Annotated[tuple[str, ...], Flag("--catalog")] = Field(
         (), strict=False, description="Catalogue files with sources of the user's own."

@@ -16,3 +16,5 @@ BATCH_BYTES = 1024 * 1024
 KEEP_BUILDS = 1
 #: Share of the disk that these, and the parts of sources, may take together.
 DISK_SHARE = 0.5
+#: Days that a part of a source stays when no merge uses it.
+PARTS_DAYS = 3.0

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
-from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS
+from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS, PARTS_DAYS
 from mindcorpus.system_calls import cores
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         le=1,
         description="Share of the disk that kept builds and parts may take; beyond it the longest "
         "unused go.",
+    )
+    parts_days: float = Field(
+        PARTS_DAYS,
+        gt=0,
+        description="Days that parts of sources, kept for the next merge, go unused.",
     )
     group: str | None = Field(
         None,

@@ -10,7 +10,8 @@ from mindcorpus.remedies import Remedy, apart, joined, worded
 
 REQUESTS: Mapping[type[Remedy], str] = {
     remedies.Replace: 'Send it with "force": true.',
-    remedies.Remake: 'Make the artifact again: ask for it with "force": true.',
+    remedies.Remake: 'Make the artifact again: ask for it with "force": true, for the corpus '
+    'with "rehash": true as well.',
     remedies.Merge: "Merge first: POST /api/ai/data/merge.",
     remedies.Prepare: "Prepare it first: POST /api/ai/data/prepare.",
     remedies.AllowLoss: 'If that is meant, say so: "allow_loss": {{"{source}": {share}}}.',

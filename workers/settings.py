@@ -64,9 +64,6 @@ class ServiceSettings(Settings):
         description="Days that a job is remembered, from its end; fewer where Redis is short of "
         "memory.",
     )
-    parts_days: float = Field(
-        7.0, gt=0, description="Days that parts of sources, kept for the next merge, go unused."
-    )
     webhook_hosts: tuple[str, ...] = Field(
         (),
         description="Hosts that `callback_url` may name, as a JSON list; one without https as "

@@ -19,9 +19,9 @@ from mindcorpus.merging.merge import (
     MergeResult,
     merge,
     publish_staged,
-    read_all,
     refuse_failures,
 )
+from mindcorpus.merging.reading import find_sources, read_all
 from mindcorpus.notebook_view import table_html
 from mindcorpus.preparing.corpus_files import CorpusFiles, is_unchangeable
 from mindcorpus.preparing.corpus_split import KnownSplit, SplitSettings, decide, known_split
@@ -42,7 +42,7 @@ from mindcorpus.progress import (
 )
 from mindcorpus.settings import Settings
 from mindcorpus.storage.manifest import amounts_of, read_manifest
-from mindcorpus.storage.space import keep_to_share
+from mindcorpus.storage.space import keep_to_share, make_room
 from mindcorpus.storage.store import Store
 
 # About what share of a merge and a prepare, one after the other, the first one takes.
@@ -132,10 +132,27 @@ def _in_one_pass(
         store.stage("corpus") as staging,
         store.stage("formats") as beside,
         storage_errors(settings.data_dir),
+        read_all(
+            find_sources(corpus, catalog, stages.of_records, settings, store, context),
+            corpus,
+            catalog,
+            stages.of_records,
+            settings,
+            store,
+            staging,
+            context,
+        ) as read,
     ):
-        found, absent = read_all(corpus, catalog, stages, settings, store, staging, context)
+        found = read.found
         refuse_failures(found, allow_missing=corpus.allow_missing)
-        plan = plan_corpus(found, stages.of_corpus, staging, context)
+        plan = plan_corpus(
+            found,
+            stages.of_corpus,
+            staging,
+            context,
+            # Of each format about as much as of the corpus.
+            lambda size: make_room(store, size * (1 + len(wanted))),
+        )
         # Before the rest: what they tell of each row is what the formats are planned by.
         tables = [plan.statistics, plan.lineage]
         statistics, lineage = context.do_all("deduplicate", tables, ["statistics", "lineage"], 0)
@@ -147,7 +164,7 @@ def _in_one_pass(
         chosen = making.plan(plan.parts, unchangeable, context, broken)
         files = write_all(plan, chosen, context)
         outputs = [*files.corpus, lineage]
-        write_account(corpus, catalog, found, absent, statistics, outputs, staging)
+        write_account(corpus, catalog, found, read.absent, statistics, outputs, staging)
         made_of = CorpusFiles(staging.output)
         split = split.of_corpus(made_of.sha256)
         folders = making.finish(chosen, files.runs, files.shared, made_of, split)
@@ -155,7 +172,7 @@ def _in_one_pass(
         amounts = amounts_of([made_of.manifest, *made.values()])
         context.report(written(*amounts))
         context.cancel.check()
-        result = publish_staged(corpus, catalog, found, store, staging)
+        result = publish_staged(corpus, catalog, read, store, staging)
         publish_split(store, split, rows, made_of.sha256, beside, known, asked)
         builds = publish_formats(store, folders, wanted, beside, force=asked.force)
         context.report(written(*amounts, published=True))

@@ -77,7 +77,10 @@ def merged_parts(result: MergeResult, following: str, full: str) -> list[Rendera
     outputs = result.manifest["outputs"]
     written = (result.json_path, result.csv_path, result.parquet_path, result.lineage_path)
     files = [(path, size_of(path.name, outputs)) for path in written]
-    told = ("statistics", "warnings", "notes", "missing", "exports_holding")
+    told = (
+        *("statistics", "warnings", "notes", "missing", "exports_holding"),
+        *("unchanged", "parts"),
+    )
     made = {name: getattr(result, name) for name in told}
     return corpus_parts(made, files, following, full)
 

@@ -288,6 +288,11 @@ merge_options = _together(
         metavar="NAME",
         help="Run this row stage (repeatable).  [default: those that are on by themselves]",
     ),
+    click.option(
+        "--rehash",
+        is_flag=True,
+        help="Read files anew that seem to be as they were, and write the corpus anew.",
+    ),
     data_dir_option,
     workers_option,
 )

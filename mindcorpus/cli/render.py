@@ -45,7 +45,7 @@ def corpus_parts(
     records = statistics["records"]
     read = sum(source["read"] for source in statistics["sources"].values())
     parts: list[RenderableType] = [
-        heading(f"Merged {records:,} records from {read:,} rows"),
+        *_merged(made, f"{records:,} records from {read:,} rows"),
         heading("Every row accounted for"),
         accounts(statistics["sources"]),
         *changed_records(statistics["sources"]),
@@ -67,6 +67,27 @@ def corpus_parts(
         parts.append(Text(f"\n{still_holding(exports)}", "yellow"))
     parts.append(Text(f"\n{following}"))
     return parts
+
+
+def _merged(made: Mapping[str, Any], what: str) -> list[RenderableType]:
+    """Say that there is a corpus, and what of it was read now."""
+    # A service of an earlier release does not know.
+    if made.get("unchanged"):
+        return [
+            heading(f"Nothing has changed: the corpus stays as it is, {what}"),
+            Text("--rehash reads all files and writes it anew.", "dim"),
+        ]
+    told: list[RenderableType] = [heading(f"Merged {what}")]
+    parts = made.get("parts")
+    if parts and (parts["reused"] or parts["damaged"]):
+        told.append(Text(parts_told(parts), "yellow" if parts["damaged"] else "dim"))
+    return told
+
+
+def parts_told(parts: Mapping[str, int]) -> str:
+    """Say of how many parts of sources a corpus is made, and where it had them from."""
+    damaged = f", {parts['damaged']:,} of them for one that was damaged" if parts["damaged"] else ""
+    return f"Parts of sources: {parts['reused']:,} re-used, {parts['made']:,} made{damaged}."
 
 
 def size_of(name: str, outputs: Sequence[Mapping[str, Any]]) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.execution.worker_pool import Finished, Task, WorkerPool
 from mindcorpus.progress import Cancellation, Phase, Progress, Reporter
+
+#: From so many bytes on looking at files is work for several processes.
+_MUCH = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,10 @@ class JobContext:
     pool: WorkerPool
     report: Reporter
     cancel: Cancellation
+
+    def for_bytes(self, size: int) -> JobContext:
+        """Give a context for work on so many bytes: workers cost more than they save on a few."""
+        return self if size >= _MUCH else replace(self, pool=WorkerPool(1))
 
     def try_all(
         self,

@@ -27,8 +27,8 @@ from mindcorpus.inspection.limits import (
 )
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_stages
+from mindcorpus.merging.open_files import part_job
 from mindcorpus.merging.parts import build_part
-from mindcorpus.merging.read_sources import part_job
 from mindcorpus.progress import Cancellation
 from mindcorpus.settings import Settings
 from mindcorpus.sources.adapters import Adapter, Kept

@@ -64,7 +64,7 @@ def write_account(
         "schema_version": SCHEMA_VERSION,
         "kind": "corpus",
         "tool": {"name": "mindcorpus", "version": __version__},
-        "settings": _settings_entry(request),
+        "settings": settings_entry(request),
         "rows": statistics["records"],
         "sources": sources,
         "missing": missing,
@@ -134,7 +134,7 @@ def _assert_accounts(
     assert written[".parquet"] == read
 
 
-def _settings_entry(request: MergeRequest) -> dict[str, Any]:
+def settings_entry(request: MergeRequest) -> dict[str, Any]:
     """Give what of the request shapes the corpus, sorted; no paths of the machine."""
     entry: dict[str, Any] = {
         "sample": request.sample,

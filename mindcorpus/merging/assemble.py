@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.ordered_hash import SharedFile
 from mindcorpus.storage.staging import Staging
 
+#: Beyond what is known to be written: manifests, and what a file system needs for itself.
+_MARGIN = 16 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class _Planned:
@@ -50,6 +53,14 @@ def _planned(parts: Sequence[Part], stays: Flags) -> Iterator[_Planned]:
         )
         mask = None if mine.all() else mine.tobytes()
         yield _Planned(number, int(mine.sum()), mask, json_bytes, csv_bytes)
+
+
+def _bytes_of(part: Part) -> int:
+    return part.records.stat().st_size + part.index.stat().st_size
+
+
+def _is_in(folder: Path, part: Part) -> bool:
+    return part.records.is_relative_to(folder)
 
 
 def _kin(parts: Sequence[Part], indexes: Indexes, stays: Flags) -> Kin:
@@ -95,13 +106,13 @@ def plan_corpus(
     stages: Sequence[CorpusStage],
     staging: Staging,
     context: JobContext,
-    *,
-    keep_parts: bool = False,
+    room: Callable[[int], bool],
 ) -> CorpusPlan:
     """Find out which records stay, and lay the corpus out in the staging area.
 
-    Parts are removed as they are written, unless they are to be kept. Raises `DataError` for a
-    corpus that is larger than a merge may write.
+    `room` tells whether so many bytes can be written beside the parts. If they cannot, those that
+    were made in this staging area are removed as they are written. Raises `DataError` for a corpus
+    that is larger than a merge may write.
     """
     origins, parts = part_set.origins, part_set.parts
     count = sum(part.kept for part in parts)
@@ -117,6 +128,9 @@ def plan_corpus(
     # As many bytes as the indexes say, not one more, go into these files; Parquet takes less.
     size = sum(part.json_bytes + part.csv_bytes for part in planned)
     part_set.budgets.check_job(size, "what the merge writes")
+    # Parquet takes about what the parts take, which are compressed as lightly.
+    beside = sum(_bytes_of(parts[part.number]) for part in planned)
+    keeps = room(size + beside + _MARGIN)
     output = staging.output
     json_path, csv_path = output / f"{CORPUS}.json", output / f"{CORPUS}.csv"
     json_regions = lay_out(json_path, b"", [part.json_bytes for part in planned], JSON_END)
@@ -139,7 +153,7 @@ def plan_corpus(
                 parquet=folder / f"part-{number:05d}.parquet",
                 json=json_regions[number],
                 csv=csv_regions[number],
-                keep=keep_parts,
+                keep=keeps or not _is_in(staging.scratch, parts[part.number]),
             )
             for number, part in enumerate(planned)
         ),

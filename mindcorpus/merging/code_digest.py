@@ -34,9 +34,8 @@ def code_digest(modules: tuple[str, ...]) -> str:
         name = left.pop()
         if name in seen:
             continue
-        source = _source(name)
-        seen[name] = source
-        for found in _imported(ast.parse(source), name, ours):
+        seen[name], statements = _read(name)
+        for found in _imported(statements, name, ours):
             top = found.partition(".")[0]
             if top in ours or _is_plain(top):
                 ours.add(top)
@@ -49,6 +48,29 @@ def code_digest(modules: tuple[str, ...]) -> str:
     for library in sorted(libraries):
         digest.update(f"{library} {_version(library)}\n".encode())
     return digest.hexdigest()
+
+
+@cache
+def package_digest(package: str) -> str:
+    """Digest all source of a package: more than what is used, and quicker than finding that out."""
+    spec = _spec(package)
+    assert spec is not None, f"{package} is there"
+    digest = hashlib.sha256()
+    for home in spec.submodule_search_locations or ():
+        for path in sorted(Path(home).rglob("*.py")):
+            source = path.read_bytes()
+            digest.update(f"{path.relative_to(home)} {len(source)}\n".encode() + source)
+    return digest.hexdigest()
+
+
+_Import = ast.Import | ast.ImportFrom
+
+
+@cache
+def _read(name: str) -> tuple[bytes, tuple[_Import, ...]]:
+    """Give a module's source and what of it imports, once: most digests go the same ways."""
+    source = _source(name)
+    return source, tuple(_imports(ast.parse(source)))
 
 
 def _source(name: str) -> bytes:
@@ -89,12 +111,12 @@ def _with_packages(name: str) -> Iterator[str]:
         yield ".".join(steps[:at])
 
 
-def _imported(tree: ast.AST, module: str, ours: set[str]) -> Iterator[str]:
-    """Give the modules that some code imports, wherever in it, but for type checkers."""
-    for node in _nodes(tree):
+def _imported(statements: Iterable[_Import], module: str, ours: set[str]) -> Iterator[str]:
+    """Give the modules that a module's statements import."""
+    for node in statements:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             home = node.module or ""
             if node.level:
                 above = module.split(".")[: -node.level]
@@ -108,15 +130,19 @@ def _imported(tree: ast.AST, module: str, ours: set[str]) -> Iterator[str]:
                     yield whole
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and _is_for_type_checkers(child.test):
-            children: Iterable[ast.AST] = child.orelse
-        else:
-            children = (child,)
-        for each in children:
-            yield each
-            yield from _nodes(each)
+#: Where a statement holds others. None stands within an expression.
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+
+
+def _imports(node: ast.AST) -> Iterator[_Import]:
+    """Give the statements that import, wherever in some code, but for type checkers."""
+    if isinstance(node, _Import):
+        yield node
+        return
+    checked = isinstance(node, ast.If) and _is_for_type_checkers(node.test)
+    for block in ("orelse",) if checked else _BLOCKS:
+        for child in getattr(node, block, ()):
+            yield from _imports(child)
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:

@@ -8,22 +8,33 @@ byte, as that of `merge`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError, storage_errors
+from mindcorpus.errors import (
+    DataError,
+    MindcorpusError,
+    StorageError,
+    WrongBytesError,
+    storage_errors,
+)
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages
+from mindcorpus.merging.cuts import Cut, Cuts
+from mindcorpus.merging.locking import write_locks
 from mindcorpus.merging.loss import LossPolicy
-from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus, write_locks
+from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus
+from mindcorpus.merging.open_files import part_job, shards_of
 from mindcorpus.merging.part_cache import PartCache, name_of, part_key
 from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.merging.plain_copies import PlainCopies
-from mindcorpus.merging.read_sources import part_job, shards_of
+from mindcorpus.merging.reading import Reuse, SourcesRead
+from mindcorpus.merging.recipe import find_made, recipe_of
 from mindcorpus.merging.shards import ShardRef, SourceFiles
 from mindcorpus.progress import (
     MERGE,
@@ -39,8 +50,9 @@ from mindcorpus.progress import (
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import Source
+from mindcorpus.sources.checksums import Checksums, Seen, Stamp, note_checksums
 from mindcorpus.sources.fetching import LOCK, fetch_again, try_fetch
-from mindcorpus.sources.files import FetchedFile, remove_damaged, verify
+from mindcorpus.sources.files import FetchedFile, changed_meanwhile, remove_damaged, verify
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.sources.readers import Shard
@@ -48,7 +60,10 @@ from mindcorpus.sources.readers.prepare import Prepared
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.manifest import amounts_of
 from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
+
+_NOTHING = Reuse()
 
 
 def find_files(
@@ -70,24 +85,64 @@ def find_files(
     if fetched is None:
         return None
     check = _Check(name, sum(file.size for file in fetched.files), piece(report, 0.5, 1.0), cancel)
+    store = Store.of(settings)
+    checksums = Checksums.read(store)
     # Before they are hashed: a change meanwhile shows in the step that reads them.
-    stamps = tuple(file.local.stat().st_mtime_ns for file in fetched.files)
-    files = tuple(check(file) for file in fetched.files)
-    copies = _copies(source, settings, cancel)
-    shards = []
+    seen = tuple(Seen.of(file.local) for file in fetched.files)
+    files = tuple(
+        check(file if request.rehash or file.sha256 else checksums.fill_in(file, each.stamp))
+        for file, each in zip(fetched.files, seen, strict=True)
+    )
     with _blaming(name):
-        prepared = copies.prepare(files)
-        files = tuple(
-            replace(file, guessed=each.encoding if each.guessed else "")
-            for file, each in zip(files, prepared, strict=True)
-        )
-        for at, (file, each) in enumerate(zip(files, prepared, strict=True)):
-            for number, shard in enumerate(_shards_of(source, file, each, copies)):
-                key = part_key(source, file, shard, stages, each.encoding)
-                shards.append(ShardRef(at, number, key))
+        cuts = _cut(source, files, seen, checksums, settings, cancel)
+    files = tuple(
+        replace(file, guessed=cut.prepared.encoding if cut.prepared.guessed else "")
+        for file, cut in zip(files, cuts, strict=True)
+    )
+    shards = tuple(
+        ShardRef(at, number, part_key(source, file, shard, stages, cut.prepared.encoding))
+        for at, (file, cut) in enumerate(zip(files, cuts, strict=True))
+        for number, shard in enumerate(cut.shards)
+    )
     fetched = replace(fetched, files=files)
-    write_locks([fetched], Store.of(settings), new_only=True)
-    return SourceFiles(fetched, stamps, tuple(shards), prepared)
+    write_locks([fetched], store, new_only=True)
+    stamps = tuple(each.stamp.written_ns for each in seen)
+    return SourceFiles(fetched, stamps, shards, tuple(cut.prepared for cut in cuts))
+
+
+def _cut(
+    source: Source,
+    files: Sequence[FetchedFile],
+    seen: Sequence[Seen],
+    checksums: Checksums,
+    settings: Settings,
+    cancel: Cancellation,
+) -> list[Cut]:
+    """Cut files whose checksums are known, or find how they were cut, and remember both."""
+    store, budgets = Store.of(settings), Budgets.of(settings)
+    stored = Cuts(store, SourcesLock.read(store.data_dir / LOCK).encodings)
+    found = [stored.find(source, file) for file in files]
+    cuts = [cut for cut in found if cut is not None]
+    if len(cuts) == len(files):
+        budgets.check_job(sum(cut.prepared.spent for cut in cuts), "what the sources unpack to")
+    else:
+        copies = _copies(source, settings, cancel)
+        cuts = [
+            Cut.of(prepared, _shards_of(source, file, prepared, copies))
+            for file, prepared in zip(files, copies.prepare(files), strict=True)
+        ]
+    noted = [
+        (file, each, cut)
+        for file, each, cut, before in zip(files, seen, cuts, found, strict=True)
+        if (before is None or checksums.lacks(file, each)) and Stamp.of(file.local) == each.stamp
+    ]
+    if noted:
+        with suppress(OSError, StorageError), store.stage("part") as staging:
+            for file, _, cut in noted:
+                stored.keep(source, file, cut, staging.scratch)
+            both = [(file, each) for file, each, _ in noted]
+            note_checksums(store, both, staging.scratch, store.parts_days)
+    return cuts
 
 
 def _copies(source: Source, settings: Settings, cancel: Cancellation) -> PlainCopies:
@@ -105,6 +160,13 @@ def _shards_of(
     return shards_of(source, file, prepared, copy)
 
 
+class MadeParts(NamedTuple):
+    """The parts of some shards, and how many of them were there."""
+
+    parts: list[Part]
+    reuse: Reuse
+
+
 def make_parts(
     request: MergeRequest,
     found: SourceFiles,
@@ -113,8 +175,8 @@ def make_parts(
     report: Reporter,
     cancel: Cancellation,
     hosts: HostVerdicts | None = None,
-) -> list[Part]:
-    """Give the parts of some shards of a source, made now if they are not there yet.
+) -> MadeParts:
+    """Give the parts of some shards of a source, made now if they are not there whole.
 
     Raises as `find_files`.
     """
@@ -124,6 +186,7 @@ def make_parts(
     stored, budgets = PartCache(store), Budgets.of(settings)
     reading = _Reading(source.name, found.size, report, cancel)
     parts: list[Part] = []
+    made = 0
     local: dict[int, _Opened] = {}
     names = [name_of(shard.key, source, stages) for shard in shards]
     copies = _copies(source, settings, cancel)
@@ -147,10 +210,11 @@ def make_parts(
                 build = _Build(source, stages, opened, shard.number, budget, reading.tick)
                 with _blaming(source.name, first=shard.number == 0):
                     part = stored.make(name, build)
+                made += 1
             parts.append(part)
             budgets.check_job(sum(each.spent for each in parts))
             reading.end_shard(part.rows_read)
-    return parts
+    return MadeParts(parts, Reuse(len(parts) - made, made, len(stored.damaged)))
 
 
 def merge_parts(
@@ -160,49 +224,62 @@ def merge_parts(
     report: Reporter,
     cancel: Cancellation,
     publisher: Publisher | None = None,
+    earlier: Reuse = _NOTHING,
 ) -> MergeResult:
     """Make a corpus of the parts of all sources and publish it.
 
-    `outcomes` names for each source its files, why it has none, or None if it is absent. Raises
-    what `merge` raises; what the publisher published in an earlier try is simply given.
+    `outcomes` names for each source its files, why it has none, or None if it is absent; `earlier`
+    says how many parts the steps before made. Raises what `merge` raises; what the publisher
+    published in an earlier try is simply given.
     """
     report = WholeJob(report, MERGE)
     catalog = choose_sources(request, settings)
     store = Store.of(settings, publisher)
+    read = [outcome for outcome in outcomes.values() if isinstance(outcome, SourceFiles)]
     if (published := store.published("corpus")) is not None:
         # Whoever published it may have had no time to write the locks.
-        read = [
-            outcome.fetched for outcome in outcomes.values() if isinstance(outcome, SourceFiles)
-        ]
-        write_locks(read, store, new_only=False)
+        write_locks([each.fetched for each in read], store, new_only=False)
         report(written(*amounts_of([published]), published=True))
-        return corpus_result(published, catalog, store)
+        parts = sum(len(each.shards) for each in read)
+        return corpus_result(published, catalog, store, Reuse(reused=parts).after(earlier))
     store.begin("corpus")
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
     stages = choose_stages(request).of_records
-    used = [
-        name_of(shard.key, catalog[outcome.fetched.source], stages)
-        for outcome in outcomes.values()
-        if isinstance(outcome, SourceFiles)
-        for shard in outcome.shards
-    ]
-    with store.using(used):
+    names = {
+        each.fetched.source: [
+            name_of(shard.key, catalog[each.fetched.source], stages) for shard in each.shards
+        ]
+        for each in read
+    }
+    absent = [name for name in catalog.names if outcomes[name] is None]
+    recipe = ""
+    if not any(isinstance(outcome, MindcorpusError) for outcome in outcomes.values()):
+        by_name = {each.fetched.source: each.fetched for each in read}
+        fetched = [by_name[name] for name in catalog.names if name in by_name]
+        recipe = recipe_of(request, catalog, fetched, names, absent, settings)
+        if not request.rehash and (there := find_made(store, recipe)) is not None:
+            write_locks(fetched, store, new_only=False)
+            report(written(*amounts_of([there]), published=True))
+            parts = sum(map(len, names.values()))
+            return corpus_result(there, catalog, store, Reuse(reused=parts), unchanged=True)
+    with store.using([name for of_source in names.values() for name in of_source]):
         found = PartSet(catalog, Budgets.of(settings), LossPolicy.of(request, settings))
-        absent = []
+        reuse = Reuse()
         for name in catalog.names:
             outcome = outcomes[name]
-            if outcome is None:
-                absent.append(name)
-            elif isinstance(outcome, MindcorpusError):
+            if isinstance(outcome, MindcorpusError):
                 found.fail(name, outcome)
-            else:
-                _accept(found, request, outcome, settings, cancel)
+            elif outcome is not None:
+                reuse += _accept(found, request, outcome, settings, cancel)
         context = JobContext(WorkerPool(settings.workers), report, cancel)
+        recipe = "" if found.failures else recipe
+        whole = SourcesRead(found, absent, reuse.after(earlier), recipe)
         with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-            return publish_corpus(
-                request, catalog, found, absent, store, staging, context, keep_parts=True
-            )
+            result = publish_corpus(request, catalog, whole, store, staging, context)
+    keep_to_share(store)
+    report(written(*amounts_of([result.manifest]), published=True))
+    return result
 
 
 def _accept(
@@ -211,12 +288,13 @@ def _accept(
     outcome: SourceFiles,
     settings: Settings,
     cancel: Cancellation,
-) -> None:
-    parts = make_parts(request, outcome, outcome.shards, settings, silent, cancel)
+) -> Reuse:
+    parts, reuse = make_parts(request, outcome, outcome.shards, settings, silent, cancel)
     by_file: list[list[Part]] = [[] for _ in outcome.fetched.files]
     for shard, part in zip(outcome.shards, parts, strict=True):
         by_file[shard.file].append(part)
     found.accept(outcome.fetched, list(zip(outcome.fetched.files, by_file, strict=True)))
+    return reuse
 
 
 class _Check:
@@ -282,13 +360,13 @@ def _open(
         known = found.fetched.files[at]
         here = by_path.get(known.path)
         if here is None:
-            raise _changed(source, known)
+            raise changed_meanwhile(source.name, known.path)
         status = _status(here)
         if status != (known.size, found.stamps[at]):
             check = _Check(source.name, here.size, report, cancel)
             here = check(replace(here, sha256=""))
             if here.sha256 != known.sha256:
-                raise _changed(source, known)
+                raise changed_meanwhile(source.name, known.path)
         with _blaming(source.name):
             here = replace(here, sha256=known.sha256, guessed=known.guessed)
             cut = _shards_of(source, here, found.prepared[at], copies)
@@ -299,15 +377,6 @@ def _open(
 def _status(file: FetchedFile) -> tuple[int, int]:
     status = file.local.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _changed(source: Source, file: FetchedFile) -> WrongBytesError:
-    return WrongBytesError(
-        "the file was changed while it was merged",
-        source=source.name,
-        file=file.path,
-        hint="Merge again when nobody writes to it.",
-    )
 
 
 @dataclass(frozen=True)
@@ -325,7 +394,7 @@ class _Build:
         part = build_part(job, self.tick)
         if self.opened.changed:
             # Kept under the name of the bytes that were hashed, it would be found again for days.
-            raise _changed(self.source, file)
+            raise changed_meanwhile(self.source.name, file.path)
         return part
 
 

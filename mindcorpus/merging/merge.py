@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,24 +13,28 @@ from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import plan_corpus, write_corpus
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
-from mindcorpus.merging.loss import LossPolicy, error_of_several
+from mindcorpus.merging.locking import write_locks
+from mindcorpus.merging.loss import error_of_several
 from mindcorpus.merging.part_set import PartSet
-from mindcorpus.merging.read_sources import read_sources
+from mindcorpus.merging.reading import (
+    FoundSources,
+    Reuse,
+    SourcesRead,
+    find_sources,
+    note_again,
+    read_all,
+)
+from mindcorpus.merging.recipe import find_made, note_made
 from mindcorpus.notebook_view import table_html
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent, written
 from mindcorpus.remedies import AllowMissing, ChooseOthers, with_more
 from mindcorpus.settings import Settings
-from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Catalog
-from mindcorpus.sources.fetching import LOCK, fetch_sources, lock_of
-from mindcorpus.sources.files import Fetched
 from mindcorpus.sources.hosts import by_host
-from mindcorpus.sources.lock import SourcesLock
-from mindcorpus.stages.registry import ChosenStages
 from mindcorpus.storage.exports import exports_holding
 from mindcorpus.storage.kinds import CORPUS
 from mindcorpus.storage.manifest import amounts_of, read_manifest
-from mindcorpus.storage.space import keep_to_share
+from mindcorpus.storage.space import keep_to_share, make_room
 from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
@@ -51,6 +54,11 @@ class MergeResult:
     """What a user should know about the sources that were merged, or skipped as absent."""
     missing: tuple[dict[str, Any], ...]
     """Sources that failed and were left out as asked: source, code, reason, hint."""
+    unchanged: bool
+    """Whether nothing had changed: the corpus is the one that was there."""
+    parts: dict[str, int]
+    """Of how many parts of sources it is made: `reused`, `made`, and of these how many were there
+    but `damaged`."""
     exports_holding: dict[str, list[str]]
     """By format that exists, the sources of which it holds records though the corpus has none."""
     json_path: Path
@@ -115,83 +123,81 @@ def merge(
         store.refuse_to_overwrite("corpus", force=request.force)
     context = JobContext(WorkerPool(settings.workers), report, cancel)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-        found, absent = read_all(request, catalog, stages, settings, store, staging, context)
-        return publish_corpus(request, catalog, found, absent, store, staging, context)
+        sources = find_sources(request, catalog, stages.of_records, settings, store, context)
+        if (there := unchanged(sources, request, catalog, store, staging)) is not None:
+            report(written(*amounts_of([there.manifest]), published=True))
+            return there
+        with read_all(
+            sources, request, catalog, stages.of_records, settings, store, staging, context
+        ) as read:
+            result = publish_corpus(request, catalog, read, store, staging, context)
+    keep_to_share(store)
+    report(written(*amounts_of([result.manifest]), published=True))
+    return result
 
 
-def read_all(
+def unchanged(
+    sources: FoundSources,
     request: MergeRequest,
     catalog: Catalog,
-    stages: ChosenStages,
-    settings: Settings,
     store: Store,
     staging: Staging,
-    context: JobContext,
-) -> tuple[PartSet, Sequence[str]]:
-    """Fetch the sources of a request and read them into parts; names also those that are absent.
-
-    A source that fails is told in what it gives. Raises `DataError` where all together decode to
-    more than a merge may, and `CancelledError`.
-    """
-    fetched_sources = fetch_sources(request, catalog, settings, context.report, context.cancel)
-    # What was fetched for the first time is locked at once: a second try fetches only what is
-    # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
-    write_locks(fetched_sources.fetched, store, new_only=True)
-    found = read_sources(
-        catalog,
-        fetched_sources,
-        stages.of_records,
-        Budgets.of(settings),
-        LossPolicy.of(request, settings),
-        SourcesLock.read(store.data_dir / LOCK).encodings,
-        staging.scratch,
-        context,
-    )
-    return found, fetched_sources.absent
+) -> MergeResult | None:
+    """Give the corpus that is there if it is what would be made of some sources; else None."""
+    if request.rehash or not sources.recipe:
+        return None
+    manifest = find_made(store, sources.recipe)
+    if manifest is None:
+        return None
+    note_again(sources, store, staging)
+    parts = sum(len(each.parts) for files in sources.known.values() for each in files)
+    return corpus_result(manifest, catalog, store, Reuse(reused=parts), unchanged=True)
 
 
 def publish_corpus(
     request: MergeRequest,
     catalog: Catalog,
-    found: PartSet,
-    absent: Sequence[str],
+    read: SourcesRead,
     store: Store,
     staging: Staging,
     context: JobContext,
-    *,
-    keep_parts: bool = False,
 ) -> MergeResult:
-    """Make a corpus of what was read and publish it; raises what `merge` raises from there on.
-
-    `absent` are sources without a public home that nobody gave; `keep_parts` leaves the parts
-    where they are.
-    """
+    """Make a corpus of what was read and publish it; raises what `merge` raises from there on."""
+    found = read.found
     refuse_failures(found, allow_missing=request.allow_missing)
     stages = choose_stages(request)
-    plan = plan_corpus(found, stages.of_corpus, staging, context, keep_parts=keep_parts)
+    plan = plan_corpus(
+        found, stages.of_corpus, staging, context, lambda size: make_room(store, size)
+    )
     statistics, outputs = write_corpus(plan, context)
-    write_account(request, catalog, found, absent, statistics, outputs, staging)
+    write_account(request, catalog, found, read.absent, statistics, outputs, staging)
     amounts = amounts_of([read_manifest(staging.output)])
     context.report(written(*amounts))
     context.cancel.check()
-    result = publish_staged(request, catalog, found, store, staging)
-    keep_to_share(store)
-    context.report(written(*amounts, published=True))
-    return result
+    return publish_staged(request, catalog, read, store, staging)
 
 
 def publish_staged(
-    request: MergeRequest, catalog: Catalog, found: PartSet, store: Store, staging: Staging
+    request: MergeRequest, catalog: Catalog, read: SourcesRead, store: Store, staging: Staging
 ) -> MergeResult:
     """Publish a corpus that is complete in the staging area, and lock what it was made of."""
     # What is told is what was staged: once it is published, another may replace it at any moment.
     manifest = read_manifest(staging.output)
-    store.publish("corpus", staging.output, staging, force=request.force)
-    write_locks(found.inputs.values(), store, new_only=False)
-    return corpus_result(manifest, catalog, store)
+    folder = store.publish("corpus", staging.output, staging, force=request.force)
+    write_locks(read.found.inputs.values(), store, new_only=False)
+    if read.recipe:
+        note_made(store, read.recipe, folder, staging.scratch)
+    return corpus_result(manifest, catalog, store, read.reuse)
 
 
-def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> MergeResult:
+def corpus_result(
+    manifest: dict[str, Any],
+    catalog: Catalog,
+    store: Store,
+    reuse: Reuse,
+    *,
+    unchanged: bool = False,
+) -> MergeResult:
     """Tell what a merge published, by its manifest; `catalog` adds what to know of its sources."""
     names = [source["name"] for source in manifest["sources"]]
     notes = [f"{name}: {note}" for name in names if (note := catalog[name].note)]
@@ -206,6 +212,8 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
         warnings=tuple(manifest["warnings"]),
         notes=(*notes, *(catalog[name].absent for name in manifest["absent"])),
         missing=tuple(manifest["missing"]),
+        unchanged=unchanged,
+        parts=reuse.as_dict(),
         exports_holding=exports_holding(store, manifest),
         json_path=store.path("corpus", f"{CORPUS}.json"),
         csv_path=store.path("corpus", f"{CORPUS}.csv"),
@@ -213,34 +221,6 @@ def corpus_result(manifest: dict[str, Any], catalog: Catalog, store: Store) -> M
         lineage_path=store.path("corpus", f"{CORPUS}.lineage.parquet"),
         manifest_path=store.path("corpus", f"{CORPUS}.manifest.json"),
     )
-
-
-def write_locks(fetched: Iterable[Fetched], store: Store, *, new_only: bool) -> None:
-    """Write which commits and files were merged into `sources.lock`, and what was guessed of them.
-
-    `new_only` changes nothing of what stands there.
-    """
-    fetched = list(fetched)
-    encodings = {
-        file.sha256: file.guessed for each in fetched for file in each.files if file.guessed
-    }
-    entries = {
-        each.source: entry
-        for each in fetched
-        if all(file.sha256 for file in each.files) and (entry := lock_of(each))
-    }
-    path = store.data_dir / LOCK
-    with store.locked():
-        # Read anew: another merge may have locked other sources meanwhile.
-        lock = SourcesLock.read(path)
-        entries = {
-            name: entry
-            for name, entry in entries.items()
-            if not (new_only and name in lock.sources) and lock.sources.get(name) != entry
-        }
-        if entries or not encodings.items() <= lock.encodings.items():
-            lock.with_sources(entries, encodings).write(path)
-            store.close(path)
 
 
 def refuse_failures(found: PartSet, *, allow_missing: bool) -> None:

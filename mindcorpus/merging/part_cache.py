@@ -6,28 +6,34 @@ A merge that is tried again, or repeated, finds what it needs and makes only wha
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import astuple, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from mindcorpus._version import __version__
 from mindcorpus.errors import storage_errors
 from mindcorpus.merging.code_digest import code_digest
-from mindcorpus.merging.parts import Dropped, Part, build_part
+from mindcorpus.merging.kept_facts import named
+from mindcorpus.merging.parts import Dropped, Part, PartJob, build_part
+from mindcorpus.privacy import write
+from mindcorpus.progress import Tick
 from mindcorpus.sources.catalog import ADAPTERS, Source
 from mindcorpus.sources.files import FetchedFile
 from mindcorpus.sources.readers import Drop, Shard, read_rows
 from mindcorpus.sources.readers.prepare import prepare
 from mindcorpus.stages.base import RecordStage
 from mindcorpus.storage.disk import sync
+from mindcorpus.storage.sealed import quick_sum, seal, unseal
 from mindcorpus.storage.space import remove, unused_parts
 from mindcorpus.storage.store import Store
 
 _FACTS = "part.json"
-_TARGET = "part"
+TARGET = "part"
+"""What the files of a part are called, but for their endings."""
 
 
 def part_key(
@@ -45,7 +51,7 @@ def part_key(
     made_of = {
         "code": made_by(source, stages),
         "version": __version__,
-        "stages": [[_module_of(stage), repr(stage), _data_of(stage)] for stage in stages],
+        "stages": [[module_of(stage), repr(stage), data_of(stage)] for stage in stages],
         "source": source.name,
         "mapping": source.mapping,
         "file": file.path,
@@ -53,14 +59,15 @@ def part_key(
         "shard": [shard.format, shard.start, shard.stop],
         "read_as": [astuple(shard.dialect), shard.key, shard.said, shard.has_marks, encoding],
     }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+    return named(made_of)
 
 
 def made_by(source: Source, stages: Sequence[RecordStage]) -> str:
     """Digest the code that makes parts of a source in this process."""
     adapters = [ADAPTERS[source.adapter], source.build_adapter()]
-    makers = (build_part, read_rows, prepare, *adapters, *stages)
-    return code_digest(tuple(sorted({_module_of(each) for each in makers})))
+    # What keeps them counts as well: of another release, it may keep them in another way.
+    makers = (build_part, seal, read_rows, prepare, *adapters, *stages)
+    return code_digest(tuple(sorted({module_of(each) for each in makers})))
 
 
 def name_of(key: str, source: Source, stages: Sequence[RecordStage]) -> str:
@@ -72,11 +79,13 @@ def name_of(key: str, source: Source, stages: Sequence[RecordStage]) -> str:
     return f"{key}-{made_by(source, stages)[:8]}"
 
 
-def _module_of(maker: object) -> str:
+def module_of(maker: object) -> str:
+    """Name the module that a function is of, or the class of a thing."""
     return str(getattr(maker, "__module__", type(maker).__module__))
 
 
-def _data_of(stage: RecordStage) -> list[str]:
+def data_of(stage: object) -> list[str]:
+    """Digest the data files that a stage works with."""
     # A stage need not derive from the protocol, which has the default.
     files: tuple[Path, ...] = getattr(stage, "files", ())
     return [_digest(path, (found := path.stat()).st_mtime_ns, found.st_size) for path in files]
@@ -89,64 +98,132 @@ def _digest(path: Path, _changed: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class BuiltPart(NamedTuple):
+    """A part, and the checksums of its files as they were written."""
+
+    part: Part
+    sums: tuple[str, str]
+    """Of its index and its records."""
+
+
+def build_kept(job: PartJob, tick: Tick) -> BuiltPart:
+    """Read a shard into a part that may be kept, in a folder of its own; raises as `build_part`."""
+    job.target.parent.mkdir(mode=0o700, exist_ok=True)
+    return _summed(build_part(job, tick))
+
+
+def _summed(part: Part) -> BuiltPart:
+    # Read back at once, from the page cache, it costs next to nothing.
+    return BuiltPart(part, (quick_sum(part.index), quick_sum(part.records)))
+
+
+Absence = Literal["none", "damaged"]
+
+
+def look_up(folder: Path, _tick: Tick) -> Part | Absence:
+    """Give the part of a folder if it is there and all its bytes are what they were.
+
+    Reads all of it, which brings what is read next into memory.
+    """
+    target = folder / TARGET
+    index, records = target.with_suffix(".index.parquet"), target.with_suffix(".arrow")
+    if not folder.is_dir():
+        return "none"
+    try:
+        facts = unseal((folder / _FACTS).read_bytes())
+        if facts["sums"] != [quick_sum(index), quick_sum(records)]:
+            return "damaged"
+    except (OSError, ValueError):
+        return "damaged" if folder.is_dir() else "none"  # removed just now
+    with suppress(OSError):
+        os.utime(folder)
+    return Part(
+        rows=facts["rows"],
+        rows_read=facts["rows_read"],
+        kept=facts["kept"],
+        conversations=facts["conversations"],
+        pairs=facts["pairs"],
+        index=index,
+        records=records,
+        dropped=tuple(Dropped(Drop(*first), rows) for first, rows in facts["dropped"]),
+        spent=facts["spent"],
+        layout=facts["layout"],
+    )
+
+
 class PartCache:
     """The parts of one data folder, in `parts/`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._home = store.parts
+        self.damaged: set[str] = set()
+        """The names of those that were found damaged."""
 
-    def find(self, key: str) -> Part | None:
-        """Give a part if it is there, and note that it was used."""
-        folder = self._home / key
-        try:
-            facts = json.loads((folder / _FACTS).read_bytes())
-            os.utime(folder)
-        except FileNotFoundError:
-            return None
-        target = folder / _TARGET
-        return Part(
-            rows=facts["rows"],
-            rows_read=facts["rows_read"],
-            kept=facts["kept"],
-            conversations=facts["conversations"],
-            pairs=facts["pairs"],
-            index=target.with_suffix(".index.parquet"),
-            records=target.with_suffix(".arrow"),
-            dropped=tuple(Dropped(Drop(*first), rows) for first, rows in facts["dropped"]),
-            spent=facts["spent"],
-            layout=facts["layout"],
-        )
+    def folder(self, name: str) -> Path:
+        """Give where a part of this name is, or would be."""
+        return self._home / name
 
-    def make(self, key: str, build: Callable[[Path], Part]) -> Part:
-        """Build a part with `build(target)` and keep it; one that is there already stays."""
+    def names_of(self, names: Iterable[str]) -> list[str]:
+        """Give those names of which there is a part, whole or not."""
+        return [name for name in dict.fromkeys(names) if self.folder(name).is_dir()]
+
+    def find(self, name: str) -> Part | None:
+        """Give a part if it is there whole, and note that it was used."""
+        found = look_up(self.folder(name), lambda _rows, _size: None)
+        if found == "damaged":
+            self.damaged.add(name)
+        return found if isinstance(found, Part) else None
+
+    def make(self, name: str, build: Callable[[Path], Part]) -> Part:
+        """Build a part with `build(target)` and keep it; one that is there whole already stays."""
         with self._store.stage("part") as staging, storage_errors(self._store.data_dir):
-            part = build(staging.output / _TARGET)
-            facts = {
-                "rows": part.rows,
-                "rows_read": part.rows_read,
-                "kept": part.kept,
-                "conversations": part.conversations,
-                "pairs": part.pairs,
-                "dropped": part.dropped,
-                "spent": part.spent,
-                "layout": part.layout,
-            }
-            (staging.output / _FACTS).write_text(json.dumps(facts))
-            self._store.close(staging.output)
-            for path in (*staging.output.iterdir(), staging.output):
+            built = _summed(build(staging.output / TARGET))
+            return self.keep(name, built, synced=True)
+
+    def keep(self, name: str, built: BuiltPart, *, synced: bool = False) -> Part:
+        """Move a part that was built in a folder of its own to its place; give it as it is there.
+
+        One that is not `synced` may be damaged where the power fails, which is found when it is
+        used. Raises `OSError` and `StorageError`.
+        """
+        part = built.part
+        folder = part.records.parent
+        facts = {
+            "rows": part.rows,
+            "rows_read": part.rows_read,
+            "kept": part.kept,
+            "conversations": part.conversations,
+            "pairs": part.pairs,
+            "dropped": part.dropped,
+            "spent": part.spent,
+            "layout": part.layout,
+            "sums": built.sums,
+        }
+        write(folder / _FACTS, seal(facts))
+        self._store.close(folder)
+        if synced:
+            for path in (*folder.iterdir(), folder):
                 sync(path)
-            self._store.make_folder(self._home)
-            try:
-                staging.output.rename(self._home / key)
-            except OSError:
-                # Somebody was faster; or a network file system answers a second time.
-                if not (self._home / key / _FACTS).is_file():
-                    raise
+        self._store.make_folder(self._home)
+        self._move(folder, self.folder(name))
+        if synced:
             sync(self._home)
-        found = self.find(key)
-        assert found is not None, "a part is not removed within days of its use"
-        return found
+        home = self.folder(name)
+        return replace(part, index=home / part.index.name, records=home / part.records.name)
+
+    def _move(self, folder: Path, home: Path) -> None:
+        try:
+            folder.rename(home)
+        except OSError:
+            if not home.exists():
+                raise
+            with self._store.locked():
+                # Somebody was faster; or a network file system answers a second time.
+                if isinstance(look_up(home, lambda _rows, _size: None), Part):
+                    return
+                home.rename(folder.with_name(f"{folder.name}.damaged"))
+                folder.rename(home)
 
     def forget_unused(self, days: float) -> int:
         """Remove parts that were not used for some days; give how many."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mindcorpus.errors import storage_errors
 from mindcorpus.merging.code_digest import code_digest
-from mindcorpus.merging.read_sources import PrepareJob, prepare_file
+from mindcorpus.merging.open_files import PrepareJob, prepare_file
 from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Source
 from mindcorpus.sources.files import FetchedFile

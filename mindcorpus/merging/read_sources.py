@@ -2,255 +2,235 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import DataError, MindcorpusError, WrongBytesError
 from mindcorpus.execution.context import JobContext
-from mindcorpus.execution.worker_pool import Task, WorkerPool
+from mindcorpus.execution.worker_pool import Task
+from mindcorpus.merging.cuts import Cut
+from mindcorpus.merging.known_files import Known, KnownFile
 from mindcorpus.merging.loss import LossPolicy
-from mindcorpus.merging.part_set import FileParts, PartSet
-from mindcorpus.merging.parts import Part, PartJob, build_part
-from mindcorpus.sources.auto_adapter import seen
-from mindcorpus.sources.budgets import Budget, Budgets, Meter
-from mindcorpus.sources.catalog import Catalog, Source
+from mindcorpus.merging.open_files import PrepareJob, part_job, prepare_file, shards_of
+from mindcorpus.merging.part_cache import TARGET, BuiltPart, build_kept
+from mindcorpus.merging.part_set import PartSet
+from mindcorpus.merging.parts import Part
+from mindcorpus.sources.budgets import Budgets
+from mindcorpus.sources.catalog import Catalog
+from mindcorpus.sources.checksums import Stamp
 from mindcorpus.sources.fetching import FetchedSources
-from mindcorpus.sources.files import Fetched, FetchedFile, remove_damaged, verify
-from mindcorpus.sources.layouts import FIRST_ROWS, Layout
-from mindcorpus.sources.readers import Shard, plan_shards, read_rows, readable
-from mindcorpus.sources.readers.prepare import Prepared, prepare
+from mindcorpus.sources.files import FetchedFile, changed_meanwhile, remove_damaged, verify
+from mindcorpus.sources.readers.prepare import Prepared
 from mindcorpus.stages.base import RecordStage
 
+Stored = Mapping[str, Part]
+"""Parts that are there, whole, by name."""
+
 
 @dataclass(frozen=True)
-class _Shards:
-    """Where a file's parts stand in the list of all results."""
+class _Planned:
+    """Where a file's parts come from: they are there, or a task makes them."""
 
-    fetched: Fetched
-    file: FetchedFile
-    tasks: range
+    known: KnownFile
+    cut: Cut
+    parts: tuple[Part | int, ...]
+    """Those that are there, and the numbers of the tasks that make the others."""
     check: int | None
-    """The task that hashes the file, if it was not hashed when it was fetched."""
+    """The task that hashes the file, if it was not hashed before."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether anything of the file is read."""
+        return any(isinstance(part, int) for part in self.parts)
 
 
 @dataclass(frozen=True)
-class PrepareJob:
-    """A file to make ready, where a copy of it may be written, and what was guessed before."""
+class ReadFile:
+    """A file whose parts are all there, made now or before."""
 
-    source: Source
+    known: KnownFile
     file: FetchedFile
-    budget: Budget
-    target: Path
-    encodings: Mapping[str, str]
-
-
-def prepare_file(job: PrepareJob, tick: Callable[[int, int], None]) -> Prepared:
-    """Make a file ready to be cut; raises `DataError`, and `WrongBytesError` as `verify` does."""
-    file = job.file
-
-    def guess_of() -> str:
-        sha256 = file.sha256 or verify(file, job.source.name, lambda _size: tick(0, 0)).sha256
-        return job.encodings.get(sha256, "")
-
-    reading = job.source.reading(file.path)
-    try:
-        with readable(file.path):
-            return prepare(
-                file.local,
-                file.path,
-                reading,
-                job.budget,
-                job.target,
-                guess_of,
-                lambda: tick(0, 0),
-            )
-    except DataError:
-        # A file that was damaged in the cache is to be fetched again, not mended.
-        if file.expected or file.expected_git:
-            verify(file, job.source.name, lambda _size: tick(0, 0))
-        raise
-
-
-def shards_of(source: Source, file: FetchedFile, prepared: Prepared, copy: Path) -> list[Shard]:
-    """Cut a source's file into shards; how depends on the file alone. Raises `DataError`.
-
-    `copy` is what was prepared in its place, if something was.
-    """
-    return plan_shards(
-        copy if prepared.copied else file.local,
-        file.path,
-        prepared.format,
-        source.reading(file.path),
-        has_marks=prepared.has_marks,
-        size_of_file=file.size if prepared.copied else None,
-    )
-
-
-def part_job(
-    source: Source,
-    file: FetchedFile,
-    shards: Sequence[Shard],
-    number: int,
-    stages: tuple[RecordStage, ...],
-    budget: Budget,
-    target: Path,
-) -> PartJob:
-    """Tell how one of a file's shards is made into a part at `target` (a path without ending).
-
-    Raises `DataError` where its file's layout should be seen, and is none that is known.
-    """
-    entry = next((entry for entry in source.files if entry.path == file.path), None)
-    tags = (*source.tags, *(entry.tags if entry else ()))
-    layout = _layout_of(source, file, shards[0], budget)
-    said = "" if layout is None else json.dumps(layout.as_dict(), sort_keys=True)
-    adapter = source.build_adapter(layout)
-    return PartJob(
-        shards[number], source.name, source.type, tags, adapter, stages, budget, target, said
-    )
-
-
-def _layout_of(source: Source, file: FetchedFile, first: Shard, budget: Budget) -> Layout | None:
-    """Tell a file's layout by its first rows, for an entry that does not say it.
-
-    All its shards are read by it, whatever they begin with.
-    """
-    if source.adapter != "auto":
-        return None
-    rows = read_rows(first, lambda *_: None, Meter(budget, file.path))
-    with contextlib.closing(rows):
-        return seen(list(islice(rows, FIRST_ROWS)), file.path)
+    """With its checksum."""
+    cut: Cut
+    parts: tuple[Part, ...]
+    built: Mapping[int, BuiltPart]
+    """Those that were made now, by the numbers of their shards."""
+    is_same: bool
+    """Whether it is as it was found: else its checksum may not be that of what was read."""
 
 
 def read_sources(
     catalog: Catalog,
     fetched_sources: FetchedSources,
+    known: Known,
+    stored: Stored,
     stages: tuple[RecordStage, ...],
     budgets: Budgets,
     losses: LossPolicy,
     encodings: Mapping[str, str],
     scratch: Path,
     context: JobContext,
-) -> PartSet:
-    """Read all files; a source that fails does not keep the others from being read.
+) -> tuple[PartSet, list[ReadFile]]:
+    """Read all files that are not there as parts; a source that fails does not keep the others.
 
-    `encodings` are those that were guessed before, by the checksums of files.
-    Raises `DataError` as soon as all together decode to more than a merge may.
+    `encodings` are those that were guessed before, by the checksums of files. Also gives all files
+    whose parts are there in the end. Raises `DataError` as soon as all together decode to more than
+    a merge may.
     """
     found = PartSet(catalog, budgets, losses)
     for name, error in fetched_sources.failures.items():
         found.fail(name, error)
+    ready = _prepare_all(known, stored, budgets, encodings, scratch, context)
     tasks: list[Task] = []
     items: list[str] = []
-    files: list[list[_Shards]] = []
-    ready = _prepare_all(catalog, fetched_sources, budgets, encodings, scratch, context)
-    for fetched in fetched_sources.fetched:
+    files: dict[str, list[_Planned]] = {}
+    for name, of_source in known.items():
         try:
-            source = catalog[fetched.source]
-            of_source = ready[fetched.source]
-            planned, made = _plan(source, fetched, of_source, stages, budgets, len(tasks), scratch)
+            planned, made = _plan(
+                of_source, ready[name], stored, stages, budgets, len(tasks), scratch
+            )
         except (DataError, WrongBytesError) as error:
             # All of a source or nothing: half of one would look like a whole one.
-            found.fail(fetched.source, error)
+            found.fail(name, error)
             continue
-        files.append(planned)
+        files[name] = planned
         tasks += made
-        items += [fetched.source] * len(made)
-    size = sum(each.file.size for planned in files for each in planned)
-    spent = 0
+        items += [name] * len(made)
+    every = [each for planned in files.values() for each in planned]
+    size = sum(each.known.file.size for each in every if each.reads)
+    there = (part for each in every for part in each.parts if isinstance(part, Part))
+    spent = sum(part.spent for part in there)
+    budgets.check_job(spent)
 
-    def finished(_task: int, result: Part | FetchedFile) -> None:
+    def finished(_task: int, result: BuiltPart | FetchedFile) -> None:
         nonlocal spent
-        spent += result.spent if isinstance(result, Part) else 0
+        spent += result.part.spent if isinstance(result, BuiltPart) else 0
         budgets.check_job(spent)
 
     results = context.try_all("read", tasks, items, size, finished)
-    for each in (each for planned in files for each in planned):
+    for each in every:
         # Only now: while others ran, one of them might have been about to open it.
         if each.check is not None and isinstance(results[each.check], WrongBytesError):
-            remove_damaged(each.file)
-    for planned in files:
-        fetched = planned[0].fetched
+            remove_damaged(each.known.file)
+    return found, _accept_all(found, fetched_sources, files, results)
+
+
+def _accept_all(
+    found: PartSet,
+    fetched_sources: FetchedSources,
+    files: Mapping[str, Sequence[_Planned]],
+    results: Sequence[Any],
+) -> list[ReadFile]:
+    """Take what came of all sources, in their order; gives the files whose parts are there."""
+    whole: list[ReadFile] = []
+    for fetched in fetched_sources.fetched:
+        if fetched.source not in files:
+            continue
+        before = len(whole)
         try:
-            parts = [_parts(each, results) for each in planned]
+            # Of a source that fails, the files before the one that does stay in the list.
+            whole += (_read(each, results) for each in files[fetched.source])
         except MindcorpusError as error:
             found.fail(fetched.source, error)
             continue
-        found.accept(replace(fetched, files=tuple(file for file, _ in parts)), parts)
-    return found
+        read = whole[before:]
+        mine = replace(fetched, files=tuple(each.file for each in read))
+        found.accept(mine, [(each.file, each.parts) for each in read])
+    return whole
 
 
-#: From so many bytes on looking at the files is work for several processes.
-_MUCH = 32 * 1024 * 1024
-_Ready = list[tuple[Path, Prepared | MindcorpusError]]
+_Ready = list[tuple[Path, Prepared | MindcorpusError | None]]
 
 
 def _prepare_all(
-    catalog: Catalog,
-    fetched_sources: FetchedSources,
+    known: Known,
+    stored: Stored,
     budgets: Budgets,
     encodings: Mapping[str, str],
     scratch: Path,
     context: JobContext,
 ) -> dict[str, _Ready]:
-    """Make all files ready; gives by source the place of each one's copy, and what came of it."""
+    """Make files ready; gives by source the place of each one's copy, and what came of it.
+
+    That is None where it is known how the file was cut, and nothing is read of a copy of it.
+    """
     jobs: list[PrepareJob] = []
-    for fetched in fetched_sources.fetched:
-        for file in fetched.files:
-            target = scratch / f"plain-{len(jobs):05d}"
-            budget = budgets.of_file(file.size)
-            jobs.append(PrepareJob(catalog[fetched.source], file, budget, target, encodings))
+    places: list[tuple[str, int]] = []
+    found: dict[str, _Ready] = {}
     spent = 0
+    for name, files in known.items():
+        found[name] = []
+        for at, each in enumerate(files):
+            target = scratch / f"plain-{len(jobs):05d}"
+            found[name].append((target, None))
+            if each.cut is not None and not (each.cut.prepared.copied and _lacks(each, stored)):
+                spent += each.cut.prepared.spent
+                continue
+            budget = budgets.of_file(each.file.size)
+            jobs.append(PrepareJob(each.source, each.file, budget, target, encodings))
+            places.append((name, at))
 
     def finished(_task: int, result: Prepared) -> None:
         nonlocal spent
         spent += result.spent
         budgets.check_job(spent, "what the sources unpack to")
 
+    budgets.check_job(spent, "what the sources unpack to")
     size = sum(job.file.size for job in jobs)
-    here = replace(context, pool=WorkerPool(1)) if size < _MUCH else context
     tasks = [Task(prepare_file, job) for job in jobs]
-    results = here.try_all("read", tasks, [job.source.name for job in jobs], size, finished)
-    found: dict[str, _Ready] = {fetched.source: [] for fetched in fetched_sources.fetched}
-    for job, result in zip(jobs, results, strict=True):
+    items = [job.source.name for job in jobs]
+    results = context.for_bytes(size).try_all("read", tasks, items, size, finished)
+    for (name, at), job, result in zip(places, jobs, results, strict=True):
         if isinstance(result, WrongBytesError):
             remove_damaged(job.file)
-        found[job.source.name].append((job.target, result))
+        found[name][at] = (job.target, result)
     return found
 
 
+def _lacks(known: KnownFile, stored: Stored) -> bool:
+    return any(name not in stored for name in known.parts)
+
+
 def _plan(
-    source: Source,
-    fetched: Fetched,
+    files: Sequence[KnownFile],
     ready: _Ready,
+    stored: Stored,
     stages: tuple[RecordStage, ...],
     budgets: Budgets,
     first: int,
     scratch: Path,
-) -> tuple[list[_Shards], list[Task]]:
-    planned: list[_Shards] = []
+) -> tuple[list[_Planned], list[Task]]:
+    planned: list[_Planned] = []
     tasks: list[Task] = []
-    for each, (copy, prepared) in zip(fetched.files, ready, strict=True):
+    for known, (copy, prepared) in zip(files, ready, strict=True):
         if isinstance(prepared, MindcorpusError):
             raise prepared
-        file = replace(each, guessed=prepared.encoding if prepared.guessed else "")
-        began = first + len(tasks)
-        cut = shards_of(source, file, prepared, copy)
-        budget = budgets.of_shard(file.size, len(cut))
-        for number in range(len(cut)):
-            target = scratch / f"part-{began + number:05d}"
-            job = part_job(source, file, cut, number, stages, budget, target)
-            tasks.append(Task(build_part, job))
-        shards = range(began, first + len(tasks))
+        file = known.file
+        cut = known.cut
+        if cut is None:
+            assert prepared is not None, "a file that is not cut yet was made ready"
+            file = replace(file, guessed=prepared.encoding if prepared.guessed else "")
+            cut = Cut.of(prepared, shards_of(known.source, file, prepared, copy))
+        shards = cut.at(copy if cut.prepared.copied else file.local)
+        budget = budgets.of_shard(file.size, len(shards))
+        parts: list[Part | int] = []
+        for number in range(len(shards)):
+            name = known.parts[number] if known.parts else ""
+            if name in stored:
+                parts.append(stored[name])
+                continue
+            at = first + len(tasks)
+            target = scratch / f"part-{at:05d}" / TARGET
+            job = part_job(known.source, file, shards, number, stages, budget, target)
+            tasks.append(Task(build_kept, job))
+            parts.append(at)
         check = None
         if not file.sha256:
             check = first + len(tasks)
-            tasks.append(Task(_verify, (file, source.name)))
-        planned.append(_Shards(fetched, file, shards, check))
+            tasks.append(Task(_verify, (file, known.source.name)))
+        planned.append(_Planned(replace(known, file=file), cut, tuple(parts), check))
     return planned, tasks
 
 
@@ -259,18 +239,40 @@ def _verify(what: tuple[FetchedFile, str], tick: Callable[[int, int], None]) -> 
     return verify(file, source, lambda _size: tick(0, 0))
 
 
-def _parts(file: _Shards, results: Sequence[Any]) -> FileParts:
-    """Give a file's parts in order; raise the first error any of its tasks met."""
-    checked = file.file
-    if file.check is not None:
-        checked = results[file.check]
-        if isinstance(checked, MindcorpusError):
-            raise checked
-    found: list[Part] = []
-    for at in file.tasks:
-        part = results[at]
-        if isinstance(part, MindcorpusError):
-            part.row = None if part.row is None else part.row + sum(each.rows for each in found)
-            raise part
-        found.append(part)
-    return checked, found
+def _read(planned: _Planned, results: Sequence[Any]) -> ReadFile:
+    """Give a file with its parts in order; raise the first error any of its tasks met."""
+    known, file = planned.known, planned.known.file
+    if planned.check is not None:
+        file = results[planned.check]
+        if isinstance(file, MindcorpusError):
+            raise file
+    parts: list[Part] = []
+    built: dict[int, BuiltPart] = {}
+    for number, place in enumerate(planned.parts):
+        if isinstance(place, Part):
+            parts.append(place)
+            continue
+        result = results[place]
+        if isinstance(result, MindcorpusError):
+            if result.row is not None:
+                result.row += sum(each.rows for each in parts)
+            raise result
+        built[number] = result
+        parts.append(result.part)
+    now = _stamp(known)
+    if planned.reads and planned.check is None and not _says_same(known, now):
+        raise changed_meanwhile(known.source.name, file.path)
+    is_same = known.seen is not None and (not planned.reads or known.seen.stamp == now)
+    return ReadFile(known, file, planned.cut, tuple(parts), built, is_same)
+
+
+def _stamp(known: KnownFile) -> Stamp | None:
+    try:
+        return Stamp.of(known.file.local)
+    except OSError:
+        return None
+
+
+def _says_same(known: KnownFile, now: Stamp | None) -> bool:
+    """Whether nobody wrote to a file since it was hashed: its parts would be of other bytes."""
+    return known.seen is None or (now is not None and now.content == known.seen.stamp.content)

@@ -219,6 +219,16 @@ def changed(source: str, file: str) -> WrongBytesError:
     )
 
 
+def changed_meanwhile(source: str, file: str) -> WrongBytesError:
+    """Give the error for a file that somebody wrote to while it was merged."""
+    return WrongBytesError(
+        "the file was changed while it was merged",
+        source=source,
+        file=file,
+        hint="Merge again when nobody writes to it.",
+    )
+
+
 def discard(local: Path) -> None:
     """Remove a file from the cache, and with it what a symbolic link there points to."""
     local.resolve().unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class Kept:
 def parts_of(store: Store) -> list[Kept]:
     """Give the parts that a store keeps for later merges."""
     found = []
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         for path in store.parts.iterdir():
             if _PART.fullmatch(path.name) and not path.is_symlink():
                 with suppress(FileNotFoundError):
@@ -137,7 +137,7 @@ def _beyond(store: Store) -> list[Kept]:
     ]
     known = {each.path for each in surplus}
     found = [Kept(*_facts(each), "beyond MINDCORPUS_KEEP_BUILDS") for each in surplus]
-    return [*found, *(each for each in beyond_share(store) if each.path not in known)]
+    return [*found, *(each for each in _parts_and_builds(store) if each.path not in known)]
 
 
 def remove(store: Store, choose: Chooser) -> int:
@@ -163,9 +163,39 @@ def remove(store: Store, choose: Chooser) -> int:
 
 
 def keep_to_share(store: Store) -> None:
-    """Remove what is kept beyond its share of the disk; that it cannot be fails nobody's work."""
+    """Remove what is kept beyond its days, or its share of the disk.
+
+    That it cannot be removed fails nobody's work.
+    """
     with suppress(StorageError):
-        remove(store, lambda: beyond_share(store))
+        remove(store, lambda: _parts_and_builds(store))
+
+
+def _parts_and_builds(store: Store) -> list[Kept]:
+    """Give parts that were not used for days, and what is beyond the share of the disk."""
+    unused = list(unused_parts(store, store.parts_days))
+    gone = {each.path for each in unused}
+    return [*unused, *(each for each in beyond_share(store) if each.path not in gone)]
+
+
+def make_room(store: Store, size: int) -> bool:
+    """Have so many bytes free on the disk, parts that nobody uses going for it, and say whether.
+
+    The longest unused go first, and none where there is room.
+    """
+    if _free(store) >= size:
+        return True
+    # One after the other: what a file system gives back for a part is for it to say.
+    for each in sorted(parts_of(store), key=lambda part: part.used):
+        with suppress(StorageError):
+            remove(store, lambda one=each: [one])  # type: ignore[misc]
+        if _free(store) >= size:
+            return True
+    return False
+
+
+def _free(store: Store) -> int:
+    return shutil.disk_usage(store.data_dir).free
 
 
 def _allowed(store: Store) -> int:

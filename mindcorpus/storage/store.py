@@ -26,7 +26,7 @@ from mindcorpus.errors import (
     StorageError,
     storage_errors,
 )
-from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS
+from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS, PARTS_DAYS
 from mindcorpus.privacy import Readers
 from mindcorpus.remedies import Merge, Prepare, Replace
 from mindcorpus.storage import disk
@@ -53,6 +53,7 @@ class Store:
         corpus: str = DEFAULT_CORPUS,
         keep_builds: int = KEEP_BUILDS,
         disk_share: float = DISK_SHARE,
+        parts_days: float = PARTS_DAYS,
         readers: Readers | None = None,
     ) -> None:
         if not CORPUS_NAME.fullmatch(corpus):
@@ -68,6 +69,8 @@ class Store:
         """Where parts of sources are kept for later merges."""
         self.disk_share = disk_share
         """Of the disk, what kept builds and parts may take."""
+        self.parts_days = parts_days
+        """How long parts stay that nobody uses."""
         self._keep_builds = keep_builds
         self._readers = readers or Readers()
         self.builds = Builds(self._artifacts)
@@ -81,6 +84,7 @@ class Store:
             publisher,
             keep_builds=settings.keep_builds,
             disk_share=settings.disk_share,
+            parts_days=settings.parts_days,
             readers=Readers.of(settings.group),
         )
 
@@ -170,6 +174,11 @@ class Store:
             except CorruptArtifactError:
                 if folder.exists():
                     raise
+
+    def is_linked(self, kind: str) -> bool:
+        """Whether the files of a kind are all to be found under the paths that users know."""
+        links = {self.data_dir / name: _text_of(kind, name) for name in KINDS[kind].links}
+        return all(path.is_symlink() and os.readlink(path) == text for path, text in links.items())
 
     def digest(self, kind: str) -> str:
         """Give the sha256 of a kind's manifest, which names all its bytes; "" if there is none."""

@@ -59,7 +59,7 @@ def test_the_paths_users_know_lead_to_the_artifacts(sample: Made) -> None:
             assert not os.readlink(path).startswith("/")
             assert path.exists()
     visible = {name for kind in EXPECTED.values() for name in kind.links}
-    assert entries(sample.data_dir) == {*visible, "artifacts", "staging"}
+    assert entries(sample.data_dir) == {*visible, "artifacts", "parts", "staging"}
     assert entries(sample.data_dir / "staging") == set()
     assert len(entries(sample.data_dir / "artifacts") - {".pins"}) == 2 * len(EXPECTED)
 

@@ -60,6 +60,7 @@ _ASKED = {
     "revisions": "Revisions",
     "options": "Options",
     "upgrade": "Newest revisions",
+    "rehash": "Reads all files anew",
     "stages": "Row stages",
     "format": "Format",
     "formats": "Formats",

@@ -76,6 +76,7 @@ def make_merge() -> Any:
         "options": pairs(given, "options", errors),
         "allow_loss": shares(given, "allow_loss", errors),
         "upgrade": ("*",) if "upgrade" in given else (),
+        "rehash": "rehash" in given,
         # A page from before there was a choice says nothing of it; that is not «none».
         "stages": tuple(given.getlist("stages")) if "stages-shown" in given else None,
     }

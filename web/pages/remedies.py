@@ -13,7 +13,8 @@ from mindcorpus.remedies import Either, Remedy, apart, continuing, joined, kinds
 
 BUTTONS: Mapping[type[Remedy], str] = {
     remedies.Replace: "Tick that it may be replaced.",
-    remedies.Remake: "Make it again with a new job that may replace it.",
+    remedies.Remake: "Make it again with a new job that may replace it, the corpus with one "
+    "that reads all files anew.",
     remedies.Merge: "Make one first, under New merge.",
     remedies.Prepare: "Make it first, under New prepare.",
     remedies.AllowMissing: "Or merge again, and choose to go on without a source "

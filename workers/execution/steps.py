@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
 from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.reading import Reuse
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.preparing.prepare import prepare
 from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob
@@ -50,8 +51,8 @@ def _part(
         report = WholeJob(report, MERGE, since=MERGE["read"][0])
         known = SourceFiles.from_dict(payload["found"])
         shards = [known.shards[at] for at in payload["shards"]]
-        make_parts(request, known, shards, settings, report, cancel, hosts)
-        return {}
+        _, reuse = make_parts(request, known, shards, settings, report, cancel, hosts)
+        return {"parts": reuse.as_dict()}
     report = WholeJob(report, MERGE)
     found = find_files(request, payload["source"], settings, report, cancel, hosts)
     if found is None:
@@ -59,8 +60,8 @@ def _part(
     bundles = found.bundles()
     made = {"found": found.as_dict(), "size": found.size}
     if len(bundles) == 1:
-        make_parts(request, found, found.shards, settings, report, cancel, hosts)
-        return made
+        _, reuse = make_parts(request, found, found.shards, settings, report, cancel, hosts)
+        return {**made, "parts": reuse.as_dict()}
     places = {shard: at for at, shard in enumerate(found.shards)}
     return {**made, "bundles": [[places[shard] for shard in bundle] for bundle in bundles]}
 
@@ -71,7 +72,8 @@ def _merge(
     outcomes = {name: _outcome(result) for name, result in job["outcomes"].items()}
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(MergeRequest, job)
-    result = merge_parts(request, outcomes, settings, report, cancel, publisher)
+    earlier = sum((Reuse(**each) for each in job.get("parts", ())), Reuse())
+    result = merge_parts(request, outcomes, settings, report, cancel, publisher, earlier)
     return {
         "records": result.statistics["records"],
         "path": result.json_path.name,
@@ -79,6 +81,8 @@ def _merge(
         "warnings": list(result.warnings),
         "notes": list(result.notes),
         "missing": list(result.missing),
+        "unchanged": result.unchanged,
+        "parts": result.parts,
         "exports_holding": result.exports_holding,
         "artifacts": artifacts_of("corpus", result.manifest),
     }

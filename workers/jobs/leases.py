@@ -244,6 +244,7 @@ class ClaimStore:
         work["request"] = json.loads(fields["request"])
         if claim.kind == "merge":
             work["outcomes"] = self.outcomes(claim.job_id)
+            work["parts"] = self.made_parts(claim.job_id)
             if set(json.loads(fields["sources"])) - set(work["outcomes"]):
                 raise _forgotten()
         return work
@@ -253,23 +254,39 @@ class ClaimStore:
 
         By name: `{"found": …}`, `{"absent": true}` or `{"error": …}`.
         """
+        found: dict[str, dict[str, Any]] = {
+            name: result
+            for name, payload, result in self._results(job_id)
+            if "shards" not in payload
+        }
+        with unavailable_errors():
+            failures: Any = self._redis.hgetall(f"{PREFIX}:sources:{job_id}")
+        for key, value in failures.items():
+            name, _, what = key.rpartition("|")
+            if what == "error":
+                found[name] = {"error": json.loads(value)}
+        return found
+
+    def made_parts(self, job_id: str) -> list[dict[str, int]]:
+        """Tell of each part of a merge how many parts of sources it made, or found there.
+
+        Those of an earlier release do not say it.
+        """
+        return [result["parts"] for *_, result in self._results(job_id) if "parts" in result]
+
+    def _results(self, job_id: str) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Give of each part of a merge that has ended well its name, its payload and its result."""
         with unavailable_errors():
             ids = sorted(str(part) for part in self._redis.smembers(f"{PREFIX}:parts:{job_id}"))
             with self._redis.pipeline(transaction=False) as pipe:
                 for part in ids:
                     pipe.hmget(job_key(part), "name", "payload", "result")
                 parts = pipe.execute()
-            failures: Any = self._redis.hgetall(f"{PREFIX}:sources:{job_id}")
-        found: dict[str, dict[str, Any]] = {
-            name: json.loads(result)
+        return [
+            (name, json.loads(payload), json.loads(result))
             for name, payload, result in parts
-            if result is not None and "shards" not in json.loads(payload)
-        }
-        for key, value in failures.items():
-            name, _, what = key.rpartition("|")
-            if what == "error":
-                found[name] = {"error": json.loads(value)}
-        return found
+            if result is not None
+        ]
 
     def holds(self, job_id: str, fence: str) -> bool:
         """Whether a job is still held under a fence."""
