@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mindcorpus.building.build import build
+from mindcorpus.building.build import build_some
 from mindcorpus.cli.local_jobs import (
     chosen_sources,
-    existing_corpus,
+    existing_told,
     merged_parts,
+    outdated_there,
     prepared_parts,
 )
-from mindcorpus.cli.render import existing
 from mindcorpus.cli.terminal import Terminal
-from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.formats.registry import names_of, with_formats
+from mindcorpus.preparing.not_made import not_made
 from mindcorpus.settings import Settings
-from mindcorpus.storage.status import entry_of
 from mindcorpus.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mindcorpus.job_requests import MergeRequest, PrepareRequest
@@ -35,7 +33,9 @@ def make_both(
     what = chosen_sources(terminal, corpus, settings)
     store = Store(settings.data_dir)
     names = names_of(formats.format, formats.formats, store.exists, settings.formats)
-    if not corpus.force and (there := list(_existing(store, names))):
+    if not corpus.force and (
+        there := [existing_told(store, kind) for kind in ("corpus", *names) if store.exists(kind)]
+    ):
         terminal.confirm(there)
         corpus = corpus.model_copy(update={"force": True})
     terminal.say(
@@ -43,21 +43,11 @@ def make_both(
         "Ctrl-C stops it; what is there stays as it is until all that is new is complete.",
     )
     with terminal.watch() as (report, cancel):
-        result = build(corpus, with_formats(formats, tuple(names)), settings, report, cancel)
-    following = "The formats that were made of it:"
+        asked = with_formats(formats, tuple(names))
+        result, broken = build_some(corpus, asked, settings, report, cancel)
     terminal.show(
-        *merged_parts(result.corpus, following, terminal.full),
+        *merged_parts(result.corpus, outdated_there(settings), terminal.full),
         *prepared_parts(store, result.formats),
     )
-
-
-def _existing(store: Store, names: Sequence[str]) -> Iterator[str]:
-    """Say what of a corpus and formats exists."""
-    if store.exists("corpus"):
-        yield existing_corpus(store)
-    for name in names:
-        if store.exists(name):
-            try:
-                yield existing(entry_of(store, name)[0])
-            except CorruptArtifactError:
-                yield f"{store.path(name)} exists, with a damaged manifest"
+    if broken:
+        raise not_made(broken, result.formats)

@@ -125,28 +125,32 @@ def _agreed(terminal: Terminal, settings: Settings, *, force: bool) -> bool:
     store = Store(settings.data_dir)
     if force or not store.exists("corpus"):
         return force
-    terminal.confirm([existing_corpus(store)])
+    terminal.confirm([existing_told(store, "corpus")])
     return True
 
 
-def existing_corpus(store: Store) -> str:
-    """Say what corpus exists; one does."""
+def existing_told(store: Store, kind: str) -> str:
+    """Say what exists of a kind; something does."""
     try:
-        entry, _ = entry_of(store, "corpus")
+        entry, _ = entry_of(store, kind)
     except CorruptArtifactError:
-        return f"{store.path('corpus')} exists, with a damaged manifest"
+        return f"{store.path(kind)} exists, with a damaged manifest"
     return existing(entry)
+
+
+def outdated_there(settings: Settings) -> str:
+    """Say which formats are not of the corpus that there is, and what to do; "" where none is."""
+    try:
+        found = Store(settings.data_dir).status()
+    except CorruptArtifactError:  # of a format: the corpus is new and whole
+        return ""
+    old = outdated_of(found)
+    return outdated(old, options=data_dir_option(settings)) if old else ""
 
 
 def _next(settings: Settings) -> str:
     """Say what to do with a new corpus: make formats of it, or those anew that are not of it."""
-    try:
-        found = Store(settings.data_dir).status()
-    except CorruptArtifactError:  # of a format: the corpus is new and whole
-        found = {}
-    if old := outdated_of(found):
-        return outdated(old, options=data_dir_option(settings))
-    return f"Next: mindcorpus prepare{data_dir_option(settings)}"
+    return outdated_there(settings) or f"Next: mindcorpus prepare{data_dir_option(settings)}"
 
 
 def _as_dict(result: PrepareResult) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def build(**given: Any) -> None:
     """Merge sources and make training formats of them, in less time than one after the other.
 
     The options are those of `merge`, and those of `prepare` that choose records. Without a NAME, or
-    with `all`, the formats are those of the guide.
+    with `all`, the formats are those of the guide, those that exist and those that
+    MINDCORPUS_FORMATS adds; each is made as the command says.
     """
     from mindcorpus.cli import local_builds, requests
 

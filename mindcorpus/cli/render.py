@@ -65,7 +65,8 @@ def corpus_parts(
     # A service of an earlier release does not look.
     if exports := made.get("exports_holding"):
         parts.append(Text(f"\n{still_holding(exports)}", "yellow"))
-    parts.append(Text(f"\n{following}"))
+    if following:
+        parts.append(Text(f"\n{following}"))
     return parts
 
 

@@ -171,23 +171,22 @@ def publish_corpus(
     )
     statistics, outputs = write_corpus(plan, context)
     write_account(request, catalog, found, read.absent, statistics, outputs, staging)
-    amounts = amounts_of([read_manifest(staging.output)])
-    context.report(written(*amounts))
+    manifest = read_manifest(staging.output)
+    context.report(written(*amounts_of([manifest])))
     context.cancel.check()
-    return publish_staged(request, catalog, read, store, staging)
+    # What is told is what was staged: once it is published, another may replace it at any moment.
+    publish_staged(request, read, store, staging)
+    return corpus_result(manifest, catalog, store, read.reuse)
 
 
 def publish_staged(
-    request: MergeRequest, catalog: Catalog, read: SourcesRead, store: Store, staging: Staging
-) -> MergeResult:
+    request: MergeRequest, read: SourcesRead, store: Store, staging: Staging
+) -> None:
     """Publish a corpus that is complete in the staging area, and lock what it was made of."""
-    # What is told is what was staged: once it is published, another may replace it at any moment.
-    manifest = read_manifest(staging.output)
     folder = store.publish("corpus", staging.output, staging, force=request.force)
     write_locks(read.found.inputs.values(), store, new_only=False)
     if read.recipe:
         note_made(store, read.recipe, folder, staging.scratch)
-    return corpus_result(manifest, catalog, store, read.reuse)
 
 
 def corpus_result(

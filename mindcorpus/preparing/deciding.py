@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mindcorpus.corpus.row_facts import RowFacts
@@ -72,16 +73,24 @@ def choose(
     return wanted, kept
 
 
+def stage_split(staging: Staging, split: CorpusSplit, rows: RowFacts, corpus_sha256: str) -> Path:
+    """Write the split into a folder of the staging area: before anything is published."""
+    folder = staging.output / "split"
+    folder.mkdir(mode=0o700)
+    write_split(folder, split, rows, corpus_sha256)
+    return folder
+
+
 def publish_split(
     store: Store,
+    folder: Path,
     split: CorpusSplit,
-    rows: RowFacts,
     corpus_sha256: str,
     staging: Staging,
     known: KnownSplit,
     request: PrepareRequest,
 ) -> None:
-    """Publish the split, unless it is there, or its corpus was replaced meanwhile.
+    """Publish a split that was staged, unless it is there, or its corpus was replaced meanwhile.
 
     Raises `ExistsError` where somebody split the corpus otherwise since this began.
     """
@@ -90,9 +99,6 @@ def publish_split(
     now = known_split(store, corpus_sha256)
     if now.split is not None and now.split.id == split.id:
         return
-    folder = staging.output / "split"
-    folder.mkdir(mode=0o700)
-    write_split(folder, split, rows, corpus_sha256)
     store.publish("split", folder, staging, force=request.force, replaces=known.build)
 
 

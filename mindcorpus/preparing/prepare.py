@@ -27,6 +27,7 @@ from mindcorpus.preparing.deciding import (
     load_all,
     publish_split,
     refuse_another_split,
+    stage_split,
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
@@ -188,10 +189,11 @@ def prepare(
                 folders = making.finish(plan, *making.write(plan, context), source, split)
                 # What is told is what was staged: another may replace it once it is published.
                 made.update((name, read_manifest(folder)) for name, folder in folders.items())
+                folder = stage_split(staging, split, rows, source.sha256)
                 report(written(*amounts_of(made.values())))
                 cancel.check()
                 # First: formats of a split that is not there yet would pass for outdated.
-                publish_split(store, split, rows, source.sha256, staging, known, request)
+                publish_split(store, folder, split, source.sha256, staging, known, request)
                 builds = publish_formats(store, folders, wanted, staging, force=request.force)
                 report(written(*amounts_of(made.values()), published=True))
     keep_to_share(store)

@@ -168,14 +168,14 @@ def write_run(job: RunJob, tick: Callable[[int, int], None]) -> RunWritten:
     """Write a run's rows to the targets, read back from the corpus."""
     with ExitStack() as stack:
         writer = RunWriter(job, stack)
-        done = Share(job.run)
+        done = RunBytes(job.run)
         for path in job.run.parts:
             for rows in batches_in(path, writer.columns):
                 tick(writer.write(rows), done.more(rows.num_rows))
     return writer.result()
 
 
-class Share:
+class RunBytes:
     """Counts a run's rows as bytes of its text, all of which they add up to."""
 
     def __init__(self, run: Run) -> None:

@@ -24,7 +24,7 @@ from mindcorpus.execution.worker_pool import Task
 from mindcorpus.formats.base import Parts, Run, Takes, Times
 from mindcorpus.preparing.cutting import AROUND, first_answer, kept_of
 from mindcorpus.preparing.part_lengths import PartLengths
-from mindcorpus.preparing.runs import Share, batches_in
+from mindcorpus.preparing.runs import RunBytes, batches_in
 from mindcorpus.preparing.sampling import Tokens
 from mindcorpus.tokens.chats import PER_REPLY, count_messages
 from mindcorpus.tokens.estimate import BYTES_PER_TOKEN
@@ -51,7 +51,7 @@ def count_run(job: TokenJob, tick: Callable[[int, int], None]) -> Tokens:
     count = job.run.stop - job.run.start
     found = Tokens(*(np.zeros(count, np.int64) for _ in Tokens._fields))
     names = (*_TEXTS, *(turns.NAMES if job.conversations else ()))
-    first, done = 0, Share(job.run)
+    first, done = 0, RunBytes(job.run)
     for path in job.run.parts:
         for batch in batches_in(path, names):
             table = batch.table

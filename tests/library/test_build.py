@@ -20,7 +20,6 @@ from mindcorpus.errors import (
     CancelledError,
     DataError,
     ExistsError,
-    MindcorpusError,
     SettingsError,
 )
 from mindcorpus.formats.registry import FORMATS
@@ -198,6 +197,33 @@ def test_formats_of_a_corpus_that_is_gone_keep_their_settings(
     assert not Store(tmp_path).status()["sharegpt"]["outdated"]
 
 
+@pytest.mark.parametrize("tokenizer", [None, "estimate"], ids=["in one pass", "counted first"])
+def test_formats_that_stay_as_they_were_may_name_sources_that_are_gone(
+    tmp_path: Path, catalogs: list[str], tokenizer: str | None
+) -> None:
+    built(tmp_path, catalogs, format="sharegpt", caps={"again": 1}, tokenizer=tokenizer)
+    (tmp_path / "artifacts" / "corpus").unlink()
+    again = built(tmp_path, catalogs[:1], format="sharegpt")
+    assert again.formats["sharegpt"].rows == 90
+
+
+def test_what_it_made_anew_holds_no_source_that_is_gone(
+    tmp_path: Path, catalogs: list[str]
+) -> None:
+    built(tmp_path, catalogs, formats=("openai", "chat"))
+    again = built(tmp_path, catalogs[:1], force=True, formats=("openai",))
+    assert list(again.corpus.exports_holding) == ["chat"]
+
+
+def test_what_it_replaced_yields_to_the_share_of_the_disk(
+    tmp_path: Path, catalogs: list[str]
+) -> None:
+    built(tmp_path, catalogs)
+    corpus = MergeRequest(sources=("plain",), catalogs=tuple(catalogs[:1]), force=True)
+    build(corpus, PrepareRequest(), Settings(data_dir=tmp_path, disk_share=1e-9))
+    assert [entry["kept"] for entry in Store(tmp_path).status().values()] == [[], [], []]
+
+
 def test_a_format_that_cannot_be_made_keeps_no_other_from_it(
     tmp_path: Path, catalogs: list[str]
 ) -> None:
@@ -209,21 +235,37 @@ def test_a_format_that_cannot_be_made_keeps_no_other_from_it(
     assert not store.exists("trl-dpo")
 
 
+@pytest.mark.parametrize("tokenizer", [None, "estimate"], ids=["in one pass", "counted first"])
 @pytest.mark.parametrize(
-    ("chosen", "error"),
+    "chosen",
     [
-        ({"validation_share": 0.999}, SettingsError),
-        ({"sources": ("nobody",)}, SettingsError),
-        ({"format": "nothing"}, SettingsError),
+        {"validation_share": 0.999},
+        {"caps": {"nobody": 3}},
+        {"min_words": 100_000},
+        {"format": "nothing"},
+        {"format": "trl-dpo"},
     ],
-    ids=["no training", "no such source", "no such format"],
+    ids=["no training", "no such source", "no record", "no such format", "no pairs"],
 )
 def test_nothing_is_published_where_no_format_can_be_made(
-    tmp_path: Path, catalogs: list[str], chosen: dict[str, Any], error: type[MindcorpusError]
+    tmp_path: Path, catalogs: list[str], chosen: dict[str, Any], tokenizer: str | None
 ) -> None:
-    with pytest.raises(error):
-        built(tmp_path, catalogs[:1], **chosen)
-    assert files_of(tmp_path) == {}
+    built(tmp_path, catalogs[1:])
+    before = files_of(tmp_path)
+    with pytest.raises(SettingsError):
+        built(tmp_path, catalogs[:1], force=True, tokenizer=tokenizer, **chosen)
+    assert files_of(tmp_path) == before
+
+
+def test_a_tokenizer_that_is_not_there_is_told_of_before_anything_is_read(
+    tmp_path: Path, catalogs: list[str]
+) -> None:
+    told: list[Progress] = []
+    corpus = MergeRequest(sources=("plain",), catalogs=tuple(catalogs[:1]))
+    asked = PrepareRequest(tokenizer="nobody/knows")
+    with pytest.raises(SettingsError, match="nobody/knows"):
+        build(corpus, asked, Settings(data_dir=tmp_path), told.append)
+    assert told == []
 
 
 def test_a_source_that_fails_leaves_what_is_there(tmp_path: Path, catalogs: list[str]) -> None:
@@ -235,8 +277,11 @@ def test_a_source_that_fails_leaves_what_is_there(tmp_path: Path, catalogs: list
     assert files_of(tmp_path / "data") == before
 
 
+@pytest.mark.parametrize("tokenizer", [None, "estimate"], ids=["in one pass", "counted first"])
 @pytest.mark.parametrize("stage", ["read", "deduplicate", "write", "publish"])
-def test_stopped_at_any_stage_it_publishes_nothing(tmp_path: Path, stage: str) -> None:
+def test_stopped_at_any_stage_it_publishes_nothing(
+    tmp_path: Path, stage: str, tokenizer: str | None
+) -> None:
     merge_sample(tmp_path)
     before, cancel = files_of(tmp_path), Cancellation()
 
@@ -247,20 +292,23 @@ def test_stopped_at_any_stage_it_publishes_nothing(tmp_path: Path, stage: str) -
     corpus = MergeRequest(sample=True, exclude=("TRACE",), force=True)
     settings = Settings(data_dir=tmp_path, workers=1)
     with pytest.raises(CancelledError):
-        build(corpus, PrepareRequest(), settings, report, cancel)
+        build(corpus, PrepareRequest(tokenizer=tokenizer), settings, report, cancel)
     assert files_of(tmp_path) == before
     assert list(Store(tmp_path).staging.iterdir()) == []
 
 
-def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", [None, "estimate"], ids=["in one pass", "counted first"])
+def test_it_tells_how_far_it_is(tmp_path: Path, tokenizer: str | None) -> None:
     told: list[Progress] = []
-    corpus = MergeRequest(sample=True)
-    result = build(corpus, PrepareRequest(), Settings(data_dir=tmp_path, workers=2), told.append)
+    settings = Settings(data_dir=tmp_path, workers=2)
+    asked = PrepareRequest(tokenizer=tokenizer)
+    result = build(MergeRequest(sample=True), asked, settings, told.append)
     shares = [each.share for each in told]
     assert shares == sorted(shares, key=lambda share: share or 0.0)
     assert shares[-1] == 1.0
     written = [each for each in told if each.stage == "write"][-1]
-    assert written.rows == written.rows_total == result.corpus.manifest["rows"]
+    rows = result.corpus.manifest["rows"] if tokenizer is None else result.formats["openai"].rows
+    assert written.rows == written.rows_total == rows
     assert written.done == written.total
 
 
@@ -277,6 +325,22 @@ def test_the_command_tells_of_both(tmp_path: Path) -> None:
     assert "mental_health_openai.jsonl exists" in again.err
     forced = run("build", "--sample", "openai", "-f", "--data-dir", ".", cwd=tmp_path)
     assert forced.code == 0, forced.err
+    other = run(
+        "build",
+        "--sample",
+        "chat",
+        "trl-dpo",
+        "--source",
+        "TRACE",
+        "-f",
+        cwd=tmp_path,
+        MINDCORPUS_DATA_DIR=".",
+    )
+    assert other.code == 3
+    assert "Every row accounted for" in other.out
+    assert "Outdated, made from an earlier corpus: openai." in other.out
+    assert "chat: 44 records" in other.out
+    assert "trl-dpo: the corpus holds no preference pairs; made were chat" in other.err
     far = run("--server", "http://127.0.0.1:1", "build", "--sample", cwd=tmp_path)
     assert far.code == 2
     assert "works on this machine only" in far.err

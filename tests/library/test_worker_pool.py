@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -271,3 +272,18 @@ def test_workers_end_with_a_parent_that_is_killed(tasks: int, tmp_path: Path) ->
     assert len(workers) == tasks
     _, alive = psutil.wait_procs(workers, timeout=2)
     assert alive == []
+
+
+def is_collected(fails: bool, _tick: Tick) -> bool:
+    if fails:
+        raise DataError("cycles", file="a file")
+    return gc.isenabled()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nobody_looks_for_cycles_while_a_task_runs_but_afterwards(workers: int) -> None:
+    tasks = [Task(is_collected, fails) for fails in (False, True)]
+    looked, failed = WorkerPool(workers).run(tasks, lambda *_: None, Cancellation())
+    assert looked is False
+    assert isinstance(failed, DataError)
+    assert gc.isenabled()
