@@ -26,6 +26,8 @@ SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
 #: How the names of the variables begin; a field's name follows, in letters of any size.
 _PREFIX = "mindcorpus_"
+#: Bytes of text below which starting processes takes as long as they would save.
+_FEW = 2 * 1024 * 1024
 
 
 class Settings(BaseModel):
@@ -60,7 +62,8 @@ class Settings(BaseModel):
         default_factory=cores,
         ge=1,
         le=256,
-        description="Processes that read and write at the same time.",
+        description="Processes that read and write at the same time; where it is not set, less "
+        "than 2 MiB is the work of one.",
     )
     fetch_tries: int = Field(
         6, ge=1, le=100, description="How often one hub request is tried before the source fails."
@@ -170,6 +173,10 @@ class Settings(BaseModel):
         if not all(re.fullmatch(r"\w[\w.-]*", owner) for owner in given):
             raise ValueError("must be names of users or organisations of the hub")
         return given
+
+    def workers_for(self, size: int) -> int:
+        """Give how many processes work on so many bytes: one on few, where nobody said how many."""
+        return 1 if size < _FEW and "workers" not in self.model_fields_set else self.workers
 
     @classmethod
     def load(cls, **given: Any) -> Self:

@@ -112,12 +112,13 @@ def merge(
     store = Store.of(settings)
     with storage_errors(settings.data_dir):
         store.refuse_to_overwrite("corpus", force=request.force)
-    context = JobContext(WorkerPool(settings.workers), report, cancel)
     with store.stage("corpus") as staging, storage_errors(settings.data_dir):
         fetched_sources = fetch_sources(request, catalog, settings, report, cancel)
         # What was fetched for the first time is locked at once: a second try fetches only what is
         # missing. Locks that move are written with the corpus: a failed upgrade changes nothing.
         write_locks(fetched_sources.fetched, store, new_only=True)
+        size = sum(file.size for each in fetched_sources.fetched for file in each.files)
+        context = JobContext(WorkerPool(settings.workers_for(size)), report, cancel)
         budgets, losses = Budgets.of(settings), LossPolicy.of(request, settings)
         found = read_sources(
             catalog,

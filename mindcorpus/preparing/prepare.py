@@ -42,7 +42,7 @@ from mindcorpus.progress import (
 )
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import trained_tokens
-from mindcorpus.storage.kinds import KINDS
+from mindcorpus.storage.kinds import CORPUS, KINDS
 from mindcorpus.storage.manifest import (
     amounts_of,
     read_manifest,
@@ -162,7 +162,7 @@ def prepare(
         store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
-            making = Making(settings.workers, corpus, report, cancel)
+            making = Making(settings.workers_for(_size_of(corpus)), corpus, report, cancel)
             known = known_split(store, making.corpus_sha256)
             asked = SplitSettings.of(
                 request.model_dump(include=set(SPLITTING)),
@@ -204,6 +204,12 @@ def prepare(
     return {
         name: _result(name, made[name], store, builds.get(name)) for name in names if name in made
     }
+
+
+def _size_of(corpus: Path) -> int:
+    """Give the bytes of all texts of a corpus, or about as many; 0 for one that is not whole."""
+    csv = corpus / f"{CORPUS}.csv"
+    return csv.stat().st_size if csv.is_file() else 0
 
 
 @contextmanager

@@ -88,3 +88,15 @@ def test_what_is_no_setting_is_refused_and_none_changes() -> None:
         Settings.load(data="here")
     with pytest.raises(ValidationError, match="frozen"):
         Settings().seed = 7  # type: ignore[misc]
+
+
+def test_little_is_done_by_one_process_unless_somebody_says_by_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    little, much = 1_000_000, 100_000_000
+    assert Settings().workers_for(little) == 1
+    assert Settings().workers_for(much) == Settings().workers
+    assert Settings(workers=3).workers_for(little) == 3
+    monkeypatch.setenv("MINDCORPUS_WORKERS", "5")
+    assert Settings.load().workers_for(little) == 5
+    assert Settings.load(workers=2).model_copy(update={"seed": 1}).workers_for(little) == 2
