@@ -73,3 +73,34 @@ def test_what_only_tells_loads_no_arrays(folder: Path, command: str) -> None:
     assert not [name for name in found if name.startswith("mindcorpus.report")]
     # Those who only look at what is there need no entries of sources.
     assert ("mindcorpus.sources.catalog" in found) == (command == "sources")
+
+
+_TELL_FORKS = """
+import os
+os.register_at_fork(before=lambda: print(doing))
+from mindcorpus import merge_all_datasets, prepare_all_formats
+doing = "merge"
+merge_all_datasets(sample=True)
+doing = "prepare"
+prepare_all_formats()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "forked"),
+    [({}, set()), ({"MINDCORPUS_WORKERS": "2"}, {"merge", "prepare"})],
+    ids=["by itself", "as told"],
+)
+def test_little_starts_no_processes_unless_it_is_told_to(
+    given: dict[str, str], forked: set[str], tmp_path: Path
+) -> None:
+    mine = {name: text for name, text in os.environ.items() if name != "MINDCORPUS_WORKERS"}
+    done = subprocess.run(
+        [sys.executable, "-c", _TELL_FORKS],
+        cwd=tmp_path,
+        env={**mine, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == forked
