@@ -132,11 +132,13 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_variables(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _with_variables(cls, given: Any) -> Any:
         """Add what the environment says of fields that are not given.
 
         Without pydantic-settings: loading it takes as long as all of pydantic.
         """
+        if not isinstance(given, dict):
+            return given  # settings already, or nothing that could be
         variables = {name.lower(): text for name, text in os.environ.items()}
         said: dict[str, Any] = {}
         for name in cls.model_fields:

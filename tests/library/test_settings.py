@@ -83,6 +83,15 @@ def test_a_wrong_value_is_told_with_its_name_and_where_it_may_come_from(
     assert f"MINDCORPUS_{name.upper()}" in caught.value.hint
 
 
+def test_settings_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(seed=7)
+    monkeypatch.setenv("MINDCORPUS_SEED", "8")
+    assert Settings.model_validate(settings) is settings
+    assert Settings.model_validate(settings.model_dump()) == settings
+    with pytest.raises(ValidationError):
+        Settings.model_validate("seed=7")
+
+
 def test_what_is_no_setting_is_refused_and_none_changes() -> None:
     with pytest.raises(SettingsError, match="setting data: extra inputs are not permitted"):
         Settings.load(data="here")
