@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS, PARTS_DAYS
@@ -16,12 +24,18 @@ from mindcorpus.system_calls import cores
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
+#: How the names of the variables begin; a field's name follows, in letters of any size.
+_PREFIX = "mindcorpus_"
+#: Bytes of text below which starting processes takes as long as they would save.
+_FEW = 2 * 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Where things are kept and how work is done; `HF_ENDPOINT` and `HF_TOKEN` are honoured too."""
 
-    model_config = SettingsConfigDict(env_prefix="MINDCORPUS_", frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    #: Fields whose variables are JSON.
+    json_fields: ClassVar[tuple[str, ...]] = ()
 
     data_dir: Path = Field(Path("datasets"), description="Folder of the corpus and all artifacts.")
     cache_dir: Path | None = Field(
@@ -53,7 +67,8 @@ class Settings(BaseSettings):
         default_factory=cores,
         ge=1,
         le=256,
-        description="Processes that read and write at the same time.",
+        description="Processes that read and write at the same time; where it is not set, less "
+        "than 2 MiB is the work of one.",
     )
     fetch_tries: int = Field(
         6, ge=1, le=100, description="How often one hub request is tried before the source fails."
@@ -66,17 +81,17 @@ class Settings(BaseSettings):
     fetch_limit_mb: int = Field(
         16_384, ge=1, description="Largest file that is downloaded, in MiB."
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: tuple[str, ...] = Field(
         (),
         description="Hosts, addresses and networks, with commas, that sources may be fetched from"
         " though they are not public.",
     )
-    source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+    source_folders: tuple[Path, ...] = Field(
         (),
         description="Folders, with commas, whose files may be inspected and added as sources of a"
         " service.",
     )
-    source_owners: Annotated[tuple[str, ...], NoDecode] = Field(
+    source_owners: tuple[str, ...] = Field(
         (),
         description="Owners on the hub, with commas, whose repositories may be inspected and added"
         " as sources of a service.",
@@ -114,11 +129,29 @@ class Settings(BaseSettings):
         0.2, gt=0, lt=1, description="Share of rows in the validation split."
     )
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
-    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+    formats: tuple[str, ...] = Field(
         (),
         description="Formats, with commas, that `all` means beside openai and huggingface; *: every"
         " one.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_variables(cls, given: Any) -> Any:
+        """Add what the environment says of fields that are not given.
+
+        Without pydantic-settings: loading it takes as long as all of pydantic.
+        """
+        if not isinstance(given, dict):
+            return given  # settings already, or nothing that could be
+        variables = {name.lower(): text for name, text in os.environ.items()}
+        said: dict[str, Any] = {}
+        for name in cls.model_fields:
+            text = variables.get(_PREFIX + name)
+            value = _decoded(text) if text and name in cls.json_fields else text
+            if value is not None:
+                said[name] = value
+        return {**said, **given}
 
     @field_validator("allowed_hosts", "source_folders", "source_owners", "formats", mode="before")
     @classmethod
@@ -148,6 +181,10 @@ class Settings(BaseSettings):
             raise ValueError("must be names of users or organisations of the hub")
         return given
 
+    def workers_for(self, size: int) -> int:
+        """Give how many processes work on so many bytes: one on few, where nobody said how many."""
+        return 1 if size < _FEW and "workers" not in self.model_fields_set else self.workers
+
     @classmethod
     def load(cls, **given: Any) -> Self:
         """Build settings from the environment; values that are not None come first.
@@ -164,3 +201,11 @@ class Settings(BaseSettings):
                 field=name,
                 hint=f"It was given as an option, an argument or MINDCORPUS_{name.upper()}.",
             ) from None
+
+
+def _decoded(text: str) -> Any:
+    """Give what JSON says; text that is none stays text, which its field then refuses by name."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

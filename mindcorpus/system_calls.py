@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
-from subprocess import Popen
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _DESCRIPTORS = Path("/proc/self/fd")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,21 +142,15 @@ def _make(
         asked.model_dump(include=set(SPLITTING)),
         {**default_shares(settings), **(known.settings or {})},
     )
-    with (
-        store.stage("corpus") as staging,
-        store.stage("formats") as beside,
-        storage_errors(settings.data_dir),
-        read_all(
-            find_sources(corpus, catalog, stages.of_records, settings, store, context),
-            corpus,
-            catalog,
-            stages.of_records,
-            settings,
-            store,
-            staging,
-            context,
-        ) as read,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(storage_errors(settings.data_dir))
+        staging, beside = (stack.enter_context(store.stage(kind)) for kind in ("corpus", "formats"))
+        of_records = stages.of_records
+        sources = find_sources(corpus, catalog, of_records, settings, store, context)
+        context = replace(context, pool=WorkerPool(settings.workers_for(sources.size)))
+        read = stack.enter_context(
+            read_all(sources, corpus, catalog, of_records, settings, store, staging, context)
+        )
         found = read.found
         refuse_failures(found, allow_missing=corpus.allow_missing)
         plan = plan_corpus(

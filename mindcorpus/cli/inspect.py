@@ -9,7 +9,6 @@ from rich.text import Text
 
 from mindcorpus.cli.clean import takes_parts
 from mindcorpus.cli.render import status_parts
-from mindcorpus.cli.stats import show_corpus
 from mindcorpus.cli.tables import table
 from mindcorpus.cli.terminal import Terminal, print_json
 from mindcorpus.settings import Settings
@@ -41,6 +40,8 @@ def show_statistics(
     data_dir: Path | None, html: Path | None, *, force: bool, as_json: bool
 ) -> None:
     """Show the corpus in numbers, or write them as charts."""
+    from mindcorpus.cli.stats import show_corpus
+
     settings = Settings.load(data_dir=data_dir)
     manifest = Store(settings.data_dir).manifest("corpus")
     show_corpus(

@@ -1,10 +1,12 @@
-"""merge and prepare: ask before anything is replaced, show progress, account for every row."""
+"""merge and prepare: ask before anything is replaced, show progress, account for every row.
+
+Each loads its own half of the library, which is most of what its start costs, as it begins.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mindcorpus.cli.agreeing import agreed_requests
 from mindcorpus.cli.inspect import data_dir_option
 from mindcorpus.cli.render import (
     corpus_parts,
@@ -24,9 +26,6 @@ from mindcorpus.errors import CorruptArtifactError
 from mindcorpus.formats.instructions import use_of_format
 from mindcorpus.formats.registry import FORMATS, names_of
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
-from mindcorpus.merging.merge import MergeResult, merge
-from mindcorpus.preparing.prepare import PrepareResult, prepare
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import split_told
 from mindcorpus.storage.status import entry_of
@@ -38,11 +37,16 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from mindcorpus.merging.merge import MergeResult
+    from mindcorpus.preparing.prepare import PrepareResult
+
 
 def make_corpus(
     request: MergeRequest, *, data_dir: Path | None = None, workers: int | None = None
 ) -> None:
     """Merge sources into a corpus, and tell what became of every row."""
+    from mindcorpus.merging.merge import merge
+
     settings = Settings.load(data_dir=data_dir, workers=workers)
     terminal = Terminal()
     what = chosen_sources(terminal, request, settings)
@@ -62,6 +66,8 @@ def chosen_sources(terminal: Terminal, request: MergeRequest, settings: Settings
 
     What is wrong with the request is said before anything is asked.
     """
+    from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
+
     known = with_added(request.model_copy(update={"commercial_only": False}), settings)
     asked = choose_sources(known, settings)
     choose_stages(request)
@@ -89,6 +95,9 @@ def make_formats(
     request: PrepareRequest, *, data_dir: Path | None = None, workers: int | None = None
 ) -> None:
     """Prepare training formats, and tell what was skipped and how it was split."""
+    from mindcorpus.cli.agreeing import agreed_requests
+    from mindcorpus.preparing.prepare import prepare
+
     settings = Settings.load(data_dir=data_dir, workers=workers)
     terminal = Terminal()
     store = Store(settings.data_dir)

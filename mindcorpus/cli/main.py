@@ -40,6 +40,7 @@ from mindcorpus.cli.remote_options import (
 )
 from mindcorpus.cli.service import SERVICE_COMMANDS
 from mindcorpus.errors import CancelledError, MindcorpusError, SourcesError, storage_errors
+from mindcorpus.execution import own_process
 from mindcorpus.formats.registry import ALL
 from mindcorpus.privacy import keep_umask_private
 from mindcorpus.remedies import LessMemory
@@ -403,6 +404,7 @@ def run(command: click.Command, name: str) -> NoReturn:
 
     Whatever goes wrong is told in a line or two, without a traceback and without record text.
     """
+    own_process.begin()
     keep_umask_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -428,6 +430,7 @@ def run(command: click.Command, name: str) -> NoReturn:
             raise
         code = _fail(_bug(error))
     _let_go_of_output()
+    own_process.end()
     sys.exit(code or 0)
 
 

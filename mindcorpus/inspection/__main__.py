@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.execution import own_process
 from mindcorpus.execution.parent_death import end_with_parent
-from mindcorpus.inspection.inspecting import inspect_source
 from mindcorpus.inspection.place import Place
 from mindcorpus.privacy import keep_umask_private
 from mindcorpus.settings import Settings
@@ -29,6 +29,8 @@ _FILE_BYTES = 1024**3
 
 def answered(question: dict[str, Any]) -> dict[str, Any]:
     """Inspect what is asked for; give `found` and `source`, or `error`."""
+    from mindcorpus.inspection.inspecting import inspect_source  # late: it loads numpy
+
     place = Place(
         path=None if question["path"] is None else Path(question["path"]),
         repository=question["repository"],
@@ -54,6 +56,7 @@ def answered(question: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Answer the question on standard input."""
+    own_process.begin()
     end_with_parent()
     keep_umask_private()
     out = os.fdopen(os.dup(1), "w")
@@ -65,6 +68,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     json.dump(answered(question), out)
     out.flush()
+    own_process.end()
 
 
 if __name__ == "__main__":

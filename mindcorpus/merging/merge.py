@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,7 @@ def merge(
         if (there := unchanged(sources, request, catalog, store, staging)) is not None:
             report(written(*amounts_of([there.manifest]), published=True))
             return there
+        context = replace(context, pool=WorkerPool(settings.workers_for(sources.size)))
         with read_all(
             sources, request, catalog, stages.of_records, settings, store, staging, context
         ) as read:

@@ -70,6 +70,11 @@ class FoundSources:
     recipe: str
     """What would be made of them; "" where that is not known before they are read."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for each in self.fetched.fetched for file in each.files)
+
 
 @dataclass(frozen=True)
 class SourcesRead:

@@ -44,7 +44,7 @@ from mindcorpus.progress import (
 )
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import trained_tokens
-from mindcorpus.storage.kinds import KINDS
+from mindcorpus.storage.kinds import CORPUS, KINDS
 from mindcorpus.storage.manifest import (
     amounts_of,
     read_manifest,
@@ -165,7 +165,7 @@ def prepare(
         store.refuse_foreign("split")
         store.begin("split", *classes)
         with _unless_removed(corpus):
-            context = JobContext(WorkerPool(settings.workers), report, cancel)
+            context = JobContext(WorkerPool(settings.workers_for(_size_of(corpus))), report, cancel)
             source = CorpusFiles(corpus)
             known = known_split(store, source.sha256)
             asked = SplitSettings.of(
@@ -204,6 +204,12 @@ def prepare(
         for name in names
         if name in made
     }
+
+
+def _size_of(corpus: Path) -> int:
+    """Give the bytes of all texts of a corpus, or about as many; 0 for one that is not whole."""
+    csv = corpus / f"{CORPUS}.csv"
+    return csv.stat().st_size if csv.is_file() else 0
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 TEXT = "sc:Text"
 #: Lines of JSON in which keys are looked for; rarer keys are not described.
 _LINES = 500
@@ -92,12 +94,20 @@ def json_columns(path: Path) -> list[Column]:
     """
     with path.open("rb") as file:
         try:
-            rows = [json.loads(line) for line in islice(file, _LINES)]
+            rows = [_parsed(line) for line in islice(file, _LINES)]
         except ValueError:
             return []
     if not all(isinstance(row, dict) for row in rows):
         return []
     return [column for name in _keys(rows) for column in _of_json(name, name, (), _all(rows, name))]
+
+
+def _parsed(line: bytes) -> Any:
+    """Read a line's JSON; raises `ValueError` for what is none."""
+    try:
+        return orjson.loads(line)
+    except ValueError:  # it refuses NaN and halves of surrogate pairs, which others write
+        return json.loads(line)
 
 
 def _of_json(name: str, column: str, inside: tuple[str, ...], values: list[Any]) -> list[Column]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,9 @@ from mindcorpus.storage.status import status_of
 
 if TYPE_CHECKING:
     from mindcorpus.settings import Settings
+
+#: A link to NAME before it has that name, as `disk.point` makes it.
+_HALF_MADE = re.compile(r"\.(.+)\..{8}")
 
 
 class Store:
@@ -309,11 +313,12 @@ class Store:
 
     def _sweep(self) -> None:
         """Remove half-made links, staging folders that nobody holds, builds that nobody keeps."""
-        names = [(self.data_dir, name) for kind in KINDS.values() for name in kind.links]
-        for home, name in (*names, *((self._artifacts, kind) for kind in KINDS)):
-            for link in home.glob(f".{name}.????????"):
-                if link.is_symlink():
-                    link.unlink()
+        links = {name for kind in KINDS.values() for name in kind.links}
+        for home, names in ((self.data_dir, links), (self._artifacts, set(KINDS))):
+            for path in home.iterdir():
+                half_made = _HALF_MADE.fullmatch(path.name)
+                if half_made and half_made[1] in names and path.is_symlink():
+                    path.unlink()
         remove_left_behind(self.staging)
         self.builds.clear_links()
         for folder in self.builds.unwanted(self.pins.held()):

@@ -133,6 +133,8 @@ def test_conversations_with_tools_and_pairs_are_described_as_far_as_readers_reac
          {"contents": None, "contents/role": ("role",), "contents/parts": ("parts[*].text",)}),
         ({"tools": [{"function": {"name": "f"}}], "n": 1, "x": 1.5, "tags": ["a"], "none": None},
          {"n": (), "x": (), "tags": ()}),
+        # What Python's own writer makes, and strict readers refuse.
+        ({"x": float("nan"), "half": "\ud83d", "n": 1}, {"x": (), "half": (), "n": ()}),
     ],
 )  # fmt: skip
 def test_lines_are_taken_apart_as_deep_as_readers_reach(

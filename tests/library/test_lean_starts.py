@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
-_LOADED = re.compile(r"^import time: .*\| +([\w.]+)$", re.MULTILINE)
+_LOADED = re.compile(r"import time: .*\| +([\w.]+)$", re.MULTILINE)
 ANALYSIS = {"pandas", "datasets"}
 HUB = {"huggingface_hub"}
 NUMBERS = {"numpy", "pyarrow"}
+#: What read settings once, and what that loaded.
+SETTINGS = {"pydantic_settings", "dotenv", "asyncio"}
+#: The halves of the library: who does the one needs nothing of the other.
+HALVES = {
+    "merge": {"mindcorpus.merging.merge", "mindcorpus.sources.catalog", "mindcorpus.sources.lock"},
+    "prepare": {"mindcorpus.preparing.prepare", "mindcorpus.formats.chat_check"},
+}
 
 
 def loaded(folder: Path, *arguments: str) -> set[str]:
@@ -46,13 +53,54 @@ def test_no_process_of_a_merge_or_prepare_loads_what_people_analyse_with(
 ) -> None:
     found = loaded(folder, *command, "--force")
     assert "pyarrow" in found, "imports are not seen"
-    assert found.isdisjoint(ANALYSIS | HUB)
+    assert found.isdisjoint(ANALYSIS | HUB | SETTINGS)
+
+
+@pytest.mark.parametrize("command", [("merge", "--sample"), ("prepare",)], ids=" ".join)
+def test_a_merge_loads_nothing_of_preparing_nor_a_prepare_of_merging(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    found = loaded(folder, *command, "--force")
+    for half, modules in HALVES.items():
+        assert modules & found == (modules if half == command[0] else set())
 
 
 @pytest.mark.parametrize("command", ["status", "sources"])
 def test_what_only_tells_loads_no_arrays(folder: Path, command: str) -> None:
     found = loaded(folder, command)
     assert "rich" in found, "imports are not seen"
-    assert found.isdisjoint(ANALYSIS | HUB | NUMBERS)
+    assert found.isdisjoint(ANALYSIS | HUB | NUMBERS | SETTINGS)
+    assert not [name for name in found if name.startswith("mindcorpus.report")]
     # Those who only look at what is there need no entries of sources.
     assert ("mindcorpus.sources.catalog" in found) == (command == "sources")
+
+
+_TELL_FORKS = """
+import os
+os.register_at_fork(before=lambda: print(doing))
+from mindcorpus import merge_all_datasets, prepare_all_formats
+doing = "merge"
+merge_all_datasets(sample=True)
+doing = "prepare"
+prepare_all_formats()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "forked"),
+    [({}, set()), ({"MINDCORPUS_WORKERS": "2"}, {"merge", "prepare"})],
+    ids=["by itself", "as told"],
+)
+def test_little_starts_no_processes_unless_it_is_told_to(
+    given: dict[str, str], forked: set[str], tmp_path: Path
+) -> None:
+    mine = {name: text for name, text in os.environ.items() if name != "MINDCORPUS_WORKERS"}
+    done = subprocess.run(
+        [sys.executable, "-c", _TELL_FORKS],
+        cwd=tmp_path,
+        env={**mine, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == forked

@@ -233,6 +233,18 @@ def test_the_next_run_sweeps_what_a_killed_one_left(copied: Path) -> None:
     assert outdated_in(copied) == [*FORMATS]
 
 
+def test_what_looks_like_a_half_made_link_and_is_none_stays(copied: Path) -> None:
+    (copied / ".notes.01234567").symlink_to("nowhere")
+    (copied / f".{NAME}.json.012345678").symlink_to("nowhere")
+    (copied / "artifacts/.corpus.01234567").write_text("mine")
+    assert Store(copied).sweep()
+    assert (copied / "artifacts/.corpus.01234567").read_text() == "mine"
+    assert {name for name in entries(copied) if name.startswith(".")} == {
+        ".notes.01234567",
+        f".{NAME}.json.012345678",
+    }
+
+
 def test_the_work_of_another_run_is_not_swept(tmp_path: Path) -> None:
     one, two = Store(tmp_path), Store(tmp_path)
     with one.stage("corpus") as mine:

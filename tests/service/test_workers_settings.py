@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
 from mindcorpus.errors import SettingsError
+from mindcorpus.settings import Settings
+from web.settings import WebSettings
 from workers.settings import ServiceSettings
 
 SECRET = "redis://:pass-word@host:1/0"
@@ -32,6 +35,39 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert settings.lease_seconds == 3.5
     assert settings.catalogs == (tmp_path / "own.toml",)
     assert ServiceSettings.load(lease_seconds=9).lease_seconds == 9
+
+
+LISTS = sorted(
+    name
+    for name, field in WebSettings.model_fields.items()
+    if get_origin(field.annotation) is tuple and name not in Settings.model_fields
+)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_the_service_are_json(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As addresses go: they will do for hosts and paths, too.
+    monkeypatch.setenv(f"MINDCORPUS_{name.upper()}", '["10.0.0.1", "10.0.0.2"]')
+    if name == "sso_proxies":
+        monkeypatch.setenv("MINDCORPUS_SSO_HEADER", "X-User")
+        monkeypatch.setenv("MINDCORPUS_SSO_USERS", "users.toml")
+    assert tuple(map(str, getattr(WebSettings.load(), name))) == ("10.0.0.1", "10.0.0.2")
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "", "[", "{}", '"10.0.0.1"'])
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_no_json_list_is_refused_by_name(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"MINDCORPUS_{name.upper()}", text)
+    with pytest.raises(SettingsError, match=f"setting {name}: ") as caught:
+        WebSettings.load()
+    assert caught.value.field == name
+
+
+def test_null_for_a_list_is_as_if_it_were_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINDCORPUS_CATALOGS", "null")
+    assert "catalogs" not in ServiceSettings.load().model_fields_set
 
 
 def test_the_password_is_never_shown() -> None:

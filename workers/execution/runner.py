@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mindcorpus.errors import CancelledError, MindcorpusError, WorkerLostError
+from mindcorpus.execution import own_process
 from mindcorpus.execution.memory import keep_memory, uncollected
 from mindcorpus.execution.parent_death import end_with_parent
 from mindcorpus.privacy import keep_umask_private
@@ -106,6 +107,7 @@ class _FirstWord(logging.Handler):
 def main() -> None:
     """Be a runner: the job comes as the first line of standard input."""
     _end_with(int(sys.argv[1]))
+    own_process.begin()
     keep_umask_private()
     cancel = Cancellation()
     signal.signal(signal.SIGTERM, lambda _number, _frame: cancel.cancel())
@@ -122,6 +124,7 @@ def main() -> None:
         line.end(*_outcome(job, settings, line, cancel))
     except BrokenPipeError:
         os._exit(1)  # the supervisor is gone, and we are about to be
+    own_process.end()
 
 
 def _outcome(
