@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
-import os
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+import pydantic_settings
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mindcorpus.errors import SettingsError
 from mindcorpus.limits import DISK_SHARE, KEEP_BUILDS, PARTS_DAYS
@@ -24,18 +17,14 @@ from mindcorpus.system_calls import cores
 
 SYSTEM_PROMPT = "You are a helpful mental health assistant."
 INSTRUCTION = "Respond to the following message in a helpful, supportive manner:"
-#: How the names of the variables begin; a field's name follows, in letters of any size.
-_PREFIX = "mindcorpus_"
 #: Bytes of text below which starting processes takes as long as they would save.
 _FEW = 2 * 1024 * 1024
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """Where things are kept and how work is done; `HF_ENDPOINT` and `HF_TOKEN` are honoured too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-    #: Fields whose variables are JSON.
-    json_fields: ClassVar[tuple[str, ...]] = ()
+    model_config = SettingsConfigDict(env_prefix="MINDCORPUS_", frozen=True, extra="forbid")
 
     data_dir: Path = Field(Path("datasets"), description="Folder of the corpus and all artifacts.")
     cache_dir: Path | None = Field(
@@ -81,17 +70,17 @@ class Settings(BaseModel):
     fetch_limit_mb: int = Field(
         16_384, ge=1, description="Largest file that is downloaded, in MiB."
     )
-    allowed_hosts: tuple[str, ...] = Field(
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Hosts, addresses and networks, with commas, that sources may be fetched from"
         " though they are not public.",
     )
-    source_folders: tuple[Path, ...] = Field(
+    source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
         description="Folders, with commas, whose files may be inspected and added as sources of a"
         " service.",
     )
-    source_owners: tuple[str, ...] = Field(
+    source_owners: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Owners on the hub, with commas, whose repositories may be inspected and added"
         " as sources of a service.",
@@ -129,29 +118,11 @@ class Settings(BaseModel):
         0.2, gt=0, lt=1, description="Share of rows in the validation split."
     )
     seed: int = Field(42, ge=0, description="Seed of every sample and split.")
-    formats: tuple[str, ...] = Field(
+    formats: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Formats, with commas, that `all` means beside openai and huggingface; *: every"
         " one.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_variables(cls, given: Any) -> Any:
-        """Add what the environment says of fields that are not given.
-
-        Without pydantic-settings: loading it takes as long as all of pydantic.
-        """
-        if not isinstance(given, dict):
-            return given  # settings already, or nothing that could be
-        variables = {name.lower(): text for name, text in os.environ.items()}
-        said: dict[str, Any] = {}
-        for name in cls.model_fields:
-            text = variables.get(_PREFIX + name)
-            value = _decoded(text) if text and name in cls.json_fields else text
-            if value is not None:
-                said[name] = value
-        return {**said, **given}
 
     @field_validator("allowed_hosts", "source_folders", "source_owners", "formats", mode="before")
     @classmethod
@@ -193,6 +164,14 @@ class Settings(BaseModel):
         """
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
+        except pydantic_settings.SettingsError as error:
+            # A list of the service's that is no JSON; what it says of it ends in the field's name.
+            name = str(error).split('"')[1]
+            raise SettingsError(
+                f"setting {name}: it is not a list in JSON",
+                field=name,
+                hint=f'Write MINDCORPUS_{name.upper()} as a JSON list, such as ["one"].',
+            ) from None
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -201,11 +180,3 @@ class Settings(BaseModel):
                 field=name,
                 hint=f"It was given as an option, an argument or MINDCORPUS_{name.upper()}.",
             ) from None
-
-
-def _decoded(text: str) -> Any:
-    """Give what JSON says; text that is none stays text, which its field then refuses by name."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -14,8 +14,6 @@ from workers.settings import ServiceSettings
 class WebSettings(ServiceSettings):
     """Where the API listens, who may use it, and how much of it."""
 
-    json_fields = (*ServiceSettings.json_fields, "hosts", "trusted_proxies", "sso_proxies")
-
     host: str = Field("127.0.0.1", min_length=1, description="Address that the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.")
     socket: Path | None = Field(

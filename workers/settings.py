@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -18,8 +17,6 @@ WEBHOOK_SECRET = "whsec_"  # noqa: S105 - no secret
 
 class ServiceSettings(Settings):
     """Where jobs are kept, how long a silent worker is believed, and what a job may use up."""
-
-    json_fields: ClassVar[tuple[str, ...]] = ("webhook_hosts", "catalogs")
 
     redis_url: SecretStr | None = Field(
         None,

@@ -51,7 +51,7 @@ def write(folder: Path, name: str, rows: list[Any]) -> int:
 def refused(folder: Path, workers: int, *names: str, **limits: float) -> MindcorpusError:
     """Merge sources in a folder of settings; give the error, after which nothing is there."""
     data = folder / f"data-{workers}"
-    settings = Settings(data_dir=data, workers=workers, **limits)
+    settings = Settings(data_dir=data, workers=workers, **limits)  # type: ignore[arg-type]
     request = MergeRequest(catalogs=(str(folder / "own.toml"),), sources=names)
     with pytest.raises(DataError) as caught:
         merge(request, settings)

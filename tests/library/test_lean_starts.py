@@ -14,8 +14,6 @@ _LOADED = re.compile(r"import time: .*\| +([\w.]+)$", re.MULTILINE)
 ANALYSIS = {"pandas", "datasets"}
 HUB = {"huggingface_hub"}
 NUMBERS = {"numpy", "pyarrow"}
-#: What read settings once, and what that loaded.
-SETTINGS = {"pydantic_settings", "dotenv", "asyncio"}
 #: The halves of the library: who does the one needs nothing of the other.
 HALVES = {
     "merge": {"mindcorpus.merging.merge", "mindcorpus.sources.catalog", "mindcorpus.sources.lock"},
@@ -53,7 +51,7 @@ def test_no_process_of_a_merge_or_prepare_loads_what_people_analyse_with(
 ) -> None:
     found = loaded(folder, *command, "--force")
     assert "pyarrow" in found, "imports are not seen"
-    assert found.isdisjoint(ANALYSIS | HUB | SETTINGS)
+    assert found.isdisjoint(ANALYSIS | HUB)
 
 
 @pytest.mark.parametrize("command", [("merge", "--sample"), ("prepare",)], ids=" ".join)
@@ -69,7 +67,7 @@ def test_a_merge_loads_nothing_of_preparing_nor_a_prepare_of_merging(
 def test_what_only_tells_loads_no_arrays(folder: Path, command: str) -> None:
     found = loaded(folder, command)
     assert "rich" in found, "imports are not seen"
-    assert found.isdisjoint(ANALYSIS | HUB | NUMBERS | SETTINGS)
+    assert found.isdisjoint(ANALYSIS | HUB | NUMBERS)
     assert not [name for name in found if name.startswith("mindcorpus.report")]
     # Those who only look at what is there need no entries of sources.
     assert ("mindcorpus.sources.catalog" in found) == (command == "sources")
