@@ -62,6 +62,19 @@ def keys(values: Sequence[bytes | None]) -> Any:
     return pa.Array.from_buffers(pa.binary(16), len(values), [_bits(valid), pa.py_buffer(data)])
 
 
+def joined_keys(data: bytes, valid: npt.NDArray[np.bool_] | None = None) -> Any:
+    """Make an array of 16-byte keys that stand one behind the other; where not `valid`, of nulls.
+
+    Nulls have no bytes among these.
+    """
+    count = len(data) // 16
+    if valid is not None:
+        spread = np.zeros(len(valid), "V16")
+        spread[valid] = np.frombuffer(data, "V16")
+        data, count = spread.tobytes(), len(valid)
+    return pa.Array.from_buffers(pa.binary(16), count, [_bits(valid), pa.py_buffer(data)])
+
+
 def texts(values: Sequence[bytes | None]) -> Any:
     """Make an array of UTF-8 texts, copied once; None gives null."""
     valid = None
@@ -72,6 +85,15 @@ def texts(values: Sequence[bytes | None]) -> Any:
         pa.string(),
         len(found),
         [_bits(valid), pa.py_buffer(_offsets(found)), pa.py_buffer(b"".join(found))],
+    )
+
+
+def joined_texts(data: bytes, sizes: npt.NDArray[np.int64]) -> Any:
+    """Make an array of UTF-8 texts that stand one behind the other, so many bytes each."""
+    offsets = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
 
 

@@ -22,6 +22,8 @@ _CSV_FRAME = len(COLUMNS) - 1 + len(CSV_END)
 # What JSON escapes: with one more byte, or as \u00XX, with five more (RFC 8259, 7).
 _SHORT = b'"\\\b\t\n\f\r'
 _LONG = bytes(set(range(0x20)) - set(_SHORT))
+#: How many bytes more each byte takes in JSON.
+JSON_ESCAPES = bytes(1 if byte in _SHORT else 5 if byte in _LONG else 0 for byte in range(0x100))
 _AS_THEY_ARE = bytes(set(range(0x100)) - set(_SHORT + _LONG))
 # From so many bytes on a text is not encoded only to be measured: where memory runs out within
 # orjson (3.13), the process dies, instead of telling of it.
