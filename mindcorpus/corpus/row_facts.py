@@ -15,9 +15,21 @@ from mindcorpus.corpus.parquet import ParquetFile
 
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.signedinteger[Any]]
+"""Of 32 bits where what is counted fits, else of 64."""
 Keys = npt.NDArray[np.uint64]
 """Shape (n, 2): a 128-bit key as two integers."""
+
+
+def integers_for(count: int) -> type[np.signedinteger[Any]]:
+    """Give the type of the numbers of so many rows."""
+    return np.int32 if count <= np.iinfo(np.int32).max else np.int64
+
+
+def none_of(count: int) -> Numbers:
+    """Give -1 for each of so many rows, in no memory; it cannot be written into."""
+    return np.broadcast_to(integers_for(count)(-1), (count,))
+
 
 _WORDS = ("source", "type", "tags", "holds")
 _NUMBERS = (
