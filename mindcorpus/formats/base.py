@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,8 +227,21 @@ class OwnLayout(Format):
 
 
 def regions_of(
-    path: Path, head: bytes, sizes: Numbers, times: Times, runs: Sequence[Run]
-) -> list[Region]:
-    """Lay a file out: each run's share, from the sizes of rows and how often each is there."""
-    shares = [int((run.of(sizes) * run.of(times)).sum()) for run in runs]
+    path: Path,
+    head: bytes,
+    sizes_of: Callable[[RowFacts], Numbers | None],
+    rows: RowFacts,
+    times: Times,
+    runs: Sequence[Run],
+) -> list[Region] | None:
+    """Lay a file out: each run's share, from the sizes of rows and how often each is there.
+
+    None where the sizes of some cannot be told.
+    """
+    shares = []
+    for run in runs:
+        sizes = sizes_of(rows.part(run.start, run.stop))
+        if sizes is None:
+            return None
+        shares.append(int(np.multiply(sizes, run.of(times), dtype=np.int64).sum()))
     return lay_out(path, head, shares, b"")

@@ -188,8 +188,9 @@ class HuggingFace(OwnLayout):
         (rows,) = taken.values()
         instruction = self.settings["instruction"]
         path = self.folder / "dataset.csv"
-        sizes = CsvRows(instruction).sizes(rows.rows)
-        regions = regions_of(path, CSV_HEADER, sizes, rows.times, runs)
+        sizes_of = CsvRows(instruction).sizes
+        regions = regions_of(path, CSV_HEADER, sizes_of, rows.rows, rows.times, runs)
+        assert regions is not None
         targets = [
             FolderTarget(
                 tuple(self.folder / part / arrow_name(at, len(runs)) for part in self.parts),

@@ -53,8 +53,15 @@ def code_of(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else -1
 
 
+def no_row(count: int) -> Flags:
+    """Give False for each of so many rows, in no memory; it cannot be written into."""
+    return np.broadcast_to(np.False_, (count,))
+
+
 def over_caps(known: Known, request: PrepareRequest, taken: Flags) -> Flags:
     """Tell which of the rows that are taken are more than their source's cap allows."""
+    if not request.caps:
+        return no_row(len(taken))
     rows, over = known.rows, np.zeros(len(taken), bool)
     for name, cap in request.caps.items():
         candidates = np.flatnonzero(taken & (rows.source == code_of(rows.names, name)))
@@ -67,6 +74,8 @@ def mix(known: Known, request: PrepareRequest, times: Times) -> Flags:
 
     Gives the rows that are out by it. Raises `SettingsError` where a source has no row to give.
     """
+    if not request.mix:
+        return no_row(len(times))
     rows, out = known.rows, np.zeros(len(times), bool)
     for name, factor in request.mix.items():
         mine = np.flatnonzero((times > 0) & (rows.source == code_of(rows.names, name)))

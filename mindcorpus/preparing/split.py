@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Codes, Flags, Numbers
+from mindcorpus.corpus.row_facts import Codes, Flags, Numbers, none_of
 from mindcorpus.preparing.sampling import scramble
 from mindcorpus.preparing.ties import Ties
 
@@ -59,9 +59,9 @@ def assign(ties: Ties, strata: Numbers, shares: Shares) -> tuple[npt.NDArray[np.
             aim = min(1.0, share * count / left)
             chosen = _held_out(sizes[free], strata_of[free], scores[free], aim)
             of_group[free[chosen]] = part
-    folds = np.full(len(sizes), -1, np.int64)
-    if shares.folds:
-        folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
+    if not shares.folds:
+        return of_group[group], none_of(count)
+    folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
     return of_group[group], folds[group]
 
 
@@ -78,7 +78,8 @@ def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Fla
     # Strata of few groups first: those of many can make up for them.
     for code in codes[np.lexsort((codes, found))].tolist():
         mine = np.flatnonzero(strata == code)
-        mine = mine[np.lexsort((mine, scores[mine]))]
+        # Equal scores stay in the order of their groups.
+        mine = mine[np.argsort(scores[mine], kind="stable")]
         rows += int(sizes[mine].sum())
         picked = mine[_fill(sizes[mine], round(share * rows) - placed)]
         chosen[picked] = True
@@ -102,22 +103,22 @@ def _dealt(sizes: Numbers, strata: Numbers, scores: Any, free: Flags, folds: int
     return found
 
 
-def _fill(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
+def _fill(sizes: Numbers, aim: int) -> npt.NDArray[np.int64]:
     """Choose groups, in order, whose sizes add up to `aim` or as little below as they come."""
     sums = np.cumsum(sizes)
     prefix = int(np.searchsorted(sums, aim, side="right"))
-    chosen = list(range(prefix))
     gap = aim - (int(sums[prefix - 1]) if prefix else 0)
+    more: list[int] = []
     for at in range(prefix, len(sizes)):
         if gap <= 0:
             break
         if sizes[at] <= gap:
-            chosen.append(at)
+            more.append(at)
             gap -= int(sizes[at])
-    return np.array(chosen, np.int64)
+    return np.concatenate((np.arange(prefix), np.array(more, np.int64)))
 
 
-def _best_fit(sizes: npt.NDArray[np.int64], aim: float) -> npt.NDArray[np.int64]:
+def _best_fit(sizes: Numbers, aim: float) -> npt.NDArray[np.int64]:
     """Choose the groups whose sizes add up nearest to `aim`, exactly (subset sum over bit sets)."""
     reached = [1]
     for size in sizes.tolist():
@@ -154,9 +155,12 @@ def prove(
     count = len(parts)
     overlaps = ties.overlaps(parts)
     assert not any(overlaps.values())
-    group, sizes, _ = ties.find_groups()
-    rows = [int((parts == code).sum()) for code in range(len(part_names))]
-    groups = [len(np.unique(group[parts == code])) for code in range(len(part_names))]
+    _, sizes, first = ties.find_groups()
+    # A group is in the part of its first row, as no group is in two.
+    rows, groups = (
+        [int((each == code).sum()) for code in range(len(part_names))]
+        for each in (parts, parts[first])
+    )
     placed = rows[1]
     return {
         "parts": {
@@ -170,7 +174,7 @@ def prove(
                 name: int(((parts == at) & (sources == code)).sum())
                 for at, name in enumerate(part_names)
             }
-            for code in sorted(set(sources.tolist()))
+            for code in np.unique(sources).tolist()
         },
         "note": _note(ties, sizes, placed, count, share, (others, repeated)),
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, RowFacts
+from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, RowFacts, integers_for
 
 
 class Groups(NamedTuple):
@@ -33,19 +34,23 @@ class Ties:
     """The keys of the groups that their sources name: shape (rows, 2), zeros for none."""
 
     @classmethod
-    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers) -> Self:
-        """Give what ties the rows that are taken: flags of them, or their numbers."""
+    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers | slice) -> Self:
+        """Give what ties the rows that are taken: flags of them, their numbers, or a slice."""
         openings = groups = None
-        if (rows.same_opening >= 0).any():
-            places = np.arange(len(rows.same_opening))
-            openings = np.where(rows.same_opening < 0, places, rows.same_opening)[taken]
-        if rows.group_key.any():
-            groups = rows.group_key[taken]
+        opening, group = rows.same_opening, rows.group_key
+        if (opening >= 0).any():
+            openings = np.where(opening < 0, np.arange(len(opening)), opening)[taken]
+        if group.any():
+            groups = group[taken]
         return cls(rows.input_key[taken], openings, groups)
+
+    @cached_property
+    def _of_inputs(self) -> Groups:
+        return _equal(self.inputs)
 
     def find_groups(self) -> Groups:
         """Find the groups: rows of one input, joined wherever an opening or a group joins two."""
-        found = _equal(self.inputs)
+        found = self._of_inputs
         edges = [np.empty((2, 0), np.int64)]
         if self.openings is not None:
             edges.append(found.of_row[_to_first(_numbered(self.openings))])
@@ -63,7 +68,7 @@ class Ties:
         """
         named = None if self.groups is None else self.groups.any(axis=1)
         return {
-            "overlap": _in_several(_equal(self.inputs), parts),
+            "overlap": _in_several(self._of_inputs, parts),
             "opening_overlap": 0
             if self.openings is None
             else _in_several(_numbered(self.openings), parts),
@@ -74,14 +79,23 @@ class Ties:
 
 
 def _equal(keys: Keys) -> Groups:
-    """Give each row's group (rows with one key), each group's size and first row."""
-    order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
-    ordered = keys[order]
+    """Give each row's group (rows with one key, in the order of the keys), its size, first row."""
+    order = np.argsort(keys[:, 0])
+    ordered = keys[:, 0][order]
     new = np.ones(len(keys), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    group = np.empty(len(keys), np.int64)
-    group[order] = np.cumsum(new) - 1
-    return Groups(group, np.bincount(group), order[new])
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    del ordered
+    again = np.flatnonzero(~new)
+    if (keys[order[again], 1] != keys[order[again - 1], 1]).any():
+        # Half of a key is nearly always enough.
+        order = np.lexsort((keys[:, 1], keys[:, 0]))
+        new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    starts = np.flatnonzero(new)
+    of_row = np.empty(len(keys), integers_for(len(keys)))
+    of_row[order] = np.cumsum(new, dtype=of_row.dtype) - 1
+    sizes = np.diff(starts, append=len(keys)).astype(of_row.dtype)
+    first = np.minimum.reduceat(order, starts) if len(starts) else starts
+    return Groups(of_row, sizes, first.astype(of_row.dtype))
 
 
 def _numbered(values: Numbers) -> Groups:
