@@ -49,6 +49,12 @@ class ChatEncoder(Encoder):
     def plain(self, input_: str, response: str) -> bytes:
         """Give the line of a record that its two texts say."""
 
+    def plain_lines(self, inputs: Sequence[str], responses: Sequence[str]) -> Iterable[bytes]:
+        """Give the lines of records that their two texts say, one behind the other."""
+        for input_, response in zip(inputs, responses, strict=True):
+            self._place += 1
+            yield self.plain(input_, response)
+
     @abstractmethod
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation, and a word for each thing done to it.
@@ -66,9 +72,7 @@ class ChatEncoder(Encoder):
         self._place = first
         if "messages" not in table.column_names:
             texts = (table.column(name).to_pylist() for name in ("input", "response"))
-            for input_, response in zip(*texts, strict=True):
-                self._place += 1
-                yield self.plain(input_, response)
+            yield from self.plain_lines(*texts)
             return
         for at in range(0, table.num_rows, _AT_ONCE):
             yield from self._mixed(table.slice(at, _AT_ONCE))
