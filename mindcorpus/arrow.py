@@ -105,6 +105,14 @@ def words(values: Sequence[str | None]) -> Any:
     return coded(codes, list(known), valid)
 
 
+def as_words(column: Any) -> Any:
+    """Make of a column of few different texts what `words` makes of its values."""
+    chunk = column.combine_chunks()
+    if chunk.null_count == len(chunk):
+        return coded(np.zeros(len(chunk), np.int32), [], np.zeros(len(chunk), bool))
+    return chunk.dictionary_encode()
+
+
 def coded(codes: Any, known: Sequence[str], valid: npt.NDArray[np.bool_] | None = None) -> Any:
     """Make a dictionary array from numbers that say which of some texts each value is."""
     dictionary = texts([word.encode() for word in known])

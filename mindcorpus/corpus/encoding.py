@@ -6,6 +6,8 @@ its own place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from mindcorpus.records import COLUMNS, count_byte
@@ -48,9 +50,29 @@ def csv_escaped(text: bytes) -> bytes:
     return text.replace(b'"', b'""')
 
 
+def csv_escaped_all(texts: Sequence[bytes]) -> list[bytes]:
+    """Give that of many texts."""
+    return [text.replace(b'"', b'""') for text in texts]
+
+
 def csv_cell_size(text: bytes) -> int:
     """Give the length of `csv_cell(text)`."""
     return len(text) + count_byte(text, 0x22) + 2
+
+
+def interleaved(
+    before: Sequence[bytes],
+    columns: Sequence[Sequence[bytes]],
+    ends: Sequence[bytes],
+) -> bytes:
+    """Join records: of each column a value a record, `before` it a constant; then the `ends`."""
+    width = 2 * len(columns) + 1
+    pieces: list[bytes] = [b""] * (width * len(ends))
+    for at, (constant, column) in enumerate(zip(before, columns, strict=True)):
+        pieces[2 * at :: width] = [constant] * len(ends)
+        pieces[2 * at + 1 :: width] = column
+    pieces[width - 1 :: width] = ends
+    return b"".join(pieces)
 
 
 class Frame:
@@ -74,32 +96,34 @@ class Frame:
         """Give the bytes a record takes in the merged CSV, from those of its three cells."""
         return _CSV_FRAME + cells + self._shared_csv + csv_cell_size(tags.encode())
 
-    def json_record(self, before: bytes, texts: tuple[str, str, str], tags: str) -> bytes:
-        """Encode a record for the merged JSON; `tags` is a JSON array."""
+    def json_records(
+        self, before: bytes, texts: Sequence[Sequence[str]], tags: Sequence[str]
+    ) -> bytes:
+        """Encode records for the merged JSON: `before` the first of them stands what is given.
+
+        `texts` are their inputs, responses and rejected responses, `tags` a JSON array of each.
+        """
+        first, second, third = (b"{" + _JSON_KEYS[0], b"," + _JSON_KEYS[1], b"," + _JSON_KEYS[2])
+        encode = orjson.dumps
+        # Joined record by record: what orjson gives holds kilobytes more than it tells, each.
+        records = [
+            b"".join((first, encode(one), second, encode(two), third, encode(three), end))
+            for one, two, three, end in zip(*texts, map(self._json_end, tags), strict=True)
+        ]
+        return before + JSON_NEXT.join(records)
+
+    def csv_records(self, texts: Sequence[Sequence[bytes]], tags: Sequence[str]) -> bytes:
+        """Encode records for the merged CSV; columns as for JSON."""
+        columns = [csv_escaped_all(column) for column in texts]
+        ends = [self._csv_end(each) for each in tags]
+        return interleaved((b'"', b'","', b'","'), columns, ends)
+
+    def _json_end(self, tags: str) -> bytes:
         if tags not in self._json_ends:
             self._json_ends[tags] = b"," + self._json + _JSON_KEYS[5] + tags.encode() + b"}"
-        input_, response, rejected = map(orjson.dumps, texts)
-        return b"".join(
-            (
-                before,
-                b"{",
-                _JSON_KEYS[0],
-                input_,
-                b",",
-                _JSON_KEYS[1],
-                response,
-                b",",
-                _JSON_KEYS[2],
-                rejected,
-                self._json_ends[tags],
-            )
-        )
+        return self._json_ends[tags]
 
-    def csv_record(self, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
-        """Encode a record for the merged CSV; `tags` is a JSON array."""
+    def _csv_end(self, tags: str) -> bytes:
         if tags not in self._csv_ends:
-            self._csv_ends[tags] = self._csv + csv_cell(tags.encode()) + CSV_END
-        input_, response, rejected = map(csv_escaped, texts)
-        end = self._csv_ends[tags]
-        # Joined at once: each step more would copy the texts once more.
-        return b"".join((b'"', input_, b'","', response, b'","', rejected, b'",', end))
+            self._csv_ends[tags] = b'",' + self._csv + csv_cell(tags.encode()) + CSV_END
+        return self._csv_ends[tags]

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mindcorpus.arrow import WORD, as_flags, as_numbers, coded, numbers, texts, words
+from mindcorpus.arrow import WORD, as_flags, as_numbers, as_words, coded, numbers, texts, words
 from mindcorpus.corpus.kin import Kin, SavedKin
 from mindcorpus.corpus.row_facts import Numbers
 from mindcorpus.corpus.verdicts import Codes16, SavedVerdicts, Verdicts
@@ -138,9 +138,9 @@ class CorpusRows:
         rows: Numbers = self._before[block] + stays.sum(axis=1)
         return rows
 
-    def code_of(self, record: int) -> int:
-        """Give the code of a record."""
-        return int(self._code[record])
+    def codes_of(self, records: Numbers) -> Codes16:
+        """Give the codes of records."""
+        return np.asarray(self._code[records])
 
 
 def _stay_by_block(code: Codes16) -> Numbers:
@@ -187,28 +187,26 @@ def _lineage(
     status = np.zeros(count, np.int32)
     status[kept], status[records[twin >= 0]] = 1, 2
     place = np.zeros(count, np.int64)
-    place[kept] = rows.of(np.flatnonzero(code == 0) + first)
-    reason = batch.column("reason").to_pylist()
-    evidence = batch.column("evidence").to_pylist()
-    told = _evidence(verdicts, left_out, rows)
-    for at, why, words_ in zip(left_out.tolist(), code[left_out].tolist(), told, strict=True):
-        reason[records[at]] = verdicts.reasons[why - 1].name
-        evidence[records[at]] = words_
+    if len(kept):
+        # Those that stay follow one another.
+        before = rows.of(np.flatnonzero(code == 0)[:1] + first)
+        place[kept] = before + np.arange(len(kept))
+    reason, evidence = _told(batch, verdicts, records, left_out, rows)
 
     made = {
         **{name: coded(np.zeros(count, np.int32), [getattr(part, name)]) for name in _OF_THE_PART},
         "row": numbers(as_numbers(batch.column("row"), np.int64) + part.first_row, pa.int64()),
         "status": coded(status, _STATUS),
         "corpus_row": numbers(place, pa.int64(), status == 1),
-        "reason": words(reason),
-        "evidence": texts([text if text is None else text.encode() for text in evidence]),
-        "changed": words(batch.column("changed").to_pylist()),
-        "holds": words(batch.column("holds").to_pylist()),
+        "reason": reason,
+        "evidence": evidence,
+        "changed": as_words(batch.column("changed")),
+        "holds": as_words(batch.column("holds")),
         **{
             name: _of_kin(which, records, count, rows)
             for name, which in (("same_answer", kin.answer), ("same_opening", kin.opening))
         },
-        "tags": words(batch.column("tags").to_pylist()),
+        "tags": as_words(batch.column("tags")),
     }
     columns = [
         made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
@@ -226,17 +224,32 @@ def _of_kin(which: Numbers, records: Numbers, count: int, rows: CorpusRows) -> A
     return numbers(found, pa.int64(), there)
 
 
+def _told(
+    batch: Any, verdicts: Verdicts, records: Numbers, left_out: Numbers, rows: CorpusRows
+) -> tuple[Any, Any]:
+    """Give the columns that say why rows were dropped, or records left out."""
+    columns = batch.column("reason"), batch.column("evidence")
+    if not len(left_out):
+        return as_words(columns[0]), columns[1].combine_chunks()
+    reason, evidence = (column.to_pylist() for column in columns)
+    told = _evidence(verdicts, left_out, rows)
+    codes = verdicts.code[left_out].tolist()
+    for at, why, words_ in zip(records[left_out].tolist(), codes, told, strict=True):
+        reason[at] = verdicts.reasons[why - 1].name
+        evidence[at] = words_
+    return words(reason), texts([text if text is None else text.encode() for text in evidence])
+
+
 def _evidence(verdicts: Verdicts, left_out: Numbers, rows: CorpusRows) -> Iterator[str]:
     """Tell what shows that records are left out, one text each."""
     twins = verdicts.twin[left_out]
     places = np.full(len(twins), -1, np.int64)
     places[twins >= 0] = rows.of(twins[twins >= 0])
-    for why, twin, place in zip(
-        verdicts.code[left_out].tolist(), twins.tolist(), places.tolist(), strict=True
-    ):
-        if twin < 0:
+    codes = verdicts.code[left_out], rows.codes_of(np.maximum(twins, 0))
+    for why, gone, place in zip(*(each.tolist() for each in (*codes, places)), strict=True):
+        if place < 0:
             yield verdicts.reasons[why - 1].alone
-        elif gone := rows.code_of(twin):
+        elif gone:
             name = verdicts.reasons[gone - 1].name
             yield f"the record that stood for it was left out: {name}"
         else:

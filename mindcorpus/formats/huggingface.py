@@ -19,7 +19,13 @@ import orjson
 import pyarrow as pa
 
 from mindcorpus.arrow import flags, repeated
-from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, csv_escaped
+from mindcorpus.corpus.encoding import (
+    CSV_END,
+    csv_cell,
+    csv_cell_size,
+    csv_escaped_all,
+    interleaved,
+)
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
     PARTS,
@@ -65,17 +71,33 @@ class CsvRows:
         )
         return sizes
 
-    def lines(self, table: Any) -> Any:
+    def rows(self, table: Any) -> bytes:
         """Encode the rows of a table with the columns `input`, `response`, `source` and `tags`."""
         texts = (table.column(name).cast(pa.binary()).to_pylist() for name in ("input", "response"))
-        names = (table.column(name).to_pylist() for name in ("source", "tags"))
-        for input_, response, source, tags in zip(*texts, *names, strict=True):
-            key = source, tuple(tags)
-            if key not in self._ends:
-                ends = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
-                self._ends[key] = b",".join(ends) + CSV_END
-            cells = csv_escaped(input_), b'","', csv_escaped(response)
-            yield b"".join((self._instruction, b',"', *cells, b'",', self._ends[key]))
+        columns = [csv_escaped_all(column) for column in texts]
+        return interleaved((self._instruction + b',"', b'","'), columns, self._ends_of(table))
+
+    def _ends_of(self, table: Any) -> list[bytes]:
+        """Give what stands behind the texts of each row; most tables have one for all."""
+        columns = [table.column(name) for name in ("source", "tags")]
+        if all(_is_one_value(column) for column in columns):
+            columns = [column.slice(0, 1) for column in columns]
+        names = zip(*(column.to_pylist() for column in columns), strict=True)
+        ends = [self._end(source, tuple(tags)) for source, tags in names]
+        return ends if len(ends) == table.num_rows else ends * table.num_rows
+
+    def _end(self, source: str, tags: tuple[str, ...]) -> bytes:
+        if (source, tags) not in self._ends:
+            cells = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
+            self._ends[source, tags] = b'",' + b",".join(cells) + CSV_END
+        return self._ends[source, tags]
+
+
+def _is_one_value(column: Any) -> bool:
+    """Tell whether all rows hold the same; of lists, whether all are empty."""
+    if pa.types.is_list(column.type):
+        return not any(len(chunk.flatten()) for chunk in column.chunks)
+    return len(column.unique()) == 1
 
 
 class ArrowFile:
@@ -165,8 +187,7 @@ class FolderWriter:
 
     def write(self, table: Any, parts: Parts) -> None:
         """Write the rows of a table with the columns of the corpus."""
-        for line in self._rows.lines(table):
-            self._table.write(line)
+        self._table.write(self._rows.rows(table))
         self._count += table.num_rows
         for part, arrow in enumerate(self._arrows):
             arrow.write(table.filter(flags(parts == part)))

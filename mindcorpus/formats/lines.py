@@ -213,8 +213,7 @@ class _StreamWriter:
             if route.array:
                 self._write_array(at, file, chosen)
             else:
-                for line in chosen:
-                    file.write(line)
+                file.write(b"".join(chosen))
             self._rows[at] += len(chosen)
 
     def _write_array(self, at: int, file: Any, lines: Iterable[bytes]) -> None:

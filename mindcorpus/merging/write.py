@@ -34,6 +34,8 @@ SCHEMA = pa.schema(
 )
 # Text in a row group of Parquet, the unit in which others read it.
 _GROUP_BYTES = 4 * 1024 * 1024
+# Records that are Python objects at one time, at the most: a batch of short ones has many.
+_AT_ONCE = 4000
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,14 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
             if sum(rows.nbytes for rows in group) >= _GROUP_BYTES:
                 _flush(group, parquet)
             size = 0
-            texts = [batch.column(at) for at in range(3)]
-            for row in zip(*(column.to_pylist() for column in texts), tags, strict=True):
-                json_file.write(frame.json_record(before, row[:3], row[3]))
+            for at in range(0, batch.num_rows, _AT_ONCE):
+                texts = [batch.column(column).slice(at, _AT_ONCE) for column in range(3)]
+                mine = tags[at : at + _AT_ONCE]
+                values = [column.to_pylist() for column in texts]
+                json_file.write(frame.json_records(before, values, mine))
                 before = JSON_NEXT
-            cells = (column.cast(pa.binary()).to_pylist() for column in texts)
-            for row in zip(*cells, tags, strict=True):
-                record = frame.csv_record(row[:3], row[3])
-                size += len(record)
-                csv_file.write(record)
+                values = [column.cast(pa.binary()).to_pylist() for column in texts]
+                size += csv_file.write(frame.csv_records(values, mine))
             parquet_file.rows += batch.num_rows
             tick(batch.num_rows, size)
         _flush(group, parquet)

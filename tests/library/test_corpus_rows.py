@@ -29,7 +29,7 @@ def test_a_record_that_stays_has_as_many_before_it_as_stay(
         patch.setattr(lineage, "_AT_ONCE", 128)
         rows = CorpusRows(path)
     assert rows.of(np.array(stay, np.int32)).tolist() == list(range(len(stay)))
-    assert [rows.code_of(at) for at in range(len(codes))] == codes
+    assert rows.codes_of(np.arange(len(codes))).tolist() == codes
 
 
 def test_verdicts_and_kin_are_read_back_piece_by_piece(tmp_path: Path) -> None:

@@ -37,18 +37,23 @@ class Encoded:
         frame = Frame(source, type_)
         self.json, self.csv = b"", CSV_HEADER
         for at, (*three, tags) in enumerate(rows):
-            input_, response, rejected = three
             tags_text = orjson.dumps(tags).decode()
             before = JSON_NEXT if at else JSON_FIRST
-            as_json = frame.json_record(before, (input_, response, rejected), tags_text)
+            as_json = frame.json_records(before, [[text] for text in three], [tags_text])
             sizes = sum(len(orjson.dumps(text)) for text in three)
             assert len(as_json) == frame.json_size(sizes, tags_text)
 
-            cells = input_.encode(), response.encode(), rejected.encode()
-            as_csv = frame.csv_record(cells, tags_text)
+            cells = [text.encode() for text in three]
+            as_csv = frame.csv_records([[cell] for cell in cells], [tags_text])
             assert len(as_csv) == frame.csv_size(sum(map(csv_cell_size, cells)), tags_text)
             self.json += as_json
             self.csv += as_csv
+        if rows:
+            *columns, tags_ = ([row[at] for row in rows] for at in range(4))
+            texts_ = [orjson.dumps(each).decode() for each in tags_]
+            assert self.json == frame.json_records(JSON_FIRST, columns, texts_)
+            cells_ = [[text.encode() for text in column] for column in columns]
+            assert self.csv == CSV_HEADER + frame.csv_records(cells_, texts_)
         self.json += JSON_END
 
 
