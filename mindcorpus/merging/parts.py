@@ -16,7 +16,7 @@ import pyarrow as pa
 from mindcorpus.limits import BATCH_BYTES
 from mindcorpus.merging.part_index import INDEX, index_schema, lines_table, open_index
 from mindcorpus.merging.part_records import COMPRESSED, RECORDS, RecordsWriter
-from mindcorpus.merging.plain_lines import batch_of, is_plain
+from mindcorpus.merging.plain_lines import batch_of, plain_size
 from mindcorpus.merging.row_lines import Lines
 from mindcorpus.sources.adapters import Adapter, Kept
 from mindcorpus.sources.budgets import Budget, Meter
@@ -140,10 +140,10 @@ class _Gathered:
     def add(self, outcome: Kept | Drop) -> None:
         """Take what became of one row."""
         self.rows_read += 1
-        if self._at_once and (isinstance(outcome, Drop) or is_plain(outcome)):
+        size = plain_size(outcome) if self._at_once else None
+        if size is not None:
             self._waiting.append(outcome)
-            if isinstance(outcome, Kept):
-                self._characters += len(outcome.input) + len(outcome.response)
+            self._characters += size
         else:
             self._settle()
             self._take(outcome)

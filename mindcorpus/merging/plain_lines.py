@@ -31,10 +31,16 @@ SHORT = 2048
 _EMPTY_JSON, _EMPTY_CSV = len(orjson.dumps("")), csv_cell_size(b"")
 
 
-def is_plain(record: Kept) -> bool:
-    """Tell whether a record is two short texts, with tags, changes and a group at the most."""
-    _, input_, response, rejected, _, _, _, chat, _, metadata = record
-    return chat is None and not rejected and not metadata and len(input_) + len(response) <= SHORT
+def plain_size(row: Kept | Drop) -> int | None:
+    """Give the characters of a record that is two short texts, and nothing but tags and a group.
+
+    0 for a row that is dropped already, None for any other.
+    """
+    if type(row) is not Kept:
+        return 0
+    _, input_, response, rejected, _, _, _, chat, _, metadata = row
+    size = len(input_) + len(response)
+    return None if chat is not None or rejected or metadata or size > SHORT else size
 
 
 class Batch(NamedTuple):
