@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +33,17 @@ class ColumnStore:
         self._columns = columns
         self._starts = [0]
         self._blocks: dict[str, list[_Block]] = {name: [] for name in columns}
-        place = str(folder) if os.access(folder, os.W_OK) else None
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=place)  # noqa: SIM115 - it lives as long as we do
+        self._place = str(folder) if os.access(folder, os.W_OK) else None
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=self._place)  # noqa: SIM115 - it lives as long as we do
         weakref.finalize(self, self._file.close)
         self._end = 0
 
     def __len__(self) -> int:
         return self._starts[-1]
+
+    def open_scratch(self) -> IO[bytes]:
+        """Open an empty file beside the columns', that is gone when it is closed."""
+        return tempfile.TemporaryFile(dir=self._place)
 
     def append(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add some rows: all columns, of their types."""

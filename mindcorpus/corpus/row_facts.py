@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -158,6 +158,10 @@ class RowFacts:
     def part(self, first: int, last: int) -> RowFacts:
         """Give the rows [first, last)."""
         return replace(self, _first=self._first + first, _last=self._first + last)
+
+    def open_scratch(self) -> IO[bytes]:
+        """Open an empty file that is gone when it is closed."""
+        return self._columns.open_scratch()
 
     def _read(self, name: str) -> npt.NDArray[Any]:
         return self._columns.read(name, self._first, self._last)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Numbers, RowFacts
+from mindcorpus.corpus.row_facts import Numbers, RowFacts, integers_for
 from mindcorpus.formats.entry import FormatEntry
 from mindcorpus.storage.files import Piece, Region, Written, lay_out
 from mindcorpus.warning import DataWarning
@@ -76,14 +76,14 @@ class Taken:
         """Give how often each row stands in a part; None: in all of them together."""
         if part is None:
             return self.times
-        times: Times = np.where(self.parts == PARTS.index(part), self.times, 0).astype(np.uint16)
+        times: Times = self.times * (self.parts == PARTS.index(part))
         return times
 
     def order(self, part: str | None) -> Numbers:
         """Give the corpus row of each record of a part, in the order in which they are written."""
         times = self.of(part)
-        rows = np.flatnonzero(times)
-        order: Numbers = np.repeat(rows, times[rows])
+        rows = np.flatnonzero(times).astype(integers_for(len(times)))
+        order: Numbers = np.repeat(rows, times[rows]) if (times > 1).any() else rows
         return order
 
 

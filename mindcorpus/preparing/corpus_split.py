@@ -101,12 +101,13 @@ class CorpusSplit:
     def _proven(self, rows: RowFacts, times: Any) -> dict[str, Any]:
         count, taken = int(times.sum(dtype=np.int64)), int(np.count_nonzero(times))
         # No array of places where every row is there once.
-        order = slice(None) if (times == 1).all() else np.repeat(np.arange(len(times)), times)
+        order = None if (times == 1).all() else np.repeat(np.arange(len(times)), times)
+        mine = slice(None) if order is None else order
         return prove(
             Ties.of_rows(rows, order),
-            rows.source[order],
+            rows.source[mine],
             rows.names,
-            self.parts[order],
+            self.parts[mine],
             self.names,
             self.settings.validation_share,
             int((self.parts >= 0).sum()) - taken,
@@ -122,7 +123,7 @@ def decide(rows: RowFacts, settings: SplitSettings, corpus_sha256: str) -> Corpu
     answered = rows.answered
     kind = np.where(rows.paired, np.int32(2), (rows.turns_json > 0).astype(np.int32))
     strata = (rows.source * 3 + kind)[answered]
-    ties = Ties.of_rows(rows, slice(None) if answered.all() else answered)
+    ties = Ties.of_rows(rows, None if answered.all() else answered)
     parts, folds = np.full(len(answered), -1, np.int8), none_of(len(answered))
     parts[answered], dealt = assign(ties, strata, settings)
     if settings.folds:

@@ -18,6 +18,8 @@ TOLERANCE = 0.005
 TOLERANCE_OF_SOME = 0.02
 # Bits of work up to which the exact search for the best fit is tried (50 MB at the most).
 _SEARCH_BITS = 400_000_000
+# The share of groups from which on all are put in order.
+_NEARLY_ALL = 0.8
 
 
 class Shares(Protocol):
@@ -47,18 +49,20 @@ def assign(ties: Ties, strata: Numbers, shares: Shares) -> tuple[npt.NDArray[np.
     a seed. A group's stratum is that of its first row. Test is taken from what validation leaves,
     and the folds from what test leaves.
     """
-    group, sizes, first = ties.find_groups()
-    scores = scramble(ties.inputs[first, 0], shares.seed)
+    groups = ties.find_groups()
+    group, sizes, first = groups
+    scores = scramble(ties.first_halves(groups), shares.seed)
     strata_of = strata[first]
     of_group = np.zeros(len(sizes), np.int8)
     count = len(strata)
     for part, share in ((1, shares.validation_share), (2, shares.test_share)):
-        free = np.flatnonzero(of_group == 0)
+        # Where all are free, nothing is copied.
+        free: Any = np.flatnonzero(of_group == 0) if of_group.any() else slice(None)
         left = int(sizes[free].sum())
         if share and left:
             aim = min(1.0, share * count / left)
             chosen = _held_out(sizes[free], strata_of[free], scores[free], aim)
-            of_group[free[chosen]] = part
+            of_group[chosen if isinstance(free, slice) else free[chosen]] = part
     if not shares.folds:
         return of_group[group], none_of(count)
     folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
@@ -77,11 +81,9 @@ def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Fla
     codes, found = np.unique(strata, return_counts=True)
     # Strata of few groups first: those of many can make up for them.
     for code in codes[np.lexsort((codes, found))].tolist():
-        mine = np.flatnonzero(strata == code)
-        # Equal scores stay in the order of their groups.
-        mine = mine[np.argsort(scores[mine], kind="stable")]
+        mine = strata == code
         rows += int(sizes[mine].sum())
-        picked = mine[_fill(sizes[mine], round(share * rows) - placed)]
+        picked = _first_by_score(mine, sizes, scores, round(share * rows) - placed)
         chosen[picked] = True
         placed += int(sizes[picked].sum())
     if abs(placed - share * count) > TOLERANCE * count and len(sizes) * count <= _SEARCH_BITS:
@@ -91,6 +93,26 @@ def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Fla
         if abs(int(sizes[better].sum()) - share * count) < abs(placed - share * count):
             chosen = better
     return chosen
+
+
+def _first_by_score(mine: Flags, sizes: Numbers, scores: Any, aim: int) -> Numbers:
+    """Choose some of the groups that are mine, by their scores, whose sizes add up to `aim`.
+
+    Or as little below as they come. Scores are spread evenly: few more than are chosen need to be
+    put in order, unless large groups are in the way.
+    """
+    count = int(sizes[mine].sum())
+    # A tenth more than have to be, and some for chance.
+    likely = 1.1 * max(aim, 0) / max(count, 1) + 0.001
+    limits = [np.uint64(likely * 2**64)] if likely < _NEARLY_ALL else []
+    for limit in (*limits, None):
+        some = np.flatnonzero(mine if limit is None else mine & (scores < limit))
+        # Equal scores stay in the order of their groups.
+        some = some[np.argsort(scores[some], kind="stable")]
+        picked = some[_fill(sizes[some], aim)]
+        if int(sizes[picked].sum()) >= aim:
+            break
+    return picked
 
 
 def _dealt(sizes: Numbers, strata: Numbers, scores: Any, free: Flags, folds: int) -> Numbers:
