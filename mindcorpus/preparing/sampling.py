@@ -14,6 +14,8 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats.base import Parts, Times
 from mindcorpus.job_requests import PrepareRequest
 
+_AT_ONCE = 250_000
+
 
 class Tokens(NamedTuple):
     """How many tokens each row has; arrays of shape (rows,), 0 for rows that nobody asked for."""
@@ -122,9 +124,14 @@ def scramble(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
 
     Source: Steele, Lea and Flood, «Fast splittable pseudorandom number generators», 2014.
     """
-    with np.errstate(over="ignore"):
-        mixed = keys ^ (np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15))
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        scrambled: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    scrambled = np.empty(len(keys), np.uint64)
+    # Some at a time: what stands between the steps is as large as the keys.
+    for at in range(0, len(keys), _AT_ONCE):
+        with np.errstate(over="ignore"):
+            mixed = keys[at : at + _AT_ONCE] ^ (
+                np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
+            )
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            scrambled[at : at + _AT_ONCE] = mixed ^ (mixed >> np.uint64(31))
     return scrambled

@@ -53,6 +53,7 @@ def assign(ties: Ties, strata: Numbers, shares: Shares) -> tuple[npt.NDArray[np.
     group, sizes, first = groups
     scores = scramble(ties.first_halves(groups), shares.seed)
     strata_of = strata[first]
+    del groups, first
     of_group = np.zeros(len(sizes), np.int8)
     count = len(strata)
     for part, share in ((1, shares.validation_share), (2, shares.test_share)):
