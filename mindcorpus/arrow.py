@@ -62,6 +62,19 @@ def keys(values: Sequence[bytes | None]) -> Any:
     return pa.Array.from_buffers(pa.binary(16), len(values), [_bits(valid), pa.py_buffer(data)])
 
 
+def joined_keys(data: bytes, valid: npt.NDArray[np.bool_] | None = None) -> Any:
+    """Make an array of 16-byte keys that stand one behind the other; where not `valid`, of nulls.
+
+    Nulls have no bytes among these.
+    """
+    count = len(data) // 16
+    if valid is not None:
+        spread = np.zeros(len(valid), "V16")
+        spread[valid] = np.frombuffer(data, "V16")
+        data, count = spread.tobytes(), len(valid)
+    return pa.Array.from_buffers(pa.binary(16), count, [_bits(valid), pa.py_buffer(data)])
+
+
 def texts(values: Sequence[bytes | None]) -> Any:
     """Make an array of UTF-8 texts, copied once; None gives null."""
     valid = None
@@ -75,12 +88,29 @@ def texts(values: Sequence[bytes | None]) -> Any:
     )
 
 
+def joined_texts(data: bytes, sizes: npt.NDArray[np.int64]) -> Any:
+    """Make an array of UTF-8 texts that stand one behind the other, so many bytes each."""
+    offsets = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+
+
 def words(values: Sequence[str | None]) -> Any:
     """Make a dictionary array of few different texts; None gives null."""
     known: dict[str, int] = {}
     valid = np.array([value is not None for value in values], bool)
     codes = [known.setdefault(value, len(known)) if value is not None else 0 for value in values]
     return coded(codes, list(known), valid)
+
+
+def as_words(column: Any) -> Any:
+    """Make of a column of few different texts what `words` makes of its values."""
+    chunk = column.combine_chunks()
+    if chunk.null_count == len(chunk):
+        return coded(np.zeros(len(chunk), np.int32), [], np.zeros(len(chunk), bool))
+    return chunk.dictionary_encode()
 
 
 def coded(codes: Any, known: Sequence[str], valid: npt.NDArray[np.bool_] | None = None) -> Any:

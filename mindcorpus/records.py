@@ -75,6 +75,11 @@ def fold(text: bytes) -> bytes:
         if plain is None:
             return " ".join(_composed(text.decode()).split()).encode()
         text = plain
+    return fold_plain(text)
+
+
+def fold_plain(text: bytes) -> bytes:
+    """Fold a text that NFC leaves as it is, and whose blanks are ASCII."""
     folded = text.translate(_TO_SPACE)
     if len(folded) < _LONG:
         while b"  " in folded:
@@ -91,16 +96,26 @@ def _without_wide_blanks(text: bytes) -> bytes | None:
     others = text.translate(None, _ASCII)
     if len(others) > len(text) // 2:
         return None
-    found = others.decode()
-    if _odd().search(found) is None:
-        return text
-    blanks = _WIDE_BLANKS.intersection(found)
-    # NFC makes blanks of blanks, and joins nothing to them.
-    if not blanks or _odd().search(found.translate(dict.fromkeys(map(ord, blanks)))) is not None:
+    blanks = wide_blanks(others.decode())
+    if blanks is None:
         return None
     for blank in blanks:
         text = text.replace(blank.encode(), b" ")
     return text
+
+
+def wide_blanks(others: str) -> frozenset[str] | None:
+    """Give the blanks among a text's characters beyond ASCII; None where NFC may change the text.
+
+    Blanks become spaces, and `fold_plain` does the rest.
+    """
+    if _odd().search(others) is None:
+        return frozenset()
+    blanks = _WIDE_BLANKS.intersection(others)
+    # NFC makes blanks of blanks, and joins nothing to them.
+    if not blanks or _odd().search(others.translate(dict.fromkeys(map(ord, blanks)))) is not None:
+        return None
+    return blanks
 
 
 @cache

@@ -6,6 +6,8 @@ its own place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from mindcorpus.records import COLUMNS, count_byte
@@ -22,6 +24,8 @@ _CSV_FRAME = len(COLUMNS) - 1 + len(CSV_END)
 # What JSON escapes: with one more byte, or as \u00XX, with five more (RFC 8259, 7).
 _SHORT = b'"\\\b\t\n\f\r'
 _LONG = bytes(set(range(0x20)) - set(_SHORT))
+#: How many bytes more each byte takes in JSON.
+JSON_ESCAPES = bytes(1 if byte in _SHORT else 5 if byte in _LONG else 0 for byte in range(0x100))
 _AS_THEY_ARE = bytes(set(range(0x100)) - set(_SHORT + _LONG))
 # From so many bytes on a text is not encoded only to be measured: where memory runs out within
 # orjson (3.13), the process dies, instead of telling of it.
@@ -46,9 +50,35 @@ def csv_escaped(text: bytes) -> bytes:
     return text.replace(b'"', b'""')
 
 
+def csv_escaped_all(texts: Sequence[bytes]) -> list[bytes]:
+    """Give that of many texts."""
+    return [text.replace(b'"', b'""') for text in texts]
+
+
 def csv_cell_size(text: bytes) -> int:
     """Give the length of `csv_cell(text)`."""
     return len(text) + count_byte(text, 0x22) + 2
+
+
+def interleaved(
+    before: Sequence[bytes],
+    columns: Sequence[Sequence[bytes]],
+    ends: Sequence[bytes],
+    between: bytes | None = None,
+) -> bytes:
+    """Join records: of each column a value a record, `before` it a constant; then the `ends`.
+
+    `between` stands in the place of the first constant in all records but the first.
+    """
+    width = 2 * len(columns) + 1
+    pieces: list[bytes] = [b""] * (width * len(ends))
+    for at, (constant, column) in enumerate(zip(before, columns, strict=True)):
+        pieces[2 * at :: width] = [constant] * len(ends)
+        pieces[2 * at + 1 :: width] = column
+    if between is not None:
+        pieces[width::width] = [between] * (len(ends) - 1)
+    pieces[width - 1 :: width] = ends
+    return b"".join(pieces)
 
 
 class Frame:
@@ -72,32 +102,29 @@ class Frame:
         """Give the bytes a record takes in the merged CSV, from those of its three cells."""
         return _CSV_FRAME + cells + self._shared_csv + csv_cell_size(tags.encode())
 
-    def json_record(self, before: bytes, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
-        """Give a record of the merged JSON, from its texts as JSON; `tags` is a JSON array."""
+    def json_records(
+        self, before: bytes, texts: Sequence[Sequence[bytes]], tags: Sequence[str]
+    ) -> bytes:
+        """Give records of the merged JSON: `before` the first of them stands what is given.
+
+        `texts` are their inputs, responses and rejected responses as JSON, `tags` a JSON array of
+        each.
+        """
+        keys = (b"{" + _JSON_KEYS[0], b"," + _JSON_KEYS[1], b"," + _JSON_KEYS[2])
+        ends = [self._json_end(each) for each in tags]
+        return interleaved((before + keys[0], *keys[1:]), texts, ends, JSON_NEXT + keys[0])
+
+    def csv_records(self, texts: Sequence[Sequence[bytes]], tags: Sequence[str]) -> bytes:
+        """Give records of the merged CSV, from their escaped texts; columns as for JSON."""
+        ends = [self._csv_end(each) for each in tags]
+        return interleaved((b'"', b'","', b'","'), texts, ends)
+
+    def _json_end(self, tags: str) -> bytes:
         if tags not in self._json_ends:
             self._json_ends[tags] = b"," + self._json + _JSON_KEYS[5] + tags.encode() + b"}"
-        input_, response, rejected = texts
-        return b"".join(
-            (
-                before,
-                b"{",
-                _JSON_KEYS[0],
-                input_,
-                b",",
-                _JSON_KEYS[1],
-                response,
-                b",",
-                _JSON_KEYS[2],
-                rejected,
-                self._json_ends[tags],
-            )
-        )
+        return self._json_ends[tags]
 
-    def csv_record(self, texts: tuple[bytes, bytes, bytes], tags: str) -> bytes:
-        """Give a record of the merged CSV, from its escaped texts; `tags` is a JSON array."""
+    def _csv_end(self, tags: str) -> bytes:
         if tags not in self._csv_ends:
-            self._csv_ends[tags] = self._csv + csv_cell(tags.encode()) + CSV_END
-        input_, response, rejected = texts
-        end = self._csv_ends[tags]
-        # Joined at once: each step more would copy the texts once more.
-        return b"".join((b'"', input_, b'","', response, b'","', rejected, b'",', end))
+            self._csv_ends[tags] = b'",' + self._csv + csv_cell(tags.encode()) + CSV_END
+        return self._csv_ends[tags]

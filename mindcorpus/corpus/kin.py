@@ -11,7 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from mindcorpus.corpus.row_facts import Numbers
+from mindcorpus.corpus.row_facts import Numbers, none_of
+from mindcorpus.corpus.verdicts import read_slice
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Kin:
     @classmethod
     def none(cls, count: int) -> Self:
         """Give those of records none of which has any."""
-        return cls(np.full(count, -1, np.int64), np.full(count, -1, np.int64))
+        return cls(none_of(count), none_of(count))
 
     def save(self, folder: Path) -> SavedKin:
         """Write the arrays into a folder, for processes that read them."""
@@ -45,6 +46,6 @@ class SavedKin:
     answer: Path
     opening: Path
 
-    def load(self) -> Kin:
-        """Read them."""
-        return Kin(np.load(self.answer), np.load(self.opening))
+    def of(self, first: int, last: int) -> Kin:
+        """Read those of some records."""
+        return Kin(read_slice(self.answer, first, last), read_slice(self.opening, first, last))

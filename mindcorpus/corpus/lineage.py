@@ -6,7 +6,7 @@ the corpus row that was kept; a kept row has its place in the corpus, its keys a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mindcorpus.arrow import WORD, as_flags, as_numbers, coded, numbers, texts, words
+from mindcorpus.arrow import WORD, as_flags, as_numbers, as_words, coded, numbers, texts, words
 from mindcorpus.corpus.kin import Kin, SavedKin
-from mindcorpus.corpus.row_facts import Flags, Numbers
-from mindcorpus.corpus.verdicts import Reason, SavedVerdicts, Verdicts
+from mindcorpus.corpus.row_facts import Numbers
+from mindcorpus.corpus.verdicts import Codes16, SavedVerdicts, Verdicts
 from mindcorpus.storage.files import HashedFile, Written
 
 SCHEMA = pa.schema(
@@ -66,6 +66,10 @@ SCHEMA = pa.schema(
 )
 
 
+# Records of which the number before them is known; as few as make it small beside their codes.
+_BLOCK = 64
+# Codes that are counted at one time.
+_AT_ONCE = 1_000_000 // _BLOCK * _BLOCK
 _OF_THE_PART = ("source", "type", "file", "revision", "licence")
 _STATUS = ("dropped", "kept", "duplicate")
 
@@ -113,16 +117,41 @@ def read_changes(changed: str) -> list[str]:
     return words_
 
 
-def corpus_rows(stays: Flags) -> Numbers:
-    """Give the corpus row of each record that stays; those of others mean nothing. Shape (n,)."""
-    rows: Numbers = np.cumsum(stays, dtype=np.int64) - 1
-    return rows
+class CorpusRows:
+    """The corpus row of every record that stays: how many that stay are before it.
+
+    Counted block by block, so that it takes a hundredth of what a number for each would.
+    """
+
+    def __init__(self, code: Path) -> None:
+        """Take the file of the records' codes, 0 for one that stays."""
+        self._code = np.load(code, mmap_mode="r")
+        blocks = range(0, len(self._code), _AT_ONCE)
+        counts = [_stay_by_block(np.asarray(self._code[at : at + _AT_ONCE])) for at in blocks]
+        self._before = np.concatenate(([0], *counts)).cumsum()
+
+    def of(self, records: Numbers) -> Numbers:
+        """Give the corpus rows of records that stay."""
+        block, within = np.divmod(records, _BLOCK)
+        places = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), len(self._code) - 1)
+        stays = (self._code[places] == 0) & (np.arange(_BLOCK) < within[:, None])
+        rows: Numbers = self._before[block] + stays.sum(axis=1)
+        return rows
+
+    def codes_of(self, records: Numbers) -> Codes16:
+        """Give the codes of records."""
+        return np.asarray(self._code[records])
+
+
+def _stay_by_block(code: Codes16) -> Numbers:
+    """Count those that stay, block by block; the last may be short."""
+    counts: Numbers = np.add.reduceat(code == 0, np.arange(0, len(code), _BLOCK), dtype=np.int64)
+    return counts
 
 
 def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     """Write the lineage file from the parts' indexes."""
-    verdicts, kin = job.verdicts.load(), job.kin.load()
-    places = corpus_rows(verdicts.stays)
+    rows = CorpusRows(job.verdicts.code)
     first = 0
     with (
         HashedFile(job.target) as file,
@@ -130,75 +159,98 @@ def write_lineage(job: LineageJob, tick: Callable[[int, int], None]) -> Written:
     ):
         for part in job.parts:
             for batch in _batches(part.index):
-                rows, first = _lineage(part, batch, verdicts, kin, places, first)
-                writer.write_table(rows)
-                file.rows += rows.num_rows
+                last = first + batch.column("reason").null_count
+                verdicts, kin = job.verdicts.of(first, last), job.kin.of(first, last)
+                writer.write_table(_lineage(part, batch, verdicts, kin, rows, first))
+                first = last
+                file.rows += batch.num_rows
                 tick(0, 0)
     return file.written
 
 
-def _batches(index: Path) -> Sequence[Any]:
+def _batches(index: Path) -> Iterator[Any]:
     parquet = pq.ParquetFile(index)
-    return [
-        parquet.read_row_group(group, use_threads=False) for group in range(parquet.num_row_groups)
-    ]
+    columns = [name for name in SCHEMA.names if name in parquet.schema_arrow.names]
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, columns, use_threads=False)
 
 
 def _lineage(
-    part: PartOrigin, batch: Any, verdicts: Verdicts, kin: Kin, places: Numbers, first: int
-) -> tuple[Any, int]:
+    part: PartOrigin, batch: Any, verdicts: Verdicts, kin: Kin, rows: CorpusRows, first: int
+) -> Any:
+    """Make the lines of a batch of an index, of which `first` is the first record."""
     count = batch.num_rows
     records = np.flatnonzero(~as_flags(batch.column("reason")))
-    last = first + len(records)
-    code, twin = verdicts.code[first:last], verdicts.twin[first:last]
+    code, twin = verdicts.code, verdicts.twin
     kept, left_out = records[code == 0], np.flatnonzero(code)
 
     status = np.zeros(count, np.int32)
     status[kept], status[records[twin >= 0]] = 1, 2
     place = np.zeros(count, np.int64)
-    place[kept] = places[first:last][code == 0]
-    reason = batch.column("reason").to_pylist()
-    evidence = batch.column("evidence").to_pylist()
-    for at in left_out.tolist():
-        why = verdicts.reasons[code[at] - 1]
-        reason[records[at]] = why.name
-        evidence[records[at]] = _evidence(why, int(twin[at]), verdicts, places)
+    if len(kept):
+        # Those that stay follow one another.
+        before = rows.of(np.flatnonzero(code == 0)[:1] + first)
+        place[kept] = before + np.arange(len(kept))
+    reason, evidence = _told(batch, verdicts, records, left_out, rows)
 
     made = {
         **{name: coded(np.zeros(count, np.int32), [getattr(part, name)]) for name in _OF_THE_PART},
         "row": numbers(as_numbers(batch.column("row"), np.int64) + part.first_row, pa.int64()),
         "status": coded(status, _STATUS),
         "corpus_row": numbers(place, pa.int64(), status == 1),
-        "reason": words(reason),
-        "evidence": texts([text if text is None else text.encode() for text in evidence]),
-        "changed": words(batch.column("changed").to_pylist()),
-        "holds": words(batch.column("holds").to_pylist()),
+        "reason": reason,
+        "evidence": evidence,
+        "changed": as_words(batch.column("changed")),
+        "holds": as_words(batch.column("holds")),
         **{
-            name: _of_kin(which[first:last], records, count, places)
+            name: _of_kin(which, records, count, rows)
             for name, which in (("same_answer", kin.answer), ("same_opening", kin.opening))
         },
-        "tags": words(batch.column("tags").to_pylist()),
+        "tags": as_words(batch.column("tags")),
     }
     columns = [
         made[name] if name in made else batch.column(name).combine_chunks() for name in SCHEMA.names
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA), last
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _of_kin(which: Numbers, records: Numbers, count: int, places: Numbers) -> Any:
+def _of_kin(which: Numbers, records: Numbers, count: int, rows: CorpusRows) -> Any:
     """Give the corpus rows of the records that are meant, one value a row that was read."""
-    rows = np.zeros(count, np.int64)
+    found = np.zeros(count, np.int64)
     there = np.zeros(count, bool)
     meant = which >= 0
-    rows[records[meant]] = places[which[meant]]
+    found[records[meant]] = rows.of(which[meant])
     there[records[meant]] = True
-    return numbers(rows, pa.int64(), there)
+    return numbers(found, pa.int64(), there)
 
 
-def _evidence(why: Reason, twin: int, verdicts: Verdicts, places: Numbers) -> str:
-    if twin < 0:
-        return why.alone
-    if verdicts.code[twin]:
-        gone = verdicts.reasons[verdicts.code[twin] - 1].name
-        return f"the record that stood for it was left out: {gone}"
-    return why.stands.format(row=places[twin])
+def _told(
+    batch: Any, verdicts: Verdicts, records: Numbers, left_out: Numbers, rows: CorpusRows
+) -> tuple[Any, Any]:
+    """Give the columns that say why rows were dropped, or records left out."""
+    columns = batch.column("reason"), batch.column("evidence")
+    if not len(left_out):
+        return as_words(columns[0]), columns[1].combine_chunks()
+    reason, evidence = (column.to_pylist() for column in columns)
+    told = _evidence(verdicts, left_out, rows)
+    codes = verdicts.code[left_out].tolist()
+    for at, why, words_ in zip(records[left_out].tolist(), codes, told, strict=True):
+        reason[at] = verdicts.reasons[why - 1].name
+        evidence[at] = words_
+    return words(reason), texts([text if text is None else text.encode() for text in evidence])
+
+
+def _evidence(verdicts: Verdicts, left_out: Numbers, rows: CorpusRows) -> Iterator[str]:
+    """Tell what shows that records are left out, one text each."""
+    twins = verdicts.twin[left_out]
+    places = np.full(len(twins), -1, np.int64)
+    places[twins >= 0] = rows.of(twins[twins >= 0])
+    codes = verdicts.code[left_out], rows.codes_of(np.maximum(twins, 0))
+    for why, gone, place in zip(*(each.tolist() for each in (*codes, places)), strict=True):
+        if place < 0:
+            yield verdicts.reasons[why - 1].alone
+        elif gone:
+            name = verdicts.reasons[gone - 1].name
+            yield f"the record that stood for it was left out: {name}"
+        else:
+            yield verdicts.reasons[why - 1].stands.format(row=place)

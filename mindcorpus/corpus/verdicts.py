@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Flags, Numbers
+from mindcorpus.corpus.row_facts import Flags, Numbers, none_of
 
 Codes16 = npt.NDArray[np.int16]
 
@@ -38,7 +38,7 @@ class Verdicts:
     @classmethod
     def none(cls, count: int) -> Self:
         """Give those of records of which nothing was said."""
-        return cls(np.zeros(count, np.int16), np.full(count, -1, np.int64))
+        return cls(np.zeros(count, np.int16), none_of(count))
 
     @property
     def stays(self) -> Flags:
@@ -74,6 +74,13 @@ class SavedVerdicts:
     twin: Path
     reasons: tuple[Reason, ...]
 
-    def load(self) -> Verdicts:
-        """Read them."""
-        return Verdicts(np.load(self.code), np.load(self.twin), self.reasons)
+    def of(self, first: int, last: int) -> Verdicts:
+        """Read those of some records; their twins are numbered over all, as ever."""
+        return Verdicts(
+            read_slice(self.code, first, last), read_slice(self.twin, first, last), self.reasons
+        )
+
+
+def read_slice(path: Path, first: int, last: int) -> npt.NDArray[Any]:
+    """Read some values of an array that was saved: no more of it comes into memory."""
+    return np.array(np.load(path, mmap_mode="r")[first:last])

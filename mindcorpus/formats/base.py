@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_batch import RowBatch
-from mindcorpus.corpus.row_facts import Numbers, RowFacts
+from mindcorpus.corpus.row_facts import Numbers, RowFacts, integers_for
 from mindcorpus.formats.entry import FormatEntry
 from mindcorpus.storage.files import Region, Written, lay_out
 from mindcorpus.storage.ordered_hash import SharedFile
@@ -80,14 +80,14 @@ class Taken:
         """Give how often each row stands in a part; None: in all of them together."""
         if part is None:
             return self.times
-        times: Times = np.where(self.parts == PARTS.index(part), self.times, 0).astype(np.uint16)
+        times: Times = self.times * (self.parts == PARTS.index(part))
         return times
 
     def order(self, part: str | None) -> Numbers:
         """Give the corpus row of each record of a part, in the order in which they are written."""
         times = self.of(part)
-        rows = np.flatnonzero(times)
-        order: Numbers = np.repeat(rows, times[rows])
+        rows = np.flatnonzero(times).astype(integers_for(len(times)))
+        order: Numbers = np.repeat(rows, times[rows]) if (times > 1).any() else rows
         return order
 
 
@@ -216,8 +216,21 @@ class OwnLayout(Format):
 
 
 def regions_of(
-    path: Path, head: bytes, sizes: Numbers, times: Times, runs: Sequence[Run]
-) -> list[Region]:
-    """Lay a file out: each run's share, from the sizes of rows and how often each is there."""
-    shares = [int((run.of(sizes) * run.of(times)).sum()) for run in runs]
+    path: Path,
+    head: bytes,
+    sizes_of: Callable[[RowFacts], Numbers | None],
+    rows: RowFacts,
+    times: Times,
+    runs: Sequence[Run],
+) -> list[Region] | None:
+    """Lay a file out: each run's share, from the sizes of rows and how often each is there.
+
+    None where the sizes of some cannot be told.
+    """
+    shares = []
+    for run in runs:
+        sizes = sizes_of(rows.part(run.start, run.stop))
+        if sizes is None:
+            return None
+        shares.append(int(np.multiply(sizes, run.of(times), dtype=np.int64).sum()))
     return lay_out(path, head, shares, b"")

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 import xxhash
@@ -22,12 +22,16 @@ from mindcorpus.formats.chat_rules import MIN_EXAMPLES, RULES, Severity
 from mindcorpus.formats.chat_turns import Departure
 from mindcorpus.not_data import MARK
 
+if TYPE_CHECKING:
+    from mindcorpus.formats.seen_keys import SeenKeys
+
 #: What a place counts: a file that is no JSON lines has examples, but no line for each.
 Unit = Literal["line", "example"]
 
 #: How many findings of one code a report holds; all are counted.
 FINDINGS_KEPT = 20
-#: How many different lines are remembered to find duplicates: about 90 MB at the most.
+#: How many different lines are remembered to find duplicates: about 90 MB at the most, and a
+#: quarter of that where a format's writer checks them.
 LINES_REMEMBERED = 1_000_000
 
 
@@ -179,7 +183,7 @@ class ChatCheck:
     """Checks lines one after another; duplicates are found among the lines it was given.
 
     `tell` hears of every finding, of which the first of each code are kept. Examples of `layout`
-    were told of as a whole, and are counted alone.
+    were told of as a whole, and are counted alone. `batches` are for who gives many at once.
     """
 
     def __init__(
@@ -187,6 +191,7 @@ class ChatCheck:
         tell: Tell | None = None,
         unit: Unit = "line",
         layout: str | None = None,
+        batches: SeenKeys | None = None,
     ) -> None:
         self._tell = tell
         self.unit = unit
@@ -195,6 +200,7 @@ class ChatCheck:
         self._counts: Counter[str] = Counter()
         self.examples = Examples(self._add)
         self._seen: set[bytes] = set()
+        self._batches = batches
         self._number = 0
 
     def result(self) -> Checked:
@@ -253,11 +259,33 @@ class ChatCheck:
         self._remember(line)
         self.examples.check(row)
 
+    def examples_of(self, order: str, sizes: Sequence[int], lines: Sequence[bytes]) -> bool:
+        """Take lines of our own making all at once, if nothing is to be found in any.
+
+        Their messages are ordinary ones, in an order as `chat_turns.LETTERS` writes it, with so
+        many characters in each example. Tells whether they were taken: if not, they are still to
+        be given to `example`, one by one.
+        """
+        assert self._batches is not None
+        if not self.examples.are_fine(order, max(sizes, default=0)):
+            return False
+        if self._remembered + len(lines) > LINES_REMEMBERED:
+            return False
+        digests = [xxhash.xxh3_128_digest(line.strip()) for line in lines]
+        if not self._seen.isdisjoint(digests) or not self._batches.add(b"".join(digests)):
+            return False
+        self.examples.take(order, sizes)
+        return True
+
+    @property
+    def _remembered(self) -> int:
+        return len(self._seen) + (0 if self._batches is None else len(self._batches))
+
     def _remember(self, line: bytes) -> None:
         digest = xxhash.xxh3_128_digest(line.strip())
-        if digest in self._seen:
+        if digest in self._seen or (self._batches is not None and digest in self._batches):
             self._add("duplicate")
-        elif len(self._seen) < LINES_REMEMBERED:
+        elif self._remembered < LINES_REMEMBERED:
             self._seen.add(digest)
         elif not self._counts["duplicates-unchecked"]:
             self._add("duplicates-unchecked")

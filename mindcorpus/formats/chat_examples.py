@@ -7,7 +7,7 @@ The sources of the figures and lists stand in `chat_rules`, which owns the codes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -146,6 +146,23 @@ class Examples:
             self._add("messages-not-a-list", f"messages is {kind_of(messages)}, not a list")
         else:
             self._add("messages-missing", "there is no key messages")
+
+    def are_fine(self, order: str, characters: int) -> bool:
+        """Tell whether nothing is said of examples of ordinary messages, in an order.
+
+        `characters` is how many the longest has.
+        """
+        if characters > MAX_EXAMPLE_TOKENS * CHARACTERS_PER_TOKEN:
+            return False
+        if order not in self._orders and len(self._orders) >= _ORDERS:
+            return False
+        return not self._orders.setdefault(order, _Order(order)).departures
+
+    def take(self, order: str, sizes: Sequence[int]) -> None:
+        """Count such examples, by how many characters each has."""
+        self.count += len(sizes)
+        self.characters += sum(sizes)
+        self._orders[order].times += len(sizes)
 
     def _all(self, departures: Iterable[Departure]) -> None:
         for code, reason in departures:

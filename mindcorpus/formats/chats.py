@@ -57,6 +57,12 @@ class ChatEncoder(Encoder):
     def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
 
+    def plain_lines(self, rows: RowBatch) -> Iterable[bytes]:
+        """Give the lines of records that their two texts say, one behind the other."""
+        for input_, response in _texts(rows):
+            self._place += 1
+            yield self.plain(input_, response)
+
     @abstractmethod
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation, and a word for each thing done to it.
@@ -77,9 +83,7 @@ class ChatEncoder(Encoder):
         """Give the same of rows whose texts others may have encoded already."""
         self._place = first
         if "messages" not in rows.table.column_names:
-            for input_, response in _texts(rows):
-                self._place += 1
-                yield self.plain(input_, response)
+            yield from self.plain_lines(rows)
             return
         for at in range(0, rows.num_rows, _AT_ONCE):
             yield from self._mixed(rows.slice(at, _AT_ONCE))

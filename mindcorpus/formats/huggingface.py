@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 
 from mindcorpus.arrow import flags, repeated
-from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size
+from mindcorpus.corpus.encoding import CSV_END, csv_cell, csv_cell_size, interleaved
 from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import (
@@ -66,17 +66,32 @@ class CsvRows:
         )
         return sizes
 
-    def lines(self, rows: RowBatch) -> Iterator[bytes]:
+    def lines(self, rows: RowBatch) -> bytes:
         """Encode rows with the columns `input`, `response`, `source` and `tags`."""
-        texts = (rows.csv(name) for name in ("input", "response"))
-        names = (rows.values(name) for name in ("source", "tags"))
-        for input_, response, source, tags in zip(*texts, *names, strict=True):
-            key = source, tuple(tags)
-            if key not in self._ends:
-                ends = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
-                self._ends[key] = b",".join(ends) + CSV_END
-            cells = self._instruction, b',"', input_, b'","', response, b'",', self._ends[key]
-            yield b"".join(cells)
+        columns = [rows.csv(name) for name in ("input", "response")]
+        return interleaved((self._instruction + b',"', b'","'), columns, self._ends_of(rows.table))
+
+    def _ends_of(self, table: Any) -> list[bytes]:
+        """Give what stands behind the texts of each row; most tables have one for all."""
+        columns = [table.column(name) for name in ("source", "tags")]
+        if all(_is_one_value(column) for column in columns):
+            columns = [column.slice(0, 1) for column in columns]
+        names = zip(*(column.to_pylist() for column in columns), strict=True)
+        ends = [self._end(source, tuple(tags)) for source, tags in names]
+        return ends if len(ends) == table.num_rows else ends * table.num_rows
+
+    def _end(self, source: str, tags: tuple[str, ...]) -> bytes:
+        if (source, tags) not in self._ends:
+            cells = csv_cell(source.encode()), csv_cell(orjson.dumps(tags))
+            self._ends[source, tags] = b'",' + b",".join(cells) + CSV_END
+        return self._ends[source, tags]
+
+
+def _is_one_value(column: Any) -> bool:
+    """Tell whether all rows hold the same; of lists, whether all are empty."""
+    if pa.types.is_list(column.type):
+        return not any(len(chunk.flatten()) for chunk in column.chunks)
+    return len(column.unique()) == 1
 
 
 class ArrowFile:
@@ -166,8 +181,7 @@ class FolderWriter:
 
     def write(self, rows: RowBatch, parts: Parts) -> None:
         """Write rows with the columns of the corpus."""
-        for line in self._rows.lines(rows):
-            self._table.write(line)
+        self._table.write(self._rows.lines(rows))
         self._count += rows.num_rows
         for part, arrow in enumerate(self._arrows):
             arrow.write(rows.table.filter(flags(parts == part)))
@@ -189,8 +203,9 @@ class HuggingFace(OwnLayout):
         (rows,) = taken.values()
         instruction = self.settings["instruction"]
         path = self.folder / "dataset.csv"
-        sizes = CsvRows(instruction).sizes(rows.rows)
-        regions = regions_of(path, CSV_HEADER, sizes, rows.times, runs)
+        sizes_of = CsvRows(instruction).sizes
+        regions = regions_of(path, CSV_HEADER, sizes_of, rows.rows, rows.times, runs)
+        assert regions is not None
         targets = [
             FolderTarget(
                 tuple(self.folder / part / arrow_name(at, len(runs)) for part in self.parts),

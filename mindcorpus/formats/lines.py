@@ -217,8 +217,7 @@ class _StreamWriter:
             if route.array:
                 self._write_array(at, file, chosen)
             else:
-                for line in chosen:
-                    file.write(line)
+                file.write(b"".join(chosen))
             self._rows[at] += len(chosen)
 
     def _write_array(self, at: int, file: Any, lines: Iterable[bytes]) -> None:
@@ -258,11 +257,11 @@ class Stream:
     def _laid_out(
         self, path: Path, file: LineFile, scratch: Path, runs: Sequence[Run]
     ) -> SharedFile:
-        in_place = self.is_whole and not file.array
-        sizes = self.lines.made().sizes(self.taken.rows) if in_place else None
-        if sizes is not None:
-            times = self.taken.of(file.part)
-            return SharedFile(path, tuple(regions_of(path, b"", sizes, times, runs)))
+        if self.is_whole and not file.array:
+            sizes_of, times = self.lines.made().sizes, self.taken.of(file.part)
+            regions = regions_of(path, b"", sizes_of, self.taken.rows, times, runs)
+            if regions is not None:
+                return SharedFile(path, tuple(regions))
         # Formats may have files of one name in folders of one name.
         folder = scratch / path.relative_to(scratch.parent)
         folder.mkdir(parents=True)

@@ -5,7 +5,7 @@ Every line is checked against the provider's published rules as it is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,11 +14,15 @@ import orjson
 
 from mindcorpus.chat_messages import messages_of, tools_json
 from mindcorpus.conversations import INSTRUCTING, Conversation
+from mindcorpus.corpus.row_batch import RowBatch
 from mindcorpus.corpus.row_facts import Numbers, RowFacts
 from mindcorpus.formats.base import Made
 from mindcorpus.formats.chat_check import ChatCheck, combine
+from mindcorpus.formats.chat_turns import LETTERS
 from mindcorpus.formats.chats import ChatEncoder, ChatFormat, Encoded, Text, changed_in
 from mindcorpus.formats.lines import LineFile, Lines
+from mindcorpus.formats.seen_keys import SeenKeys
+from mindcorpus.records import is_blank
 from mindcorpus.storage.files import Written
 
 _START = b'{"messages":['
@@ -36,7 +40,11 @@ class ChatLines(ChatEncoder):
         self._head = _START + self._configured + b'{"role":"user","content":'
         self._middle = b'},{"role":"assistant","content":'
         self._end = b"}]}\n"
-        self._check = ChatCheck()
+        self._check = ChatCheck(batches=SeenKeys())
+        roles = (*(message["role"] for message in self._system), "user", "assistant")
+        self._order = "".join(LETTERS[role] for role in roles)
+        self._characters = sum(len(message["content"]) for message in self._system)
+        self._is_ordinary = not any(is_blank(message["content"]) for message in self._system)
 
     def sizes(self, rows: RowFacts) -> Numbers:
         """Give the bytes of each corpus row's line: shape (rows,)."""
@@ -53,16 +61,39 @@ class ChatLines(ChatEncoder):
 
     def plain(self, input_: Text, response: Text) -> bytes:
         """Give the line of a record that its two texts say."""
+        line = self._line(input_.json, response.json)
+        self._check_plain(input_.plain, response.plain, line)
+        return line
+
+    def plain_lines(self, rows: RowBatch) -> Iterable[bytes]:
+        """Give the lines of such records, checked all at once where there is nothing to find."""
+        inputs, responses = rows.values("input"), rows.values("response")
+        lines = list(map(self._line, rows.json("input"), rows.json("response")))
+        sizes = [
+            self._characters + len(input_) + len(response)
+            for input_, response in zip(inputs, responses, strict=True)
+        ]
+        ordinary = self._is_ordinary and not any(map(is_blank, (*inputs, *responses)))
+        if ordinary and self._check.examples_of(self._order, sizes, lines):
+            self._place += len(lines)
+            return lines
+        for input_, response, line in zip(inputs, responses, lines, strict=True):
+            self._place += 1
+            self._check_plain(input_, response, line)
+        return lines
+
+    def _line(self, input_: bytes, response: bytes) -> bytes:
+        return b"".join((self._head, input_, self._middle, response, self._end))
+
+    def _check_plain(self, input_: str, response: str, line: bytes) -> None:
         value = {
             "messages": [
                 *self._system,
-                {"role": "user", "content": input_.plain},
-                {"role": "assistant", "content": response.plain},
+                {"role": "user", "content": input_},
+                {"role": "assistant", "content": response},
             ]
         }
-        line = b"".join((self._head, input_.json, self._middle, response.json, self._end))
         self._check.example(self.number, value, line)
-        return line
 
     def chat(self, chat: Conversation) -> tuple[bytes, Sequence[str]]:
         """Give the line of a conversation."""

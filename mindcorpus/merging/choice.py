@@ -77,7 +77,7 @@ def _all_of(request: MergeRequest, settings: Settings | None) -> Catalog:
 def choose_stages(request: MergeRequest) -> ChosenStages:
     """Load the row stages that a request names; raises `SettingsError`, also for what one lacks."""
     # Late: it loads pyarrow, and who only wants the sources need not.
-    from mindcorpus.merging.parts import index_schema
+    from mindcorpus.merging.part_index import index_schema
 
     stages = choose(request.stages, _of_stages(request))
     columns = index_schema(stages.of_records).names

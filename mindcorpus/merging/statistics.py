@@ -1,15 +1,17 @@
 """The corpus in numbers: one JSON for terminal, API and charts.
 
-Computed from the parts' indexes (lengths and keys), so no text is read again; of the records
-themselves four numbers each are held.
+Computed from the parts' indexes (lengths and keys), so no text is read again; what is held is how
+many records there are of each length.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
+from operator import add
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from mindcorpus.corpus.row_facts import Keys
 from mindcorpus.corpus.verdicts import Codes16, Reason, SavedVerdicts
 from mindcorpus.stages.base import Indexes
 from mindcorpus.storage.row_counts import DUPLICATE
+from mindcorpus.tokens.lengths import Lengths
 
 _LENGTHS = ("input_chars", "response_chars", "input_words", "response_words")
 _UNITS = {"chars": "characters", "words": "words"}
@@ -33,8 +36,8 @@ _METHOD: Literal["lower"] = "lower"
 PERCENTILES = (
     f"{_METHOD}: of n lengths in order, the one at place floor((n - 1) * share), counted from 0"
 )
-Lengths = npt.NDArray[np.int32]
-"""Shape (4, records): the columns of `_LENGTHS`."""
+_Spreads = dict[str, Lengths]
+"""By column of `_LENGTHS`: how many records have each length."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,19 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     the source of the kept twin, changed by what), and `overlap` (pairs of sources: folded inputs
     that both hold, and records of one that were duplicates of the other).
     """
-    verdicts = job.verdicts.load()
     starts = np.cumsum([0, *(part.kept for part in job.parts)])
     owner = [part.source for part in job.parts]
     sources: dict[str, dict[str, Any]] = {}
     by_reason: dict[str, dict[str, Counter[str]]] = {}
     by_type: Counter[str] = Counter()
     by_tag: Counter[str] = Counter()
-    lengths: dict[str, list[Lengths]] = {}
+    lengths: dict[str, _Spreads] = {}
     for part, start in zip(job.parts, starts, strict=False):
         table = pq.ParquetFile(part.index).read(
             columns=["reason", "changed", "tags", *_LENGTHS], use_threads=False
         )
-        code = verdicts.code[start : start + part.kept]
-        twin = verdicts.twin[start : start + part.kept]
+        verdicts = job.verdicts.of(int(start), int(start) + part.kept)
+        code, twin = verdicts.code, verdicts.twin
         stays = code == 0
         rows = ~as_flags(table.column("reason"))
         rows[rows] = stays
@@ -103,21 +105,19 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
             for tag in orjson.loads(tags):
                 by_tag[tag] += count
         found = [as_numbers(table.column(name), np.int32)[stays] for name in _LENGTHS]
-        lengths.setdefault(part.source, []).append(np.stack(found))
+        _add(lengths, part.source, found)
         tick(0, 0)
     for source, reasons in by_reason.items():
         # Where equal records are all there is, `duplicates` says it.
         if set(reasons) != {DUPLICATE}:
             ranked = {reason: _ranked(twins) for reason, twins in reasons.items()}
             sources[source]["duplicates_by_reason"] = ranked
-    groups = {source: np.concatenate(found, axis=1) for source, found in lengths.items()}
-    groups = {"all": np.concatenate(list(groups.values()), axis=1), **groups}
     return {
         "records": sum(counts["kept"] for counts in sources.values()),
         "by_source": {source: counts["kept"] for source, counts in sources.items()},
         "by_type": _ranked(by_type),
         "by_tag": _ranked(by_tag),
-        "lengths": {name: _summary(found) for name, found in groups.items() if found.size},
+        "lengths": {name: _summary(found) for name, found in _with_all(lengths).items()},
         "percentiles": PERCENTILES,
         "sources": {
             source: {
@@ -151,28 +151,50 @@ def _ranked(counter: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _summary(lengths: Lengths) -> dict[str, Any]:
-    """Sum up lengths; a record without a response has none, and says nothing of how long one is."""
-    answered = lengths[:, lengths[_LENGTHS.index("response_words")] > 0]
+def _add(lengths: dict[str, _Spreads], source: str, found: Sequence[npt.NDArray[np.int32]]) -> None:
+    """Add the lengths of records of a source, by the columns of `_LENGTHS`."""
+    if not len(found[0]):
+        return
+    # A record without a response has none, and says nothing of how long one is.
+    answered = found[_LENGTHS.index("response_words")] > 0
+    new = {
+        name: Lengths.of(rows if name.startswith("input") else rows[answered])
+        for name, rows in zip(_LENGTHS, found, strict=True)
+    }
+    lengths[source] = _sum((lengths[source], new)) if source in lengths else new
+
+
+def _sum(spreads: Collection[_Spreads]) -> _Spreads:
+    return {name: reduce(add, [each[name] for each in spreads]) for name in _LENGTHS}
+
+
+def _with_all(lengths: Mapping[str, _Spreads]) -> dict[str, _Spreads]:
+    """Put what all sources have together before what each has."""
+    return {"all": _sum(lengths.values()), **lengths} if lengths else {}
+
+
+def _summary(spreads: _Spreads) -> dict[str, Any]:
+    """Sum up lengths: of inputs, and of responses where there are any."""
     return {
         side: {
-            "rows": rows.shape[1],
-            **{
-                name: _spread(rows[_LENGTHS.index(f"{side}_{unit}")])
-                for unit, name in _UNITS.items()
-            },
+            "rows": int(spreads[f"{side}_words"].rows.sum()),
+            **{name: _spread(spreads[f"{side}_{unit}"]) for unit, name in _UNITS.items()},
         }
-        for side, rows in (("input", lengths), ("response", answered))
-        if rows.size
+        for side in ("input", "response")
+        if len(spreads[f"{side}_words"].rows)
     }
 
 
 def _spread(lengths: Lengths) -> dict[str, Any]:
-    places = np.quantile(lengths, list(_SHARES.values()), method=_METHOD).tolist()
+    ends = np.cumsum(lengths.rows)
+    count = int(ends[-1])
+    # As `numpy.quantile` finds them with the method "lower".
+    places = np.floor((count - 1) * np.array(list(_SHARES.values()))).astype(np.int64)
+    values = lengths.values[np.searchsorted(ends, places, side="right")].tolist()
     return {
-        "mean": round(int(lengths.sum(dtype=np.int64)) / len(lengths), 1),
-        **dict(zip(_SHARES, places, strict=True)),
-        "max": int(lengths.max()),
+        "mean": round(lengths.total / count, 1),
+        **dict(zip(_SHARES, values, strict=True)),
+        "max": int(lengths.values[-1]),
     }
 
 
@@ -183,6 +205,8 @@ def _overlap(
     check: Callable[[], None],
 ) -> list[dict[str, Any]]:
     names = list(sources)
+    if len(names) < 2:
+        return []
     home = np.array([names.index(part.source) for part in job.parts])
     inputs: Counter[tuple[int, int]] = Counter()
     indexes = Indexes([part.index for part in job.parts], int(starts[-1]), check, job.scratch)

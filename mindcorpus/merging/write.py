@@ -81,14 +81,9 @@ def write_part(job: WriteJob, tick: Tick, also: Also | None = None) -> Written:
             for rows in batches_of(table.combine_chunks(), SCHEMA.names):
                 ends = tags[first : first + rows.num_rows]
                 first += rows.num_rows
-                for record in zip(*map(rows.json, _TEXTS), ends, strict=True):
-                    json_file.write(frame.json_record(before, record[:3], record[3]))
-                    before = JSON_NEXT
-                size = 0
-                for record in zip(*map(rows.csv, _TEXTS), ends, strict=True):
-                    line = frame.csv_record(record[:3], record[3])
-                    size += len(line)
-                    csv_file.write(line)
+                json_file.write(frame.json_records(before, [*map(rows.json, _TEXTS)], ends))
+                before = JSON_NEXT
+                size = csv_file.write(frame.csv_records([*map(rows.csv, _TEXTS)], ends))
                 parquet_file.rows += rows.num_rows
                 tick(rows.num_rows, size)
                 if also is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from mindcorpus._version import __version__
 from mindcorpus.arrow import as_flags, as_numbers, coded, numbers
-from mindcorpus.corpus.row_facts import Numbers, RowFacts
+from mindcorpus.corpus.row_facts import Numbers, RowFacts, none_of
 from mindcorpus.errors import CorruptArtifactError, SettingsError
 from mindcorpus.formats.base import PARTS, Parts
 from mindcorpus.job_requests import SPLITTING
@@ -83,6 +83,8 @@ class CorpusSplit:
 
     "" while it is not known of which corpus it is.
     """
+    _proofs: dict[bytes, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """What was proved of some rows, by the digest of how often each is taken."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,17 +104,25 @@ class CorpusSplit:
 
         `times` says how often each is taken; each counts so often.
         """
-        others = int((self.parts >= 0).sum()) - int(np.count_nonzero(times))
-        order = np.repeat(np.arange(len(times)), times)
+        key = hashlib.sha256(times.tobytes()).digest()
+        if key not in self._proofs:
+            self._proofs[key] = self._proven(rows, times)
+        return self._proofs[key]
+
+    def _proven(self, rows: RowFacts, times: Any) -> dict[str, Any]:
+        count, taken = int(times.sum(dtype=np.int64)), int(np.count_nonzero(times))
+        # No array of places where every row is there once.
+        order = None if (times == 1).all() else np.repeat(np.arange(len(times)), times)
+        mine = slice(None) if order is None else order
         return prove(
             Ties.of_rows(rows, order),
-            rows.source[order],
+            rows.source[mine],
             rows.names,
-            self.parts[order],
+            self.parts[mine],
             self.names,
             self.settings.validation_share,
-            others,
-            len(order) - int(np.count_nonzero(times)),
+            int((self.parts >= 0).sum()) - taken,
+            count - taken,
         )
 
 
@@ -122,12 +132,14 @@ def decide(rows: RowFacts, settings: SplitSettings) -> CorpusSplit:
     Raises `SettingsError` where none is left to train on.
     """
     answered = rows.answered
-    ties = Ties.of_rows(rows, answered)
-    kind = np.where(rows.paired, 2, np.where(rows.turns_json > 0, 1, 0))
-    strata = (rows.source.astype(np.int64) * 3 + kind)[answered]
-    parts = np.full(len(answered), -1, np.int8)
-    folds = np.full(len(answered), -1, np.int64)
-    parts[answered], folds[answered] = assign(ties, strata, settings)
+    kind = np.where(rows.paired, np.int32(2), (rows.turns_json > 0).astype(np.int32))
+    strata = (rows.source * 3 + kind)[answered]
+    ties = Ties.of_rows(rows, None if answered.all() else answered)
+    parts, folds = np.full(len(answered), -1, np.int8), none_of(len(answered))
+    parts[answered], dealt = assign(ties, strata, settings)
+    if settings.folds:
+        folds = np.full(len(answered), -1, np.int32)
+        folds[answered] = dealt
     if answered.any() and not (parts == 0).any():
         raise SettingsError(
             "the split leaves no record to train on",
@@ -141,7 +153,8 @@ def decide(rows: RowFacts, settings: SplitSettings) -> CorpusSplit:
 def _id(corpus_sha256: str, parts: Parts, folds: Numbers) -> str:
     digest = hashlib.sha256(corpus_sha256.encode())
     digest.update(parts.tobytes())
-    digest.update(folds.astype("<i8").tobytes())
+    for at in range(0, len(folds), _GROUP_ROWS):
+        digest.update(folds[at : at + _GROUP_ROWS].astype("<i8").tobytes())
     return digest.hexdigest()[:32]
 
 
@@ -189,9 +202,10 @@ def read_split(folder: Path) -> CorpusSplit:
         known = [PARTS.index(name) for name in column.dictionary.to_pylist()]
         codes = as_numbers(column.indices, np.int32)
         parts[as_flags(table.column("part"))] = np.array(known, np.int8)[codes]
-        folds = np.full(len(table), -1, np.int64)
-        fold = table.column("fold")
-        folds[as_flags(fold)] = as_numbers(fold, np.int32)
+        folds, fold = none_of(len(table)), table.column("fold")
+        if fold.null_count < len(table):
+            folds = np.full(len(table), -1, np.int32)
+            folds[as_flags(fold)] = as_numbers(fold, np.int32)
         settings = SplitSettings(**manifest["settings"])
         return CorpusSplit(settings, parts, folds, manifest["id"])
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:

@@ -41,15 +41,18 @@ def write_export_lineage(
     ):
         for each in placed:
             section = taken[each.section]
-            rows = np.repeat(section.order(each.part), each.per_record)
+            rows, source = section.order(each.part), section.rows.source
+            if each.per_record > 1:
+                rows = np.repeat(rows, each.per_record)
             for at in range(0, len(rows), _GROUP_ROWS):
-                table = _table(each, rows[at : at + _GROUP_ROWS], at, section, split)
-                writer.write_table(table)
+                mine = rows[at : at + _GROUP_ROWS]
+                sources = coded(source[mine], section.rows.names)
+                writer.write_table(_table(each, mine, at, sources, split))
         file.rows = 0
     return file.written
 
 
-def _table(placed: Placed, rows: Any, first: int, taken: Taken, split: CorpusSplit) -> Any:
+def _table(placed: Placed, rows: Any, first: int, sources: Any, split: CorpusSplit) -> Any:
     count = len(rows)
     folds = split.folds[rows]
     return pa.Table.from_arrays(
@@ -58,7 +61,7 @@ def _table(placed: Placed, rows: Any, first: int, taken: Taken, split: CorpusSpl
             coded(split.parts[rows].astype(np.int32), PARTS),
             numbers(np.arange(first + 1, first + count + 1), pa.int64()),
             numbers(rows, pa.int64()),
-            coded(taken.rows.source[rows], taken.rows.names),
+            sources,
             numbers(np.maximum(folds, 0), pa.int32(), folds >= 0),
         ],
         schema=SCHEMA,

@@ -53,7 +53,8 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
     """Say when one source or one-word answers dominate the rows, and what mends it."""
     rows, total = selection.rows, selection.count
     warnings = []
-    counts = np.bincount(rows.source, selection.times, len(rows.names)).astype(np.int64).tolist()
+    source, times = rows.source, selection.times
+    counts = np.bincount(source, times, len(rows.names)).astype(np.int64).tolist()
     kept = dict(zip(rows.names, counts, strict=True))
     top = max(kept, key=lambda name: kept[name])
     others = total - kept[top]
@@ -62,7 +63,7 @@ def mixture_warnings(selection: Selection) -> list[DataWarning]:
         less: Remedy = MixLess(top) if top in selection.repeats else Cap(top, others)
         text = f"{top} is {kept[top] / total:.0%} of the rows."
         warnings.append(DataWarning("dominant-source", text, in_commands(less)))
-    short = np.repeat(rows.source, np.where(rows.response_words == 1, selection.times, 0))
+    short = source[(terse := rows.response_words == 1)].repeat(times[terse])
     if len(short) > _DOMINANT * total:
         givers = np.bincount(short)
         giver = rows.names[int(givers.argmax())]

@@ -14,6 +14,8 @@ from mindcorpus.errors import SettingsError
 from mindcorpus.formats.base import Parts, Times
 from mindcorpus.job_requests import PrepareRequest
 
+_AT_ONCE = 250_000
+
 
 class Tokens(NamedTuple):
     """How many tokens each row has; arrays of shape (rows,), 0 for rows that nobody asked for."""
@@ -53,8 +55,15 @@ def code_of(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else -1
 
 
+def no_row(count: int) -> Flags:
+    """Give False for each of so many rows, in no memory; it cannot be written into."""
+    return np.broadcast_to(np.False_, (count,))
+
+
 def over_caps(known: Known, request: PrepareRequest, taken: Flags) -> Flags:
     """Tell which of the rows that are taken are more than their source's cap allows."""
+    if not request.caps:
+        return no_row(len(taken))
     rows, over = known.rows, np.zeros(len(taken), bool)
     for name, cap in request.caps.items():
         candidates = np.flatnonzero(taken & (rows.source == code_of(rows.names, name)))
@@ -67,6 +76,8 @@ def mix(known: Known, request: PrepareRequest, times: Times) -> Flags:
 
     Gives the rows that are out by it. Raises `SettingsError` where a source has no row to give.
     """
+    if not request.mix:
+        return no_row(len(times))
     rows, out = known.rows, np.zeros(len(times), bool)
     for name, factor in request.mix.items():
         mine = np.flatnonzero((times > 0) & (rows.source == code_of(rows.names, name)))
@@ -113,9 +124,14 @@ def scramble(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
 
     Source: Steele, Lea and Flood, «Fast splittable pseudorandom number generators», 2014.
     """
-    with np.errstate(over="ignore"):
-        mixed = keys ^ (np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15))
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        scrambled: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    scrambled = np.empty(len(keys), np.uint64)
+    # Some at a time: what stands between the steps is as large as the keys.
+    for at in range(0, len(keys), _AT_ONCE):
+        with np.errstate(over="ignore"):
+            mixed = keys[at : at + _AT_ONCE] ^ (
+                np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
+            )
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            scrambled[at : at + _AT_ONCE] = mixed ^ (mixed >> np.uint64(31))
     return scrambled

@@ -13,7 +13,7 @@ from mindcorpus.corpus.row_facts import Codes, Flags, RowFacts
 from mindcorpus.errors import SettingsError
 from mindcorpus.formats.base import Takes, Times
 from mindcorpus.job_requests import PrepareRequest
-from mindcorpus.preparing.sampling import Known, mix, over_caps
+from mindcorpus.preparing.sampling import Known, mix, no_row, over_caps
 from mindcorpus.remedies import ChooseRecords
 
 #: Why a row is not taken, in the order in which it is asked.
@@ -48,7 +48,7 @@ class Selection:
     @property
     def repeats(self) -> dict[str, int]:
         """How many records of each source are there again; sources without any are not named."""
-        more = np.maximum(self.times.astype(np.int64) - 1, 0)
+        more = np.where(self.times, self.times - np.uint16(1), np.uint16(0))
         counts = np.bincount(self.rows.source, more, len(self.rows.names)).astype(np.int64)
         found = zip(self.rows.names, counts.tolist(), strict=True)
         return {name: count for name, count in found if count}
@@ -84,15 +84,15 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
     reasons["no-response"] = ~rows.answered
     if takes == "pairs":
         reasons["no-pair"] = ~rows.paired
-    taken = ~np.any([*reasons.values()], axis=0)
+    taken = np.ones(len(rows), bool)
+    for holds in reasons.values():
+        taken &= ~holds
     if not taken.any():
         raise _nothing_left(rows, takes)
     if takes == "answers":
         reasons["same-answer"] = _said_before(rows, taken)
         taken &= ~reasons["same-answer"]
-    words = rows.response_words
-    reasons["too-few-words"] = words < (request.min_words or 0)
-    reasons["too-many-words"] = words > (request.max_words or np.iinfo(np.int64).max)
+    reasons |= _of_words(rows, request)
     if request.max_tokens is not None and request.over_length != "keep":
         assert known.tokens is not None
         sides = known.tokens.whole
@@ -113,6 +113,16 @@ def select(known: Known, request: PrepareRequest, takes: Takes = "answers") -> S
         raise _nothing_left(rows, takes)
     assert [*reasons] == [reason for reason in REASONS if reason in reasons]
     return Selection(rows, times, _account(rows, times > 0, reasons))
+
+
+def _of_words(rows: RowFacts, request: PrepareRequest) -> dict[str, Flags]:
+    """Give the rows whose responses are too short or too long, where that was asked for."""
+    few = many = no_row(len(rows))
+    if request.min_words:
+        few = rows.response_words < request.min_words
+    if request.max_words:
+        many = rows.response_words > request.max_words
+    return {"too-few-words": few, "too-many-words": many}
 
 
 class _Given:
@@ -147,12 +157,12 @@ class _Given:
 
     def _others(self, codes: Codes, names: Sequence[str], wanted: Sequence[str]) -> Flags:
         if not wanted:
-            return np.zeros(len(codes), bool)
+            return no_row(len(codes))
         return ~_among(codes, names, wanted)
 
     def _other_tags(self) -> Flags:
         if not self._request.tags:
-            return np.zeros(len(self._rows.tags), bool)
+            return no_row(len(self._rows))
         wanted = set(self._request.tags)
         without = np.array([wanted.isdisjoint(each) for each in self._tags], bool)
         found: Flags = without[self._rows.tags]
@@ -160,6 +170,8 @@ class _Given:
 
 
 def _among(codes: Codes, names: Sequence[str], wanted: Sequence[str]) -> Flags:
+    if not wanted:
+        return no_row(len(codes))
     found: Flags = np.isin(codes, [at for at, name in enumerate(names) if name in wanted])
     return found
 
@@ -177,13 +189,15 @@ def _nothing_left(rows: RowFacts, takes: Takes) -> SettingsError:
 
 def _said_before(rows: RowFacts, candidates: Flags) -> Flags:
     """Tell which candidates hold the same as one before, but for a pair's rejected side."""
+    first = rows.same_answer
+    if not (first >= 0).any():
+        return no_row(len(candidates))
     again = np.zeros(len(candidates), bool)
-    if (rows.same_answer >= 0).any():
-        places = np.arange(len(candidates))
-        mine = places[candidates]
-        firsts = np.where(rows.same_answer < 0, places, rows.same_answer)[mine]
-        again[mine] = True
-        again[mine[np.unique(firsts, return_index=True)[1]]] = False
+    places = np.arange(len(candidates))
+    mine = places[candidates]
+    firsts = np.where(first < 0, places, first)[mine]
+    again[mine] = True
+    again[mine[np.unique(firsts, return_index=True)[1]]] = False
     return again
 
 
@@ -200,8 +214,9 @@ def _account(
     rows: RowFacts, taken: Flags, reasons: Mapping[str, Flags]
 ) -> dict[str, dict[str, Any]]:
     sources: dict[str, dict[str, Any]] = {}
+    source = rows.source
     for code, name in enumerate(rows.names):
-        left = rows.source == code
+        left = source == code
         read = int(left.sum())
         dropped: dict[str, int] = {}
         left &= ~taken
@@ -212,7 +227,7 @@ def _account(
                 dropped[reason] = count
         kept = read - sum(dropped.values())
         assert not left.any()
-        assert kept == int((taken & (rows.source == code)).sum())
+        assert kept == int((taken & (source == code)).sum())
         sources[name] = {
             "read": read,
             "kept": kept,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mindcorpus.corpus.row_facts import Codes, Flags, Numbers
+from mindcorpus.corpus.row_facts import Codes, Flags, Numbers, none_of
 from mindcorpus.preparing.sampling import scramble
 from mindcorpus.preparing.ties import Ties
 
@@ -18,6 +18,8 @@ TOLERANCE = 0.005
 TOLERANCE_OF_SOME = 0.02
 # Bits of work up to which the exact search for the best fit is tried (50 MB at the most).
 _SEARCH_BITS = 400_000_000
+# The share of groups from which on all are put in order.
+_NEARLY_ALL = 0.8
 
 
 class Shares(Protocol):
@@ -47,21 +49,24 @@ def assign(ties: Ties, strata: Numbers, shares: Shares) -> tuple[npt.NDArray[np.
     a seed. A group's stratum is that of its first row. Test is taken from what validation leaves,
     and the folds from what test leaves.
     """
-    group, sizes, first = ties.find_groups()
-    scores = scramble(ties.inputs[first, 0], shares.seed)
+    groups = ties.find_groups()
+    group, sizes, first = groups
+    scores = scramble(ties.first_halves(groups), shares.seed)
     strata_of = strata[first]
+    del groups, first
     of_group = np.zeros(len(sizes), np.int8)
     count = len(strata)
     for part, share in ((1, shares.validation_share), (2, shares.test_share)):
-        free = np.flatnonzero(of_group == 0)
+        # Where all are free, nothing is copied.
+        free: Any = np.flatnonzero(of_group == 0) if of_group.any() else slice(None)
         left = int(sizes[free].sum())
         if share and left:
             aim = min(1.0, share * count / left)
             chosen = _held_out(sizes[free], strata_of[free], scores[free], aim)
-            of_group[free[chosen]] = part
-    folds = np.full(len(sizes), -1, np.int64)
-    if shares.folds:
-        folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
+            of_group[chosen if isinstance(free, slice) else free[chosen]] = part
+    if not shares.folds:
+        return of_group[group], none_of(count)
+    folds = _dealt(sizes, strata_of, scores, of_group != 2, shares.folds)
     return of_group[group], folds[group]
 
 
@@ -77,10 +82,9 @@ def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Fla
     codes, found = np.unique(strata, return_counts=True)
     # Strata of few groups first: those of many can make up for them.
     for code in codes[np.lexsort((codes, found))].tolist():
-        mine = np.flatnonzero(strata == code)
-        mine = mine[np.lexsort((mine, scores[mine]))]
+        mine = strata == code
         rows += int(sizes[mine].sum())
-        picked = mine[_fill(sizes[mine], round(share * rows) - placed)]
+        picked = _first_by_score(mine, sizes, scores, round(share * rows) - placed)
         chosen[picked] = True
         placed += int(sizes[picked].sum())
     if abs(placed - share * count) > TOLERANCE * count and len(sizes) * count <= _SEARCH_BITS:
@@ -90,6 +94,26 @@ def _held_out(sizes: Numbers, strata: Numbers, scores: Any, share: float) -> Fla
         if abs(int(sizes[better].sum()) - share * count) < abs(placed - share * count):
             chosen = better
     return chosen
+
+
+def _first_by_score(mine: Flags, sizes: Numbers, scores: Any, aim: int) -> Numbers:
+    """Choose some of the groups that are mine, by their scores, whose sizes add up to `aim`.
+
+    Or as little below as they come. Scores are spread evenly: few more than are chosen need to be
+    put in order, unless large groups are in the way.
+    """
+    count = int(sizes[mine].sum())
+    # A tenth more than have to be, and some for chance.
+    likely = 1.1 * max(aim, 0) / max(count, 1) + 0.001
+    limits = [np.uint64(likely * 2**64)] if likely < _NEARLY_ALL else []
+    for limit in (*limits, None):
+        some = np.flatnonzero(mine if limit is None else mine & (scores < limit))
+        # Equal scores stay in the order of their groups.
+        some = some[np.argsort(scores[some], kind="stable")]
+        picked = some[_fill(sizes[some], aim)]
+        if int(sizes[picked].sum()) >= aim:
+            break
+    return picked
 
 
 def _dealt(sizes: Numbers, strata: Numbers, scores: Any, free: Flags, folds: int) -> Numbers:
@@ -102,22 +126,22 @@ def _dealt(sizes: Numbers, strata: Numbers, scores: Any, free: Flags, folds: int
     return found
 
 
-def _fill(sizes: npt.NDArray[np.int64], aim: int) -> npt.NDArray[np.int64]:
+def _fill(sizes: Numbers, aim: int) -> npt.NDArray[np.int64]:
     """Choose groups, in order, whose sizes add up to `aim` or as little below as they come."""
     sums = np.cumsum(sizes)
     prefix = int(np.searchsorted(sums, aim, side="right"))
-    chosen = list(range(prefix))
     gap = aim - (int(sums[prefix - 1]) if prefix else 0)
+    more: list[int] = []
     for at in range(prefix, len(sizes)):
         if gap <= 0:
             break
         if sizes[at] <= gap:
-            chosen.append(at)
+            more.append(at)
             gap -= int(sizes[at])
-    return np.array(chosen, np.int64)
+    return np.concatenate((np.arange(prefix), np.array(more, np.int64)))
 
 
-def _best_fit(sizes: npt.NDArray[np.int64], aim: float) -> npt.NDArray[np.int64]:
+def _best_fit(sizes: Numbers, aim: float) -> npt.NDArray[np.int64]:
     """Choose the groups whose sizes add up nearest to `aim`, exactly (subset sum over bit sets)."""
     reached = [1]
     for size in sizes.tolist():
@@ -154,9 +178,12 @@ def prove(
     count = len(parts)
     overlaps = ties.overlaps(parts)
     assert not any(overlaps.values())
-    group, sizes, _ = ties.find_groups()
-    rows = [int((parts == code).sum()) for code in range(len(part_names))]
-    groups = [len(np.unique(group[parts == code])) for code in range(len(part_names))]
+    _, sizes, first = ties.find_groups()
+    # A group is in the part of its first row, as no group is in two.
+    rows, groups = (
+        [int((each == code).sum()) for code in range(len(part_names))]
+        for each in (parts, parts[first])
+    )
     placed = rows[1]
     return {
         "parts": {
@@ -170,7 +197,7 @@ def prove(
                 name: int(((parts == at) & (sources == code)).sum())
                 for at, name in enumerate(part_names)
             }
-            for code in sorted(set(sources.tolist()))
+            for code in np.unique(sources).tolist()
         },
         "note": _note(ties, sizes, placed, count, share, (others, repeated)),
     }

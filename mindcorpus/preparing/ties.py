@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from functools import cached_property
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, RowFacts
+from mindcorpus.preparing.key_groups import AT_ONCE, Groups, equal_keys, equal_keys_of
 
 
-class Groups(NamedTuple):
-    """Rows that belong together."""
+class InputKeys:
+    """The keys of the inputs of all rows, read where they are asked for."""
 
-    of_row: Numbers
-    """The group of each row: shape (rows,)."""
-    sizes: Numbers
-    first: Numbers
-    """The first row of each group; shape (groups,), as that of the sizes."""
+    def __init__(self, rows: RowFacts) -> None:
+        """Take the rows."""
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: Any) -> Any:
+        return self._rows.input_key[which]
+
+    def open_scratch(self) -> IO[bytes]:
+        """Open a file that is gone when it is closed."""
+        return self._rows.open_scratch()
+
+    def read(self, first: int, last: int) -> Keys:
+        """Give those of the rows [first, last)."""
+        return self._rows.part(first, last).input_key
 
 
 @dataclass(frozen=True)
 class Ties:
     """What ties rows: those that are equal in one of these are one group, and so on from each."""
 
-    inputs: Keys
+    inputs: Keys | InputKeys
     """The keys of their inputs: shape (rows, 2)."""
     openings: Numbers | None = None
     """A number that is the same for those that open with the same turns: shape (rows,)."""
@@ -33,25 +47,48 @@ class Ties:
     """The keys of the groups that their sources name: shape (rows, 2), zeros for none."""
 
     @classmethod
-    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers) -> Self:
-        """Give what ties the rows that are taken: flags of them, or their numbers."""
+    def of_rows(cls, rows: RowFacts, taken: Flags | Numbers | None) -> Self:
+        """Give what ties the rows that are taken: flags of them, or their numbers; None: all."""
+        mine = slice(None) if taken is None else taken
         openings = groups = None
-        if (rows.same_opening >= 0).any():
-            places = np.arange(len(rows.same_opening))
-            openings = np.where(rows.same_opening < 0, places, rows.same_opening)[taken]
-        if rows.group_key.any():
-            groups = rows.group_key[taken]
-        return cls(rows.input_key[taken], openings, groups)
+        opening, group = rows.same_opening, rows.group_key
+        if (opening >= 0).any():
+            openings = np.where(opening < 0, np.arange(len(opening)), opening)[mine]
+        if group.any():
+            groups = group[mine]
+        inputs = InputKeys(rows) if taken is None else rows.input_key[taken]
+        return cls(inputs, openings, groups)
+
+    @cached_property
+    def _of_inputs(self) -> Groups:
+        if isinstance(self.inputs, InputKeys):
+            with self.inputs.open_scratch() as file:
+                return equal_keys_of(self.inputs.read, len(self.inputs), file)
+        return equal_keys(self.inputs)
+
+    def first_halves(self, groups: Groups) -> npt.NDArray[np.uint64]:
+        """Give the first half of the key of each group's first row."""
+        if not isinstance(self.inputs, InputKeys):
+            found: npt.NDArray[np.uint64] = self.inputs[groups.first, 0]
+            return found
+        halves = np.empty(len(groups.first), np.uint64)
+        is_first = np.zeros(len(self.inputs), bool)
+        is_first[groups.first] = True
+        for at in range(0, len(is_first), AT_ONCE):
+            mine = np.flatnonzero(is_first[at : at + AT_ONCE])
+            keys = self.inputs.read(at, min(at + AT_ONCE, len(is_first)))
+            halves[groups.of_row[at : at + AT_ONCE][mine]] = keys[mine, 0]
+        return halves
 
     def find_groups(self) -> Groups:
         """Find the groups: rows of one input, joined wherever an opening or a group joins two."""
-        found = _equal(self.inputs)
+        found = self._of_inputs
         edges = [np.empty((2, 0), np.int64)]
         if self.openings is not None:
             edges.append(found.of_row[_to_first(_numbered(self.openings))])
         if self.groups is not None:
             named = np.flatnonzero(self.groups.any(axis=1))
-            edges.append(found.of_row[named[_to_first(_equal(self.groups[named]))]])
+            edges.append(found.of_row[named[_to_first(equal_keys(self.groups[named]))]])
         joined = np.concatenate(edges, axis=1)
         joined = joined[:, joined[0] != joined[1]]
         return _merged(found, *joined) if joined.size else found
@@ -63,25 +100,14 @@ class Ties:
         """
         named = None if self.groups is None else self.groups.any(axis=1)
         return {
-            "overlap": _in_several(_equal(self.inputs), parts),
+            "overlap": _in_several(self._of_inputs, parts),
             "opening_overlap": 0
             if self.openings is None
             else _in_several(_numbered(self.openings), parts),
             "group_overlap": 0
             if self.groups is None
-            else _in_several(_equal(self.groups[named]), parts[named]),
+            else _in_several(equal_keys(self.groups[named]), parts[named]),
         }
-
-
-def _equal(keys: Keys) -> Groups:
-    """Give each row's group (rows with one key), each group's size and first row."""
-    order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
-    ordered = keys[order]
-    new = np.ones(len(keys), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    group = np.empty(len(keys), np.int64)
-    group[order] = np.cumsum(new) - 1
-    return Groups(group, np.bincount(group), order[new])
 
 
 def _numbered(values: Numbers) -> Groups:

@@ -33,6 +33,8 @@ from mindcorpus.tokens.tokenizer import Tokenizer
 _TEXTS = ("input", "response", "rejected_response")
 #: Conversations that are Python objects at one time.
 _AT_ONCE = 1000
+#: Rows whose lengths are summed up at one time.
+_SUMMED_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,23 @@ def _count_chats(table: Any, tokenizer: Tokenizer, first: int, found: Tokens) ->
 
 def estimated(rows: RowFacts) -> Tokens:
     """Estimate the tokens of all rows by what their texts take as JSON; no text is read."""
-    frame = PER_REPLY + 2 * AROUND + _per(rows.input_json - 2)
+    turns, rejected = rows.turns_json, rows.rejected_json
     answer = _per(np.maximum(rows.response_json - 2, 0))
-    whole = np.where(rows.turns_json > 0, PER_REPLY + _per(rows.turns_json), frame + answer)
-    # The other side of a conversation is as long as the first, but for its answer.
-    more = _per(np.maximum(rows.rejected_json - 2, 0)) - answer
-    other = np.where(rows.rejected_json > 0, np.maximum(whole + more, 1), 0)
-    system = _per(rows.system_json)
+    whole = PER_REPLY + 2 * AROUND + _per(rows.input_json - 2) + answer
+    other = system = none_at_all(len(rows))
+    if turns.any():
+        whole = np.where(turns > 0, PER_REPLY + _per(turns), whole)
+        system = _per(rows.system_json)
+    if rejected.any():
+        # The other side of a conversation is as long as the first, but for its answer.
+        more = _per(np.maximum(rejected - 2, 0)) - answer
+        other = np.where(rejected > 0, np.maximum(whole + more, 1), 0)
     return Tokens(whole, other, whole, system, system)
+
+
+def none_at_all(count: int) -> Numbers:
+    """Give 0 for each of so many rows, in no memory; it cannot be written into."""
+    return np.broadcast_to(np.int32(0), (count,))
 
 
 def _per(size: Numbers) -> Numbers:
@@ -134,19 +145,18 @@ class Counted:
         """Add what a configured system message has, where a format writes it by a policy."""
         tokens, size = self.tokens, prompt_tokens(self.tokenizer, prompt)
 
-        def more(own: Numbers) -> Numbers:
+        def more(own: Numbers) -> Any:
             if policy == "own":
-                found: Numbers = np.where(own > 0, 0, size)
-                return found
+                return np.where(own > 0, np.int32(0), np.int32(size)) if own.any() else size
             return (size if policy == "replace" else 0) - own
 
-        changed = tokens._replace(
-            whole=tokens.whole + more(tokens.system),
+        whole, other, least = tokens.whole + more(tokens.system), tokens.other, tokens.least
+        if other.any():
             # What instructs is the same on both sides, where a pair of its own says nothing else.
-            other=np.where(tokens.other > 0, tokens.other + more(tokens.system), 0),
-            least=tokens.least + more(tokens.early),
-        )
-        return Counted(self.tokenizer, changed)
+            other = np.where(other > 0, other + more(tokens.system), 0)
+        alike = least is tokens.whole and tokens.early is tokens.system
+        least = whole if alike else least + more(tokens.early)
+        return Counted(self.tokenizer, tokens._replace(whole=whole, other=other, least=least))
 
     def lengths(
         self,
@@ -162,12 +172,16 @@ class Counted:
         """
         found = PartLengths()
         sides = (self.tokens.whole, *((self.tokens.other,) if takes == "pairs" else ()))
-        taken = times if but is None else np.where(but, 0, times)
-        for part, summary in enumerate(found.by_part.values()):
-            for code, name in enumerate(rows.names):
-                mine = np.flatnonzero((taken > 0) & (rows.source == code) & (parts == part))
-                for side in sides:
-                    summary.add(name, np.repeat(side[mine], taken[mine]))
+        for at in range(0, len(rows), _SUMMED_ROWS):
+            some = slice(at, at + _SUMMED_ROWS)
+            taken, source = times[some], rows.part(at, min(at + _SUMMED_ROWS, len(rows))).source
+            if but is not None:
+                taken = np.where(but[some], 0, taken)
+            for part, summary in enumerate(found.by_part.values()):
+                for code, name in enumerate(rows.names):
+                    mine = np.flatnonzero((taken > 0) & (source == code) & (parts[some] == part))
+                    for side in sides:
+                        summary.add(name, np.repeat(side[some][mine], taken[mine]))
         return found
 
 

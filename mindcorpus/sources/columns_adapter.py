@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from mindcorpus.sources.pairs import (
     side,
 )
 from mindcorpus.sources.patterns import Pattern, cut_at
+from mindcorpus.sources.readers import Drop, Row
 
 _READER = TurnReader()
 _OPENING = ("[", "{")
@@ -45,6 +47,35 @@ class Columns(RowAdapter):
     """A regular expression of RE2, which takes no longer for a text than the text is long; what it
     matches, and all behind it, is cut off and counted."""
     drop_if_response_holds: str | None = None
+
+    def __call__(self, rows: Iterable[Row | Drop]) -> Iterator[Kept | Drop]:
+        """Adapt the rows of one shard."""
+        adapted = super().__call__
+        if not self._is_of_two_texts():
+            yield from adapted(rows)
+            return
+        asked, answered = self.input, self.response
+        for row in rows:
+            if isinstance(row, Row) and type(row.value) is dict:
+                input_, response = row.value.get(asked), row.value.get(answered)
+                # As nearly all rows are; `adapt` gives the same of these.
+                if (
+                    type(input_) is str
+                    and type(response) is str
+                    and not is_blank(input_)
+                    and not is_blank(response)
+                    and not response.startswith(_OPENING)
+                    and not input_.startswith(_OPENING)
+                ):
+                    yield Kept(row.number, input_, response)
+                    continue
+            yield from adapted((row,))
+
+    def _is_of_two_texts(self) -> bool:
+        """Tell whether nothing is asked for but an input and a response, each as it is."""
+        mine = (self.input, self.response)
+        # The input's own name means more where it is that of an instruction.
+        return self.response is not None and self.input != "instruction" and self == Columns(*mine)
 
     def adapt(self, number: int, row: dict[str, Any]) -> Kept:
         """Make the record of one row, or raise `Wrong`."""

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 
 from mindcorpus.arrow import as_flags, as_numbers
 from mindcorpus.conversations import Conversation
-from mindcorpus.corpus.row_facts import Flags, Keys, Numbers
+from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, integers_for
 from mindcorpus.corpus.verdicts import Verdicts
 
 #: Keys that are sorted at one time: 16 bytes each, and about three times that while sorting.
-PARTITION = 1_000_000
+PARTITION = 250_000
 NO_FACTS = pa.schema([])
 
 
@@ -89,8 +89,8 @@ class Indexes:
         """Give all keys of a column in groups such that equal keys are in one, with their records.
 
         A record's key is that of the first of the columns that has one; records without any are
-        left out. The records of a group ascend. In bounded memory, a million keys at a time; each
-        index is read once.
+        left out. The records of a group ascend. In bounded memory, some keys at a time; each index
+        is read once.
         """
         count = max(1, -(-self.count // PARTITION))
         if count == 1:
@@ -136,9 +136,9 @@ def find_firsts(indexes: Indexes, wanted: Flags, columns: Sequence[str]) -> Numb
     """For each record, the number of the first with the same key if that is another, else -1.
 
     A record's key is that of the first column that has one. Only the records that are wanted are
-    looked at. Shape (records,); 8 bytes a record.
+    looked at. Shape (records,); 4 bytes a record.
     """
-    firsts = np.full(indexes.count, -1, np.int64)
+    firsts = np.full(indexes.count, -1, integers_for(indexes.count))
     some_left = not wanted.all()
     for keys, numbers in indexes.partitions(*columns):
         if some_left:

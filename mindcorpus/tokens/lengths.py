@@ -31,8 +31,9 @@ class Lengths:
     @classmethod
     def of(cls, counts: Sequence[int] | NDArray[np.integer[Any]]) -> Lengths:
         """Take the lengths of rows."""
-        values, rows = np.unique(np.asarray(counts, np.int64), return_counts=True)
-        return cls(values, rows.astype(np.int64))
+        # The fewer bits they have, the sooner they are sorted.
+        values, rows = np.unique(np.asarray(counts), return_counts=True)
+        return cls(values.astype(np.int64), rows.astype(np.int64))
 
     def __add__(self, other: Lengths) -> Lengths:
         both = np.concatenate((self.values, other.values))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import adapt, dropped, kept, words_of
 
-from mindcorpus.sources.adapters import Adapter, Kept, LastMark, TagColumn, look_up
+from mindcorpus.sources.adapters import Adapter, Kept, LastMark, RowAdapter, TagColumn, look_up
 from mindcorpus.sources.carried_columns import Carried
 from mindcorpus.sources.chat_adapter import Messages
 from mindcorpus.sources.columns_adapter import Columns
@@ -235,3 +235,37 @@ def test_every_row_has_one_outcome_in_its_order_and_no_drop_holds_its_text(
         assert len(kept(outcomes)) + len(dropped(outcomes)) == len(outcomes)
         assert CANARY not in words_of(outcomes)
         assert not adapter.whole_file
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=True),
+    st.text(" \u00a0ab[{", max_size=4),
+    st.sampled_from(
+        ['[{"role": "user", "content": "hello"}]', '{"role": "assistant", "content": ""}']
+    ),
+    st.lists(st.text(max_size=2), max_size=2),
+)
+two_texts = st.fixed_dictionaries(dict.fromkeys(("q", "a", "b"), st.text(" ab[", max_size=2)))
+raw_rows = st.one_of(
+    st.builds(Row, st.integers(0, 9), two_texts),
+    st.builds(Drop, st.integers(0, 9), st.just("broken-json")),
+    st.builds(
+        Row, st.integers(0, 9), st.dictionaries(st.sampled_from(["q", "a", "q.a", "b"]), values)
+    ),
+    st.builds(Row, st.integers(0, 9), values),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(raw_rows, max_size=6),
+    st.sampled_from([("q", "a"), ("q.a", "a"), ("q", None), ("b", "b")]),
+)
+def test_rows_of_two_texts_become_what_any_others_become(
+    rows: list[Row | Drop], columns: tuple[str, str | None]
+) -> None:
+    adapter = Columns(*columns)
+    assert [*adapter(rows)] == [*RowAdapter.__call__(adapter, rows)]

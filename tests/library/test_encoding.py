@@ -38,19 +38,25 @@ class Encoded:
         frame = Frame(source, type_)
         self.json, self.csv = b"", CSV_HEADER
         for at, (*three, tags) in enumerate(rows):
-            input_, response, rejected = three
             tags_text = orjson.dumps(tags).decode()
             before = JSON_NEXT if at else JSON_FIRST
-            written = orjson.dumps(input_), orjson.dumps(response), orjson.dumps(rejected)
-            as_json = frame.json_record(before, written, tags_text)
-            assert len(as_json) == frame.json_size(sum(map(len, written)), tags_text)
+            written = [[orjson.dumps(text)] for text in three]
+            as_json = frame.json_records(before, written, [tags_text])
+            sizes = sum(len(text) for (text,) in written)
+            assert len(as_json) == frame.json_size(sizes, tags_text)
 
-            cells = input_.encode(), response.encode(), rejected.encode()
-            escaped = csv_escaped(cells[0]), csv_escaped(cells[1]), csv_escaped(cells[2])
-            as_csv = frame.csv_record(escaped, tags_text)
+            cells = [text.encode() for text in three]
+            as_csv = frame.csv_records([[csv_escaped(cell)] for cell in cells], [tags_text])
             assert len(as_csv) == frame.csv_size(sum(map(csv_cell_size, cells)), tags_text)
             self.json += as_json
             self.csv += as_csv
+        if rows:
+            *columns, tags_ = ([row[at] for row in rows] for at in range(4))
+            texts_ = [orjson.dumps(each).decode() for each in tags_]
+            written_ = [[orjson.dumps(text) for text in column] for column in columns]
+            assert self.json == frame.json_records(JSON_FIRST, written_, texts_)
+            cells_ = [[csv_escaped(text.encode()) for text in column] for column in columns]
+            assert self.csv == CSV_HEADER + frame.csv_records(cells_, texts_)
         self.json += JSON_END
 
 

@@ -18,7 +18,7 @@ from plain_reading import fold
 
 from mindcorpus.corpus.verdicts import Reason, Verdicts
 from mindcorpus.errors import CancelledError
-from mindcorpus.merging.parts import INDEX
+from mindcorpus.merging.part_index import INDEX
 from mindcorpus.progress import Cancellation
 from mindcorpus.stages import base
 from mindcorpus.stages.base import Indexes, find_firsts

@@ -22,7 +22,7 @@ from plain_reading import fold, merged, read_native, words
 from sample_numbers import OUTCOMES
 
 from mindcorpus.errors import DataError
-from mindcorpus.merging import parts
+from mindcorpus.merging import part_records, parts
 from mindcorpus.sources import readers
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_rows_are_numbered_over_the_whole_file_however_it_is_cut(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readers, "SHARD_BYTES", 100)
-    monkeypatch.setattr(parts, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(part_records, "_BATCH_ROWS", 3)
     monkeypatch.setattr(parts, "_INDEX_ROWS", 2)
     rows = [{"q": f"{n}" if n % 5 else "", "a": "yes"} for n in range(50)]
     result = merge_own(tmp_path / "data", own_rows(tmp_path, "mine", rows), workers=workers)

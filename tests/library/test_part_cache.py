@@ -205,7 +205,8 @@ def test_a_part_is_named_after_all_code_that_may_have_made_it(tmp_path: Path) ->
     # What reads, adapts and encodes, and what these import, in whatever way.
     for file in (
         *("merging/parts.py", "sources/readers/parquet.py", "sources/adapters.py", "records.py"),
-        *("corpus/encoding.py", "arrow.py", "limits.py", "stages/base.py"),
+        *("merging/plain_lines.py", "corpus/joined_texts.py", "corpus/encoding.py", "arrow.py"),
+        *("limits.py", "stages/base.py"),
     ):
         path = code / "mindcorpus" / file
         before = path.read_text()

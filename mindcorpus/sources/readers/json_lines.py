@@ -18,6 +18,7 @@ _CHUNK = 1024 * 1024
 # The least integer that 64 bits do not hold, a negative one, has nineteen digits.
 _DIGITS = b"0" * 19
 _DEEP = (dict, list)
+_SHORT = 1024
 _DIGITS_TO_ZERO = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 _MARK = b"\xef\xbb\xbf"
 _JOINT = b"}" + _MARK + b"{"
@@ -97,9 +98,10 @@ def _may_have_long_integers(value: Any, line: bytes) -> bool:
     """Tell whether a line's value must be looked through for them.
 
     Few lines of text have so many digits in a row, and to look for them is quicker than to look
-    through turns; the values of a flat row are soon looked at.
+    through turns, or at the values of a short line; those of a long flat row are soon looked at.
     """
-    if type(value) is dict and not any(type(each) in _DEEP for each in value.values()):
+    is_long = len(line) > _SHORT and type(value) is dict
+    if is_long and not any(type(each) in _DEEP for each in value.values()):
         return True
     return _DIGITS in line.translate(_DIGITS_TO_ZERO)
 
