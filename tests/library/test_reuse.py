@@ -114,6 +114,12 @@ def parts(data_dir: Path) -> list[Path]:
     )
 
 
+def made_by_recipe(data_dir: Path) -> bool:
+    """Whether it is remembered of any recipe which corpus was made by it."""
+    facts = (path.read_bytes() for path in (data_dir / "parts").glob("*/facts.json"))
+    return any("build" in unseal(content) for content in facts)
+
+
 def corpus(data_dir: Path) -> dict[str, str]:
     return digests(data_dir / "artifacts/corpus")
 
@@ -248,8 +254,10 @@ def test_a_file_that_is_written_to_while_it_is_read_is_not_kept_as_what_it_was(
 
     Merge(tmp_path / "data", raw, write)
     assert len(parts(tmp_path / "data")) == 2
+    assert not made_by_recipe(tmp_path / "data")
     again = Merge(tmp_path / "data", raw)
     assert again.items == {"two"}
+    assert made_by_recipe(tmp_path / "data")
     assert corpus(tmp_path / "data") == anew(raw, tmp_path / "anew")
 
 
