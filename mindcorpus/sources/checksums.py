@@ -19,9 +19,10 @@ from mindcorpus.storage.sealed import seal, unseal
 from mindcorpus.storage.store import Store
 
 _NAME = "checksums.json"
-#: A file that was written to in the last seconds before it was looked at may be written to once
-#: more without its times telling: some file systems count them in steps of two.
-_STEADY_NS = 2_000_000_000
+#: A file that was written to just before it was looked at may be written to once more without its
+#: times telling. Systems count them in steps of some milliseconds, but a few in steps of seconds.
+_FINE_NS, _COARSE_NS = 100_000_000, 2_000_000_000
+_WHOLE_NS = 1_000_000
 _DAY = 86_400
 
 
@@ -61,7 +62,9 @@ class Seen(NamedTuple):
     @property
     def is_steady(self) -> bool:
         """Whether its stamp is sure to change with the next byte that is written to it."""
-        return self.stamp.written_ns < self.at_ns - _STEADY_NS
+        # Nobody sets this one: whole milliseconds are all that such a file system counts.
+        fine = self.stamp.changed_ns % _WHOLE_NS != 0
+        return self.stamp.written_ns < self.at_ns - (_FINE_NS if fine else _COARSE_NS)
 
 
 class _Entry(NamedTuple):
