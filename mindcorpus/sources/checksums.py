@@ -41,10 +41,12 @@ class Stamp(NamedTuple):
         found = path.stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
-    @property
-    def content(self) -> tuple[int, int]:
-        """What tells that somebody wrote to it, where it is not to be missed by who only read."""
-        return self.size, self.written_ns
+
+def _stamp_of(path: Path) -> Stamp | None:
+    try:
+        return Stamp.of(path)
+    except OSError:
+        return None
 
 
 class Seen(NamedTuple):
@@ -58,6 +60,15 @@ class Seen(NamedTuple):
         """Look at a file; raises `OSError`."""
         at = time.time_ns()
         return cls(Stamp.of(path), at)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is still as it was found."""
+        return _stamp_of(path) == self.stamp
+
+    def is_unwritten(self, path: Path) -> bool:
+        """Whether nobody wrote to a file since, though its modes or links may be others."""
+        now = _stamp_of(path)
+        return now is not None and now[:2] == self.stamp[:2]
 
     @property
     def is_steady(self) -> bool:
