@@ -50,7 +50,7 @@ from mindcorpus.progress import (
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budget, Budgets
 from mindcorpus.sources.catalog import Source
-from mindcorpus.sources.checksums import Checksums, Seen, Stamp, note_checksums
+from mindcorpus.sources.checksums import Checksums, Seen, note_checksums
 from mindcorpus.sources.fetching import LOCK, fetch_again, try_fetch
 from mindcorpus.sources.files import FetchedFile, changed_meanwhile, remove_damaged, verify
 from mindcorpus.sources.hosts import HostVerdicts
@@ -134,7 +134,7 @@ def _cut(
     noted = [
         (file, each, cut)
         for file, each, cut, before in zip(files, seen, cuts, found, strict=True)
-        if (before is None or checksums.lacks(file, each)) and Stamp.of(file.local) == each.stamp
+        if (before is None or checksums.lacks(file, each)) and each.holds(file.local)
     ]
     if noted:
         with suppress(OSError, StorageError), store.stage("part") as staging:

@@ -19,7 +19,6 @@ from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part
 from mindcorpus.sources.budgets import Budgets
 from mindcorpus.sources.catalog import Catalog
-from mindcorpus.sources.checksums import Stamp
 from mindcorpus.sources.fetching import FetchedSources
 from mindcorpus.sources.files import FetchedFile, changed_meanwhile, remove_damaged, verify
 from mindcorpus.sources.readers.prepare import Prepared
@@ -259,20 +258,9 @@ def _read(planned: _Planned, results: Sequence[Any]) -> ReadFile:
             raise result
         built[number] = result
         parts.append(result.part)
-    now = _stamp(known)
-    if planned.reads and planned.check is None and not _says_same(known, now):
+    seen, local = known.seen, known.file.local
+    if planned.reads and planned.check is None and seen and not seen.is_unwritten(local):
+        # Its parts would be of other bytes than it was hashed with.
         raise changed_meanwhile(known.source.name, file.path)
-    is_same = known.seen is not None and (not planned.reads or known.seen.stamp == now)
+    is_same = seen is not None and (not planned.reads or seen.holds(local))
     return ReadFile(known, file, planned.cut, tuple(parts), built, is_same)
-
-
-def _stamp(known: KnownFile) -> Stamp | None:
-    try:
-        return Stamp.of(known.file.local)
-    except OSError:
-        return None
-
-
-def _says_same(known: KnownFile, now: Stamp | None) -> bool:
-    """Whether nobody wrote to a file since it was hashed: its parts would be of other bytes."""
-    return known.seen is None or (now is not None and now.content == known.seen.stamp.content)

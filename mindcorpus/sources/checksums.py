@@ -19,9 +19,10 @@ from mindcorpus.storage.sealed import seal, unseal
 from mindcorpus.storage.store import Store
 
 _NAME = "checksums.json"
-#: A file that was written to in the last seconds before it was looked at may be written to once
-#: more without its times telling: some file systems count them in steps of two.
-_STEADY_NS = 2_000_000_000
+#: A file that was written to just before it was looked at may be written to once more without its
+#: times telling. Systems count them in steps of some milliseconds, but a few in steps of seconds.
+_FINE_NS, _COARSE_NS = 100_000_000, 2_000_000_000
+_WHOLE_NS = 1_000_000
 _DAY = 86_400
 
 
@@ -40,10 +41,12 @@ class Stamp(NamedTuple):
         found = path.stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
-    @property
-    def content(self) -> tuple[int, int]:
-        """What tells that somebody wrote to it, where it is not to be missed by who only read."""
-        return self.size, self.written_ns
+
+def _stamp_of(path: Path) -> Stamp | None:
+    try:
+        return Stamp.of(path)
+    except OSError:
+        return None
 
 
 class Seen(NamedTuple):
@@ -58,10 +61,21 @@ class Seen(NamedTuple):
         at = time.time_ns()
         return cls(Stamp.of(path), at)
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file is still as it was found."""
+        return _stamp_of(path) == self.stamp
+
+    def is_unwritten(self, path: Path) -> bool:
+        """Whether nobody wrote to a file since, though its modes or links may be others."""
+        now = _stamp_of(path)
+        return now is not None and now[:2] == self.stamp[:2]
+
     @property
     def is_steady(self) -> bool:
         """Whether its stamp is sure to change with the next byte that is written to it."""
-        return self.stamp.written_ns < self.at_ns - _STEADY_NS
+        # Nobody sets this one: whole milliseconds are all that such a file system counts.
+        fine = self.stamp.changed_ns % _WHOLE_NS != 0
+        return self.stamp.written_ns < self.at_ns - (_FINE_NS if fine else _COARSE_NS)
 
 
 class _Entry(NamedTuple):

@@ -8,6 +8,7 @@ import shutil
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.progress import Cancellation, Progress
 from mindcorpus.settings import Settings
+from mindcorpus.sources.checksums import Seen, Stamp
 from mindcorpus.storage.sealed import seal, unseal
 from mindcorpus.storage.space import make_room
 from mindcorpus.storage.store import Store
@@ -28,7 +30,7 @@ from mindcorpus.verify import verify
 
 SOURCES = ("one", "two", "three")
 ROWS = 20
-#: Long ago, in nanoseconds: a file of this very second may be written to once more unseen.
+#: Long ago, in nanoseconds: a file of this very moment may be written to once more unseen.
 OLD = 1_700_000_000_000_000_000
 
 
@@ -112,6 +114,12 @@ def parts(data_dir: Path) -> list[Path]:
         (path.parent for path in (data_dir / "parts").glob("*/part.json")),
         key=lambda folder: (folder / "part.arrow").read_bytes(),
     )
+
+
+def made_by_recipe(data_dir: Path) -> bool:
+    """Whether it is remembered of any recipe which corpus was made by it."""
+    facts = (path.read_bytes() for path in (data_dir / "parts").glob("*/facts.json"))
+    return any("build" in unseal(content) for content in facts)
 
 
 def corpus(data_dir: Path) -> dict[str, str]:
@@ -201,12 +209,31 @@ def test_a_file_that_was_written_to_in_place_with_its_time_set_back_is_read(
     assert Merge(data_dir, raw).items == {"two"}
 
 
-def test_a_file_of_this_second_is_hashed_each_time(raw: Path, tmp_path: Path) -> None:
-    (raw / "two.jsonl").touch()
+def test_a_file_whose_time_is_not_past_is_hashed_each_time(raw: Path, tmp_path: Path) -> None:
+    soon = time.time() + 3600
+    os.utime(raw / "two.jsonl", (soon, soon))
     Merge(tmp_path / "data", raw)
     again = Merge(tmp_path / "data", raw)
     assert (again.rows, again.result.unchanged) == (0, True)
     assert {"two.jsonl"} == again.opened & {f"{name}.jsonl" for name in SOURCES}
+
+
+@pytest.mark.parametrize(
+    ("fraction", "later", "steady"),
+    [
+        (123_456_789, 0.05, False),
+        (123_456_789, 0.5, True),
+        # Times in whole milliseconds: it may count in steps of seconds.
+        (120_000_000, 0.5, False),
+        (120_000_000, 3, True),
+        (0, 1.9, False),
+    ],
+)
+def test_a_stamp_counts_once_the_next_byte_must_change_it(
+    fraction: int, later: float, steady: bool
+) -> None:
+    at = OLD + fraction
+    assert Seen(Stamp(1, at, at, 1), at + int(later * 1e9)).is_steady is steady
 
 
 def test_rehash_reads_what_seems_the_same_and_writes_the_corpus_anew(
@@ -248,8 +275,10 @@ def test_a_file_that_is_written_to_while_it_is_read_is_not_kept_as_what_it_was(
 
     Merge(tmp_path / "data", raw, write)
     assert len(parts(tmp_path / "data")) == 2
+    assert not made_by_recipe(tmp_path / "data")
     again = Merge(tmp_path / "data", raw)
     assert again.items == {"two"}
+    assert made_by_recipe(tmp_path / "data")
     assert corpus(tmp_path / "data") == anew(raw, tmp_path / "anew")
 
 

@@ -166,6 +166,52 @@ def test_a_read_only_disk_is_a_storage_error(namespace: list[str], tmp_path: Pat
         assert damage == []
 
 
+SHORT = """
+import json, os, shutil, sys
+from pathlib import Path
+from mindcorpus import MindcorpusError, Settings, merge_all_datasets
+from mindcorpus.verify import verify
+
+disk, raw = map(Path, sys.argv[1:3])
+paths = json.loads((raw / "paths.json").read_text())
+
+def leave(free):
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    stat = os.statvfs(disk)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - free)
+
+for number, free in enumerate(range(6_000_000, 40_000_000, 4_000_000)):
+    settings = Settings(data_dir=disk / str(number), workers=1, keep_builds=0)
+    # Of one source the parts are others than the next merge needs.
+    merge_all_datasets(settings=settings, paths=paths, options={"Psych-101.max_chars": "7000"})
+    kept = len([*(settings.data_dir / "parts").glob("*/part.json")])
+    leave(free)
+    try:
+        made = merge_all_datasets(settings=settings, paths=paths, force=True).parts["made"]
+    except MindcorpusError as error:
+        made = error.code
+    left = len([*(settings.data_dir / "parts").glob("*/part.json")])
+    print(json.dumps([made, kept, left, verify(settings.data_dir)]), flush=True)
+    (disk / "filler").unlink()
+    shutil.rmtree(settings.data_dir)
+"""
+
+
+def test_parts_that_are_kept_go_before_a_merge_has_no_room(
+    namespace: list[str], raw: Path, tmp_path: Path
+) -> None:
+    found = on_a_disk(namespace, SHORT, 100, tmp_path, raw)
+    done = [row[:3] for row in found if row[0] != "storage"]
+    assert [row[0] for row in found[: -len(done)]] == ["storage"] * (len(found) - len(done))
+    assert [damage for *_, damage in found] == [[]] * len(found)
+    # With just enough room nothing is kept, neither of before nor of now; with more all is.
+    (made, kept, left), *_, (made_last, _, left_last) = done
+    assert (made, left) == (kept, 0)
+    assert (made_last, left_last) == (1, kept + 1)
+
+
 def in_a_child(work: Callable[[], object]) -> dict[str, Any]:
     """Do work in a process of its own; give the error of ours it ends with."""
     read_end, write_end = os.pipe()
