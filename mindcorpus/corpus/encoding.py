@@ -96,10 +96,8 @@ class Frame:
         """Give the bytes a record takes in the merged CSV, from those of its three cells."""
         return _CSV_FRAME + cells + self._shared_csv + csv_cell_size(tags.encode())
 
-    def json_records(
-        self, before: bytes, texts: Sequence[Sequence[str]], tags: Sequence[str]
-    ) -> bytes:
-        """Encode records for the merged JSON: `before` the first of them stands what is given.
+    def json_records(self, texts: Sequence[Sequence[str]], tags: Sequence[str]) -> bytes:
+        """Encode records for the merged JSON, without what stands before the first of them.
 
         `texts` are their inputs, responses and rejected responses, `tags` a JSON array of each.
         """
@@ -110,7 +108,7 @@ class Frame:
             b"".join((first, encode(one), second, encode(two), third, encode(three), end))
             for one, two, three, end in zip(*texts, map(self._json_end, tags), strict=True)
         ]
-        return before + JSON_NEXT.join(records)
+        return JSON_NEXT.join(records)
 
     def csv_records(self, texts: Sequence[Sequence[bytes]], tags: Sequence[str]) -> bytes:
         """Encode records for the merged CSV; columns as for JSON."""

@@ -77,7 +77,8 @@ def write_part(job: WriteJob, tick: Tick) -> Written:
                 texts = [batch.column(column).slice(at, _AT_ONCE) for column in range(3)]
                 mine = tags[at : at + _AT_ONCE]
                 values = [column.to_pylist() for column in texts]
-                json_file.write(frame.json_records(before, values, mine))
+                json_file.write(before)
+                json_file.write(frame.json_records(values, mine))
                 before = JSON_NEXT
                 values = [column.cast(pa.binary()).to_pylist() for column in texts]
                 size += csv_file.write(frame.csv_records(values, mine))

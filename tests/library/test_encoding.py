@@ -39,7 +39,7 @@ class Encoded:
         for at, (*three, tags) in enumerate(rows):
             tags_text = orjson.dumps(tags).decode()
             before = JSON_NEXT if at else JSON_FIRST
-            as_json = frame.json_records(before, [[text] for text in three], [tags_text])
+            as_json = before + frame.json_records([[text] for text in three], [tags_text])
             sizes = sum(len(orjson.dumps(text)) for text in three)
             assert len(as_json) == frame.json_size(sizes, tags_text)
 
@@ -51,7 +51,7 @@ class Encoded:
         if rows:
             *columns, tags_ = ([row[at] for row in rows] for at in range(4))
             texts_ = [orjson.dumps(each).decode() for each in tags_]
-            assert self.json == frame.json_records(JSON_FIRST, columns, texts_)
+            assert self.json == JSON_FIRST + frame.json_records(columns, texts_)
             cells_ = [[text.encode() for text in column] for column in columns]
             assert self.csv == CSV_HEADER + frame.csv_records(cells_, texts_)
         self.json += JSON_END
