@@ -73,9 +73,14 @@ def fold(text: bytes) -> bytes:
     if not text.isascii():
         plain = _without_wide_blanks(text)
         if plain is None:
-            return " ".join(_composed(text.decode()).split()).encode()
+            return fold_any(text)
         text = plain
     return fold_plain(text)
+
+
+def fold_any(text: bytes) -> bytes:
+    """Fold a text as the definition has it, whatever it holds."""
+    return " ".join(_composed(text.decode()).split()).encode()
 
 
 def fold_plain(text: bytes) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mindcorpus.corpus.encoding import JSON_ESCAPES
-from mindcorpus.records import fold, fold_plain, wide_blanks
+from mindcorpus.records import fold_any, fold_plain, wide_blanks
 
 Counts = npt.NDArray[np.int64]
 """Shape (texts,)."""
@@ -83,7 +83,7 @@ class Joined:
             return Joined(texts, self.count)
         found, before = texts.split(_NUL), self.one_by_one()
         for at in alone:
-            found[at] = fold(before[at])
+            found[at] = fold_any(before[at])
         return Joined(_NUL.join(found), self.count)
 
     def _without_odd_characters(self) -> tuple[bytes, list[int]]:

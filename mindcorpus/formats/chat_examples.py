@@ -148,10 +148,7 @@ class Examples:
             self._add("messages-missing", "there is no key messages")
 
     def are_fine(self, order: str, characters: int) -> bool:
-        """Tell whether nothing is said of examples of ordinary messages, in an order.
-
-        `characters` is how many the longest has.
-        """
+        """Tell whether nothing is said of ordinary messages in an order, of so many at the most."""
         if characters > MAX_EXAMPLE_TOKENS * CHARACTERS_PER_TOKEN:
             return False
         if order not in self._orders and len(self._orders) >= _ORDERS:

@@ -7,7 +7,7 @@ many records there are of each length.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -36,6 +36,8 @@ _METHOD: Literal["lower"] = "lower"
 PERCENTILES = (
     f"{_METHOD}: of n lengths in order, the one at place floor((n - 1) * share), counted from 0"
 )
+# Row groups of an index that are in memory at one time.
+_GROUPS_AT_ONCE = 5
 _Spreads = dict[str, Lengths]
 """By column of `_LENGTHS`: how many records have each length."""
 
@@ -65,11 +67,8 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
     by_type: Counter[str] = Counter()
     by_tag: Counter[str] = Counter()
     lengths: dict[str, _Spreads] = {}
-    for part, start in zip(job.parts, starts, strict=False):
-        table = pq.ParquetFile(part.index).read(
-            columns=["reason", "changed", "tags", *_LENGTHS], use_threads=False
-        )
-        verdicts = job.verdicts.of(int(start), int(start) + part.kept)
+    for part, table, first, last in _pieces(job.parts):
+        verdicts = job.verdicts.of(first, last)
         code, twin = verdicts.code, verdicts.twin
         stays = code == 0
         rows = ~as_flags(table.column("reason"))
@@ -128,6 +127,22 @@ def compute_statistics(job: StatisticsJob, tick: Callable[[int, int], None]) -> 
         },
         "overlap": _overlap(job, starts, sources, lambda: tick(0, 0)),
     }
+
+
+def _pieces(parts: Sequence[PartOrigin]) -> Iterator[tuple[PartOrigin, Any, int, int]]:
+    """Read the indexes some row groups at a time, each part at least once.
+
+    Gives also the first record of each piece, and the first behind it.
+    """
+    columns = ["reason", "changed", "tags", *_LENGTHS]
+    last = 0
+    for part in parts:
+        parquet = pq.ParquetFile(part.index)
+        for at in range(0, max(1, parquet.num_row_groups), _GROUPS_AT_ONCE):
+            groups = range(at, min(at + _GROUPS_AT_ONCE, parquet.num_row_groups))
+            table = parquet.read_row_groups([*groups], columns, use_threads=False)
+            first, last = last, last + table.column("reason").null_count
+            yield part, table, first, last
 
 
 def _by_reason(code: Codes16, reasons: Sequence[Reason]) -> Counter[str]:

@@ -9,8 +9,9 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from mindcorpus.corpus.equal_keys import Groups, equal_keys
 from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, RowFacts
-from mindcorpus.preparing.key_groups import AT_ONCE, Groups, equal_keys, equal_keys_of
+from mindcorpus.preparing.key_groups import AT_ONCE, equal_keys_of
 
 
 class InputKeys:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from mindcorpus.arrow import as_flags, as_numbers
 from mindcorpus.conversations import Conversation
+from mindcorpus.corpus.equal_keys import equal_keys
 from mindcorpus.corpus.row_facts import Flags, Keys, Numbers, integers_for
 from mindcorpus.corpus.verdicts import Verdicts
 
@@ -143,21 +144,18 @@ def find_firsts(indexes: Indexes, wanted: Flags, columns: Sequence[str]) -> Numb
     for keys, numbers in indexes.partitions(*columns):
         if some_left:
             keys, numbers = keys[wanted[numbers]], numbers[wanted[numbers]]  # noqa: PLW2901
-        # It leaves equals in their order, which is that of the records.
-        order = np.lexsort((keys[:, 1], keys[:, 0]))
-        ordered, records = keys[order], numbers[order]
-        same = np.zeros(len(records), bool)
-        same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
-        # Each run of equal keys points at its first record.
-        starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(records))))
-        firsts[records[same]] = records[starts[same]]
+        groups = equal_keys(keys)
+        # Each points at the first of its group.
+        first = numbers[groups.first[groups.of_row]]
+        again = first != numbers
+        firsts[numbers[again]] = first[again]
     return firsts
 
 
 def read_column(index: Path, column: str, kind: type[np.generic]) -> npt.NDArray[Any]:
     """Read a column of a part's index, records only, as numbers of a kind."""
-    table = pq.ParquetFile(index).read(columns=[column], use_threads=False)
-    return as_numbers(table.column(0), kind)
+    found = [as_numbers(table.column(0), kind) for table in _row_groups(index, [column])]
+    return np.concatenate([np.empty(0, kind), *found])
 
 
 def read_keys(index: Path, columns: Sequence[str]) -> tuple[Keys, Flags]:
@@ -165,7 +163,12 @@ def read_keys(index: Path, columns: Sequence[str]) -> tuple[Keys, Flags]:
 
     Gives shape (records, 2) and (records,): which records have a key at all.
     """
-    table = pq.ParquetFile(index).read(columns=["reason", *columns], use_threads=False)
+    found = [_keys_of(table, columns) for table in _row_groups(index, ["reason", *columns])]
+    keys, there = zip((np.empty((0, 2), np.uint64), np.empty(0, bool)), *found, strict=True)
+    return np.concatenate(keys), np.concatenate(there)
+
+
+def _keys_of(table: Any, columns: Sequence[str]) -> tuple[Keys, Flags]:
     records = ~as_flags(table.column("reason"))
     found = np.zeros((int(records.sum()), 2), np.uint64)
     there = np.zeros(len(found), bool)
@@ -177,6 +180,13 @@ def read_keys(index: Path, columns: Sequence[str]) -> tuple[Keys, Flags]:
         found[new] = as_numbers(table.column(name), np.uint64).reshape(-1, 2)[new[has]]
         there |= has
     return found, there
+
+
+def _row_groups(index: Path, columns: Sequence[str]) -> Iterator[Any]:
+    """Read some columns of an index, a row group at a time: Arrow keeps what it once took."""
+    parquet = pq.ParquetFile(index)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, list(columns), use_threads=False)
 
 
 class CorpusStage(Protocol):

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mindcorpus.corpus.equal_keys import equal_keys
 from mindcorpus.preparing import key_groups, split
 from mindcorpus.preparing.corpus_split import SplitSettings
-from mindcorpus.preparing.key_groups import equal_keys, equal_keys_of
+from mindcorpus.preparing.key_groups import equal_keys_of
 from mindcorpus.preparing.split import assign
 from mindcorpus.preparing.ties import Ties
 

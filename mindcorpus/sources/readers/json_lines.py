@@ -41,7 +41,9 @@ def read_lines(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
             if not line:
                 break
             length = len(line)
-            if length > MAX_RECORD_BYTES and not line.endswith(b"\n"):
+            if (row := _short_row(number, line)) is not None:
+                yield row
+            elif length > MAX_RECORD_BYTES and not line.endswith(b"\n"):
                 length += _skip_line(file)
                 yield Drop(number, "too-long", f"the line has {length} bytes")
             elif has_too_many_values(line):
@@ -54,16 +56,12 @@ def read_lines(shard: Shard, tick: Tick, meter: Meter) -> Iterator[Row | Drop]:
                     at += length
                     tick(0, length)
                     continue
-                outcome = _parse_line(number, line)
-                if type(outcome) is Drop and _JOINT in line:
-                    # Files were joined of which the first had no line end at its end.
-                    *pieces, line = line.split(_MARK)
-                    for piece in pieces:
-                        yield _parse_line(number, piece)
-                        number += 1
-                        tick(1, 0)
-                    outcome = _parse_line(number, line)
-                yield outcome
+                *before, last = _parse_joined(number, line)
+                for outcome in before:
+                    yield outcome
+                    number += 1
+                    tick(1, 0)
+                yield last
             at += length
             number += 1
             tick(1, length)
@@ -104,6 +102,30 @@ def _may_have_long_integers(value: Any, line: bytes) -> bool:
     if is_long and not any(type(each) in _DEEP for each in value.values()):
         return True
     return _DIGITS in line.translate(_DIGITS_TO_ZERO)
+
+
+def _parse_joined(number: int, line: bytes) -> Iterator[Row | Drop]:
+    """Parse a line, or the lines that are one where files were joined.
+
+    So it is where the first of them had no line end at its end.
+    """
+    outcome = _parse_line(number, line)
+    if type(outcome) is Drop and _JOINT in line:
+        for at, piece in enumerate(line.split(_MARK)):
+            yield _parse_line(number + at, piece)
+    else:
+        yield outcome
+
+
+def _short_row(number: int, line: bytes) -> Row | None:
+    """Give the row of a short line that nothing is odd about; None for any other, to be parsed."""
+    if len(line) > _SHORT or not line.startswith(b"{"):
+        return None
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return None if _DIGITS in line.translate(_DIGITS_TO_ZERO) else Row(number, value)
 
 
 def _parse_line(number: int, line: bytes) -> Row | Drop:
