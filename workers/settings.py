@@ -64,6 +64,12 @@ class ServiceSettings(Settings):
         description="Days that a job is remembered, from its end; fewer where Redis is short of "
         "memory.",
     )
+    write_part_mb: int = Field(
+        512,
+        ge=1,
+        description="Text, in MiB, that a worker writes at a time where several write one corpus; "
+        "less than four times that is written by one.",
+    )
     webhook_hosts: tuple[str, ...] = Field(
         (),
         description="Hosts that `callback_url` may name, as a JSON list; one without https as "

@@ -12,13 +12,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mindcorpus.errors import MindcorpusError
+from mindcorpus.storage.shared_work import works_in
 from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
 from workers.app import publish_all
 from workers.errors import RedisUnavailableError
+from workers.execution.code_key import code_key
 from workers.jobs.leases import ClaimStore, Slots
 from workers.redis_client import connect
 from workers.settings import ServiceSettings
@@ -73,11 +76,14 @@ class Sweeper:
 
     def _sweep(self) -> None:
         if self._name is not None:
-            self._claims.seen(self._name, slots=self._slots)
+            assert self._slots is not None
+            # As it is now: a release may be installed while its workers run.
+            self._claims.seen(self._name, slots=replace(self._slots, code=code_key()))
         messages, lost = self._claims.sweep()
         for job_id in lost:
             log.warning("job %s: its lease ran out", job_id)
         publish_all(self._app, messages, self._claims.task_name)
+        self._remove_works()
         now = time.monotonic()
         if lost:
             self._storage_at = now
@@ -86,6 +92,16 @@ class Sweeper:
             self._storage_at = now + _STORAGE_PAUSE
             if self._name is not None:
                 self._make_room(now)
+
+    def _remove_works(self) -> None:
+        """Remove the folders in which workers wrote for jobs that are over, or plan anew."""
+        works = list(works_in(Store(self._settings.data_dir).staging))
+        if not works:
+            return
+        needed = self._claims.works([each.name for each in works])
+        for each in works:
+            if each.name not in needed:
+                each.remove()
 
     def _make_room(self, now: float) -> None:
         keep_to_share(Store.of(self._settings))

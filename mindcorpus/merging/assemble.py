@@ -162,7 +162,11 @@ def plan_corpus(
     )
 
 
-def write_corpus(plan: CorpusPlan, context: JobContext) -> tuple[dict[str, Any], list[Written]]:
+WrittenCorpus = tuple[dict[str, Any], list[Written]]
+"""The statistics of a corpus, and its files."""
+
+
+def write_corpus(plan: CorpusPlan, context: JobContext) -> WrittenCorpus:
     """Write a corpus as it was planned; give its statistics and its files."""
     first = [plan.statistics, plan.lineage]
     tasks = [*first, *(Task(write_part, job) for job in plan.writes)]

@@ -1,13 +1,13 @@
 """A merge in steps that any process can take, on any host that sees the data folder.
 
 First `find_files`, once for each source; then `make_parts`, for each bundle of its shards; then
-`merge_parts`, once. Between the steps travel plain JSON values. The result is the same, to the
-byte, as that of `merge`.
+`merge_parts` of `distributed_writing.py`, once, or what that leaves to several. Between the steps
+travel plain JSON values. The result is the same, to the byte, as that of `merge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,37 +15,25 @@ from typing import NamedTuple
 
 from mindcorpus.errors import (
     DataError,
-    MindcorpusError,
     StorageError,
     WrongBytesError,
-    storage_errors,
 )
-from mindcorpus.execution.context import JobContext
-from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources, choose_stages
 from mindcorpus.merging.cuts import Cut, Cuts
 from mindcorpus.merging.locking import write_locks
-from mindcorpus.merging.loss import LossPolicy
-from mindcorpus.merging.merge import MergeResult, corpus_result, publish_corpus
 from mindcorpus.merging.open_files import part_job, shards_of
 from mindcorpus.merging.part_cache import PartCache, name_of, part_key
-from mindcorpus.merging.part_set import PartSet
 from mindcorpus.merging.parts import Part, build_part
 from mindcorpus.merging.plain_copies import PlainCopies
-from mindcorpus.merging.reading import Reuse, SourcesRead
-from mindcorpus.merging.recipe import find_made, recipe_of
+from mindcorpus.merging.reading import Reuse
 from mindcorpus.merging.shards import ShardRef, SourceFiles
 from mindcorpus.progress import (
-    MERGE,
     Cancellation,
     Progress,
     Reporter,
     Tick,
-    WholeJob,
     piece,
-    silent,
-    written,
 )
 from mindcorpus.settings import Settings
 from mindcorpus.sources.budgets import Budget, Budgets
@@ -58,12 +46,7 @@ from mindcorpus.sources.lock import SourcesLock
 from mindcorpus.sources.readers import Shard
 from mindcorpus.sources.readers.prepare import Prepared
 from mindcorpus.stages.base import RecordStage
-from mindcorpus.storage.manifest import amounts_of
-from mindcorpus.storage.publishers import Publisher
-from mindcorpus.storage.space import keep_to_share
 from mindcorpus.storage.store import Store
-
-_NOTHING = Reuse()
 
 
 def find_files(
@@ -215,86 +198,6 @@ def make_parts(
             budgets.check_job(sum(each.spent for each in parts))
             reading.end_shard(part.rows_read)
     return MadeParts(parts, Reuse(len(parts) - made, made, len(stored.damaged)))
-
-
-def merge_parts(
-    request: MergeRequest,
-    outcomes: Mapping[str, SourceFiles | MindcorpusError | None],
-    settings: Settings,
-    report: Reporter,
-    cancel: Cancellation,
-    publisher: Publisher | None = None,
-    earlier: Reuse = _NOTHING,
-) -> MergeResult:
-    """Make a corpus of the parts of all sources and publish it.
-
-    `outcomes` names for each source its files, why it has none, or None if it is absent; `earlier`
-    says how many parts the steps before made. Raises what `merge` raises; what the publisher
-    published in an earlier try is simply given.
-    """
-    report = WholeJob(report, MERGE)
-    catalog = choose_sources(request, settings)
-    store = Store.of(settings, publisher)
-    read = [outcome for outcome in outcomes.values() if isinstance(outcome, SourceFiles)]
-    if (published := store.published("corpus")) is not None:
-        # Whoever published it may have had no time to write the locks.
-        write_locks([each.fetched for each in read], store, new_only=False)
-        report(written(*amounts_of([published]), published=True))
-        parts = sum(len(each.shards) for each in read)
-        return corpus_result(published, catalog, store, Reuse(reused=parts).after(earlier))
-    store.begin("corpus")
-    with storage_errors(settings.data_dir):
-        store.refuse_to_overwrite("corpus", force=request.force)
-    stages = choose_stages(request).of_records
-    names = {
-        each.fetched.source: [
-            name_of(shard.key, catalog[each.fetched.source], stages) for shard in each.shards
-        ]
-        for each in read
-    }
-    absent = [name for name in catalog.names if outcomes[name] is None]
-    recipe = ""
-    if not any(isinstance(outcome, MindcorpusError) for outcome in outcomes.values()):
-        by_name = {each.fetched.source: each.fetched for each in read}
-        fetched = [by_name[name] for name in catalog.names if name in by_name]
-        recipe = recipe_of(request, catalog, fetched, names, absent, settings)
-        if not request.rehash and (there := find_made(store, recipe)) is not None:
-            write_locks(fetched, store, new_only=False)
-            report(written(*amounts_of([there]), published=True))
-            parts = sum(map(len, names.values()))
-            return corpus_result(there, catalog, store, Reuse(reused=parts), unchanged=True)
-    with store.using([name for of_source in names.values() for name in of_source]):
-        found = PartSet(catalog, Budgets.of(settings), LossPolicy.of(request, settings))
-        reuse = Reuse()
-        for name in catalog.names:
-            outcome = outcomes[name]
-            if isinstance(outcome, MindcorpusError):
-                found.fail(name, outcome)
-            elif outcome is not None:
-                reuse += _accept(found, request, outcome, settings, cancel)
-        context = JobContext(WorkerPool(settings.workers), report, cancel)
-        recipe = "" if found.failures else recipe
-        whole = SourcesRead(found, absent, reuse.after(earlier), recipe)
-        with store.stage("corpus") as staging, storage_errors(settings.data_dir):
-            result = publish_corpus(request, catalog, whole, store, staging, context)
-    keep_to_share(store)
-    report(written(*amounts_of([result.manifest]), published=True))
-    return result
-
-
-def _accept(
-    found: PartSet,
-    request: MergeRequest,
-    outcome: SourceFiles,
-    settings: Settings,
-    cancel: Cancellation,
-) -> Reuse:
-    parts, reuse = make_parts(request, outcome, outcome.shards, settings, silent, cancel)
-    by_file: list[list[Part]] = [[] for _ in outcome.fetched.files]
-    for shard, part in zip(outcome.shards, parts, strict=True):
-        by_file[shard.file].append(part)
-    found.accept(outcome.fetched, list(zip(outcome.fetched.files, by_file, strict=True)))
-    return reuse
 
 
 class _Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.account import write_account
-from mindcorpus.merging.assemble import plan_corpus, write_corpus
+from mindcorpus.merging.assemble import CorpusPlan, WrittenCorpus, plan_corpus, write_corpus
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.locking import write_locks
 from mindcorpus.merging.loss import error_of_several
@@ -164,17 +165,42 @@ def publish_corpus(
     context: JobContext,
 ) -> MergeResult:
     """Make a corpus of what was read and publish it; raises what `merge` raises from there on."""
-    found = read.found
-    refuse_failures(found, allow_missing=request.allow_missing)
+    plan = plan_read(request, read, store, staging, context)
+    files = write_corpus(plan, context)
+    return publish_written(request, catalog, read, files, store, staging, context)
+
+
+def plan_read(
+    request: MergeRequest, read: SourcesRead, store: Store, staging: Staging, context: JobContext
+) -> CorpusPlan:
+    """Plan a corpus of what was read; raises what `merge` raises of sources that failed."""
+    refuse_failures(read.found, allow_missing=request.allow_missing)
     stages = choose_stages(request)
-    plan = plan_corpus(
-        found, stages.of_corpus, staging, context, lambda size: make_room(store, size)
+    return plan_corpus(
+        read.found, stages.of_corpus, staging, context, lambda size: make_room(store, size)
     )
-    statistics, outputs = write_corpus(plan, context)
-    write_account(request, catalog, found, read.absent, statistics, outputs, staging)
+
+
+def publish_written(
+    request: MergeRequest,
+    catalog: Catalog,
+    read: SourcesRead,
+    files: WrittenCorpus,
+    store: Store,
+    staging: Staging,
+    context: JobContext,
+    last: Callable[[], object] = lambda: None,
+) -> MergeResult:
+    """Publish a corpus that was written as it was planned; raises what `merge` raises then.
+
+    `last` is called when nothing but the publishing is left.
+    """
+    statistics, outputs = files
+    write_account(request, catalog, read.found, read.absent, statistics, outputs, staging)
     manifest = read_manifest(staging.output)
     context.report(written(*amounts_of([manifest])))
     context.cancel.check()
+    last()
     # What is told is what was staged: once it is published, another may replace it at any moment.
     publish_staged(request, read, store, staging)
     return corpus_result(manifest, catalog, store, read.reuse)

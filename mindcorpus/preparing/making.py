@@ -118,7 +118,8 @@ class Making:
 
         `results` and `written` are what `write` gives.
         """
-        for name, format_ in self._formats.items():
+        formats = {name: self._formats[name] for name in plan.choices}
+        for name, format_ in formats.items():
             settings = shaped(self._wanted[name].request, name)
             digest = f"{corpus.sha256} {split.id} {sorted(settings.items())}"
             if isinstance(format_, LineFormat):
@@ -155,7 +156,7 @@ class Making:
                 made,
                 plan.without.get(name, {}),
             )
-        return {name: format_.folder for name, format_ in self._formats.items()}
+        return {name: format_.folder for name, format_ in formats.items()}
 
 
 def follow_all(plan: Plan, stack: ExitStack) -> list[OrderedHash | OrderedCopy]:

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mindcorpus.errors import (
-    ArtifactError,
-    CorruptArtifactError,
-    storage_errors,
-)
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.formats.chat_check import Finding
 from mindcorpus.formats.registry import names_of
-from mindcorpus.job_requests import DEFAULTED, SPLITTING, PrepareRequest
+from mindcorpus.job_requests import DEFAULTED, PrepareRequest
 from mindcorpus.notebook_view import table_html
-from mindcorpus.preparing.corpus_files import CorpusFiles
-from mindcorpus.preparing.corpus_split import SplitSettings, decide, known_split
+from mindcorpus.preparing.beginning import Begun, begun
 from mindcorpus.preparing.deciding import (
-    choose,
-    load_all,
     publish_split,
-    refuse_another_split,
     stage_split,
 )
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import not_made
 from mindcorpus.preparing.planning import Wanted
-from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -44,7 +33,7 @@ from mindcorpus.progress import (
 )
 from mindcorpus.settings import Settings
 from mindcorpus.storage.exports import trained_tokens
-from mindcorpus.storage.kinds import CORPUS, KINDS
+from mindcorpus.storage.kinds import KINDS
 from mindcorpus.storage.manifest import (
     amounts_of,
     read_manifest,
@@ -149,80 +138,82 @@ def prepare(
     `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
-    cancel, report = cancel or Cancellation(), WholeJob(report, PREPARE)
-    defaults = settings.model_dump(include=set(DEFAULTED))
-    request, plain = request.with_defaults(defaults), PrepareRequest().with_defaults(defaults)
-    names = names_of(request.format, request.formats)
+    report = WholeJob(report, PREPARE)
+    context = JobContext(WorkerPool(settings.workers), report, cancel or Cancellation())
+    request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
     store = Store.of(settings, publisher)
-    with storage_errors(settings.data_dir), store.reading("corpus") as corpus:
-        published = {name: store.published(name) for name in names}
-        made = {name: manifest for name, manifest in published.items() if manifest is not None}
-        missing = [name for name in names if name not in made]
-        if not missing:
-            report(written(*amounts_of(made.values()), published=True))
-            return {name: prepare_result(name, made[name], store) for name in names}
-        classes, broken = load_all(missing)
-        store.refuse_foreign("split")
-        store.begin("split", *classes)
-        with _unless_removed(corpus):
-            context = JobContext(WorkerPool(settings.workers_for(_size_of(corpus))), report, cancel)
-            source = CorpusFiles(corpus)
-            known = known_split(store, source.sha256)
-            asked = SplitSettings.of(
-                request.model_dump(include=set(SPLITTING)),
-                {**default_shares(settings), **(known.settings or {})},
-            )
-            split, rows = known.split, None
-            if split is None or split.settings != asked:
-                rows = source.read_rows(report)
-                split = decide(rows, asked).of_corpus(source.sha256)
-                if known.split is not None and split.id != known.split.id:
-                    refuse_another_split(store, known.split, force=request.force)
-            wanted, kept = choose(store, classes, request, plain, known.base)
-            made.update(kept)
-            # Not sooner than needed: where nothing is to be made, nothing is read.
-            rows = rows or source.read_rows(report)
-            cancel.check()
-            with store.stage("formats") as staging:
-                making = Making(wanted, split, rows, staging)
-                plan = making.plan(source.parts(), source.unchangeable(), context, broken)
-                folders = making.finish(plan, *making.write(plan, context), source, split)
-                # What is told is what was staged: another may replace it once it is published.
-                made.update((name, read_manifest(folder)) for name, folder in folders.items())
-                folder = stage_split(staging, split, rows, source.sha256)
-                report(written(*amounts_of(made.values())))
-                cancel.check()
-                # First: formats of a split that is not there yet would pass for outdated.
-                publish_split(store, folder, split, source.sha256, staging, known, request)
-                builds = publish_formats(store, folders, wanted, staging, force=request.force)
-                report(written(*amounts_of(made.values()), published=True))
+    with begun(request, settings, store, context) as begin:
+        if begin is None:
+            return published_before(request, store, report)
+        context = replace(context, pool=WorkerPool(settings.workers_for(begin.size)))
+        with store.stage("formats") as staging:
+            making = Making(begin.wanted, begin.split, begin.rows, staging)
+            plan = begin.plan(making, context)
+            folders = making.finish(plan, *making.write(plan, context), begin.source, begin.split)
+            published = publish_made(begin, request, folders, store, staging, context)
+    return told(begin, published, store)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a prepare published: the manifest of each format, and where those that are new lie."""
+
+    made: dict[str, dict[str, Any]]
+    builds: dict[str, Path]
+
+
+def publish_made(
+    begin: Begun,
+    request: PrepareRequest,
+    folders: Mapping[str, Path],
+    store: Store,
+    staging: Staging,
+    context: JobContext,
+) -> Published:
+    """Publish formats that are complete in the staging area, and the split before them.
+
+    What this store's publisher published in an earlier try is not published again. Raises as
+    `prepare` does then.
+    """
+    names = names_of(request.format, request.formats)
+    earlier = {name: found for name in names if (found := store.published(name)) is not None}
+    folders = {name: folder for name, folder in folders.items() if name not in earlier}
+    # What is told is what was staged: another may replace it once it is published.
+    staged = {name: read_manifest(folder) for name, folder in folders.items()}
+    made = {**earlier, **begin.kept, **staged}
+    sha256 = begin.source.sha256
+    folder = stage_split(staging, begin.split, begin.rows, sha256)
+    context.report(written(*amounts_of(made.values())))
+    context.cancel.check()
+    # First: formats of a split that is not there yet would pass for outdated.
+    publish_split(store, folder, begin.split, sha256, staging, begin.known, request)
+    builds = publish_formats(store, folders, begin.wanted, staging, force=request.force)
+    context.report(written(*amounts_of(made.values()), published=True))
+    return Published({name: made[name] for name in names if name in made}, builds)
+
+
+def told(begin: Begun, published: Published, store: Store) -> dict[str, PrepareResult]:
+    """Tell what was published; raises `SettingsError` where some formats could not be made."""
     keep_to_share(store)
-    if broken:
-        raise not_made(broken, made)
+    if begin.broken:
+        raise not_made(begin.broken, published.made)
     return {
-        name: prepare_result(name, made[name], store, builds.get(name))
-        for name in names
-        if name in made
+        name: prepare_result(name, manifest, store, published.builds.get(name))
+        for name, manifest in published.made.items()
     }
 
 
-def _size_of(corpus: Path) -> int:
-    """Give the bytes of all texts of a corpus, or about as many; 0 for one that is not whole."""
-    csv = corpus / f"{CORPUS}.csv"
-    return csv.stat().st_size if csv.is_file() else 0
-
-
-@contextmanager
-def _unless_removed(corpus: Path) -> Iterator[None]:
-    """Tell a corpus that is gone, by a person's hand or an old mindcorpus', from a damaged one."""
-    try:
-        yield
-    except (FileNotFoundError, CorruptArtifactError) as error:
-        if corpus.exists() and not isinstance(error, FileNotFoundError):
-            raise
-        raise ArtifactError(
-            "the corpus was removed while formats were made of it", hint="Prepare them again."
-        ) from error
+def published_before(
+    request: PrepareRequest, store: Store, report: Reporter
+) -> dict[str, PrepareResult]:
+    """Tell of formats that this store's publisher published in an earlier try."""
+    made = {}
+    for name in names_of(request.format, request.formats):
+        manifest = store.published(name)
+        assert manifest is not None, "nothing was left to make"
+        made[name] = manifest
+    report(written(*amounts_of(made.values()), published=True))
+    return {name: prepare_result(name, manifest, store) for name, manifest in made.items()}
 
 
 def publish_formats(

@@ -35,6 +35,8 @@ class _Follower(ABC):
         self._stop = threading.Event()
         self._sha256 = ""
         self._size = 0
+        self.done = 0
+        """Bytes that it has gone through."""
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -55,6 +57,16 @@ class _Follower(ABC):
     def complete(self, number: int) -> None:
         """Tell that a share is written."""
         self._complete[number].set()
+
+    def complete_all(self) -> None:
+        """Tell that all shares are written."""
+        for each in self._complete:
+            each.set()
+
+    def is_over(self, seconds: float) -> bool:
+        """Wait so long at most for its end, good or bad; tell whether it came."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def written(self, rows: int) -> Written:
         """Wait for the end, and give what the file holds; raises what the thread met."""
@@ -112,6 +124,7 @@ class OrderedHash(_Follower):
                         raise OSError(errno.EIO, "the file was cut short", str(self._path))
                     digest.update(view[:count])
                     at += count
+                    self.done = at
                 # Twice each: the first time starts the writing, the second lets the pages go.
                 let_go(descriptor, before, end - before)
                 before, start = start, end
@@ -138,6 +151,7 @@ class OrderedCopy(_Follower):
                 with piece.path.open("rb", buffering=0) as source:
                     while (count := source.readinto(buffer)) and not self._stop.is_set():
                         file.write(view[:count])
+                        self.done += count
                 piece.path.unlink()
             file.write(self._ends[1])
         self._size, self._sha256 = file.written.bytes, file.written.sha256

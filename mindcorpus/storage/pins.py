@@ -18,12 +18,16 @@ from pathlib import Path
 
 from mindcorpus.storage.disk import unlock
 
+#: The file in a folder of `staging/job-…` that names what is used by whoever works there.
+USES = "uses"
+
 
 class Pins:
     """The pins on what is stored beside one folder of artifacts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, staging: Path) -> None:
         self._folder = folder
+        self._staging = staging
 
     @contextmanager
     def hold(self, names: Sequence[str], job: str = "") -> Iterator[None]:
@@ -44,12 +48,18 @@ class Pins:
 
     def held(self) -> frozenset[str]:
         """Give the names of all that is in use; pins of the dead are removed."""
-        found: set[str] = set()
+        found = set(self._used_by_many())
         with suppress(FileNotFoundError):
             for pin in self._folder.iterdir():
                 with suppress(FileNotFoundError, PermissionError):
                     found |= _names_in(pin)
         return frozenset(found)
+
+    def _used_by_many(self) -> Iterator[str]:
+        """Name what is read by those who write together, of whom none holds a pin all the time."""
+        for uses in self._staging.glob(f"job-*/{USES}"):
+            with suppress(FileNotFoundError, PermissionError, ValueError):
+                yield from json.loads(uses.read_bytes())
 
     def _make(self, names: Sequence[str], job: str) -> tuple[Path, int]:
         self._folder.mkdir(mode=0o700, exist_ok=True)

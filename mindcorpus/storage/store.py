@@ -78,7 +78,7 @@ class Store:
         self._keep_builds = keep_builds
         self._readers = readers or Readers()
         self.builds = Builds(self._artifacts)
-        self.pins = Pins(self._artifacts / ".pins")
+        self.pins = Pins(self._artifacts / ".pins", self.staging)
 
     @classmethod
     def of(cls, settings: Settings, publisher: Publisher | None = None) -> Self:

@@ -50,7 +50,7 @@ def test_hosts_that_are_cut_off_crash_or_disagree_about_the_time(
     home, *working = three
     monkeypatch.setenv("NO_PROXY", f"{os.environ['NO_PROXY']},{home.address}")
     redis = RedisServer(tmp_path / "redis", host=home.address, within=home.within)
-    cluster, watcher = build(workers=0, redis=redis, host=home.address)
+    cluster, watcher = build(workers=0, redis=redis, host=home.address, write_part_mb="1")
     cluster.start_web(within=home.within)
     for host in working:
         cluster.start_worker(within=host.within)
@@ -84,6 +84,10 @@ def test_hosts_that_are_cut_off_crash_or_disagree_about_the_time(
         with cluster.http() as client:
             assert client.get(f"/jobs/{job.id}").json()["state"] == "succeeded"
 
+    # Both read, and both write.
+    end(job := begin())
+    assert parts_of_writing(cluster, job) == len(SOURCES) + 2
+
     # A link is cut for longer than a lease, and comes back.
     job = begin()
     lonely = busy(job)
@@ -111,12 +115,18 @@ def test_hosts_that_are_cut_off_crash_or_disagree_about_the_time(
     right.crash()
     end(job)
     assert f'"job": "{job.id}"' in early.log.read_text(), "it did nothing"
-    assert len(cluster.store.list(limit=10).jobs) == 3
+    assert len(cluster.store.list(limit=10).jobs) == 4
 
 
 def lost(cluster: Cluster) -> int:
     """Give how many leases ran out so far."""
     return cluster.store.queue_stats().lease_losses
+
+
+def parts_of_writing(cluster: Cluster, job: Job) -> int:
+    """Give how many parts there were to what was written."""
+    with cluster.client() as client:
+        return int(client.scard(f"mindcorpus:writes:{job.id}"))
 
 
 def made_by_one_host(cluster: Cluster, folder: Path) -> dict[str, str]:

@@ -115,7 +115,7 @@ def both(old: Path, build: Build) -> Iterator[Both]:
     # The old release spaces no lost attempts: on a machine that is busy a short lease uses them up.
     patience = {"lease_seconds": "10", "max_attempts": "20"}
     called = {"webhook_hosts": json.dumps([origin]), "webhook_secret": SECRET}
-    cluster, _ = build(workers=0, **patience, **called)
+    cluster, _ = build(workers=0, write_part_mb="1", **patience, **called)
     made = Both(cluster, old, heard, origin)
     yield made
     server.shutdown()
@@ -185,6 +185,38 @@ def test_an_old_worker_makes_what_leaves_the_split_open(both: Both) -> None:
     both.run("old")
     both.succeed(both.http["new"].post("/merge", json=MERGE), rows)
     both.succeed(both.http["new"].post("/prepare", json={"format": "openai"}), rows)
+
+
+def test_an_old_worker_takes_no_part_of_a_new_ones_writing(both: Both) -> None:
+    """It may do all of it by itself, though, where the new ones are gone."""
+    cluster = both.cluster
+    rows = fill(cluster.data_dir, *LOCAL)
+    both.run("new", "old")
+    second = cluster.start_worker()
+
+    def writes(job: Job) -> Any:
+        with cluster.client() as client:
+            return client.smembers(f"{PREFIX}:writes:{job.id}")
+
+    merge = both.http["new"].post("/merge", json={"sources": LOCAL, "force": True})
+    job = both.succeed(merge, rows)
+    log = both.workers["old"].log.read_text()
+    if job.id not in log:  # else it took the plan, and wrote all of it
+        assert len(writes(job)) == len(LOCAL) + 2
+    assert not [part for part in writes(job) if part in log]
+    # Those who planned it go, and none of them comes back while the old one is there.
+    fill(cluster.data_dir, *LOCAL)
+    both.run("new")
+    job = cluster.merge(*LOCAL)
+    cluster.until("the writing to be planned", lambda: writes(job), job=job)
+    both.run("old")
+    second.kill()
+    cluster.workers.remove(second)
+    assert cluster.until("it to wait", lambda: cluster.store.get(job.id).state) == "waiting"
+    both.run("new", "old")
+    assert cluster.end(job, 90).state == "succeeded"
+    log = both.workers["old"].log.read_text()
+    assert not [part for part in writes(job) if part in log]
 
 
 def test_what_a_newer_release_wrote_is_left_alone(cluster: Cluster) -> None:

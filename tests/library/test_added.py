@@ -11,7 +11,8 @@ from mindcorpus import MergeRequest, Settings, inspect_source, merge, merge_all_
 from mindcorpus.errors import CatalogError, ExistsError, MindcorpusError, NotFoundError
 from mindcorpus.job_requests import MergeBody
 from mindcorpus.merging.choice import choose_sources, with_added
-from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.distributed import find_files, make_parts
+from mindcorpus.merging.distributed_writing import merge_parts
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.progress import Cancellation, silent
 from mindcorpus.sources.added import (

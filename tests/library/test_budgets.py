@@ -13,7 +13,8 @@ from raw_files import ENOUGH, read, values
 
 from mindcorpus.errors import DataError, MindcorpusError
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging.distributed import find_files, merge_parts
+from mindcorpus.merging.distributed import find_files
+from mindcorpus.merging.distributed_writing import merge_parts
 from mindcorpus.merging.merge import merge
 from mindcorpus.progress import Cancellation, silent
 from mindcorpus.settings import Settings

@@ -12,7 +12,8 @@ from files_of_data import PACKED, ROWS, lines_of, merge_own, pairs_of, written, 
 
 from mindcorpus.errors import DataError
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.distributed import find_files, make_parts
+from mindcorpus.merging.distributed_writing import merge_parts
 from mindcorpus.merging.merge import MergeResult
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.progress import Cancellation, silent

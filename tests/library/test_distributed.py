@@ -25,7 +25,8 @@ from mindcorpus.errors import (
 )
 from mindcorpus.job_requests import MergeRequest
 from mindcorpus.merging.choice import choose_sources
-from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.distributed import find_files, make_parts
+from mindcorpus.merging.distributed_writing import merge_parts
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.merging.shards import SourceFiles
 from mindcorpus.progress import Cancellation, Progress, Reporter, silent

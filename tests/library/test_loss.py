@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from mindcorpus import Settings, merge_all_datasets
 from mindcorpus.errors import CatalogError, DataError, SettingsError, TooManyLostError
 from mindcorpus.job_requests import MergeRequest
-from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.distributed import find_files, make_parts
+from mindcorpus.merging.distributed_writing import merge_parts
 from mindcorpus.merging.merge import MergeResult, merge
 from mindcorpus.progress import Cancellation, silent
 from mindcorpus.sources.catalog import ADAPTERS

@@ -121,7 +121,7 @@ class Service:
         return self._start(
             name,
             *("celery", "-A", "workers.worker", "worker", "--concurrency", str(slots)),
-            *("--queues", "finalise,prepare,part", "--loglevel", "INFO"),
+            *("--queues", "finalise,prepare,write,part", "--loglevel", "INFO"),
             *("--hostname", f"{name}-{self.port}@%h"),
         )
 

@@ -604,7 +604,7 @@ def test_a_part_that_fails_ends_its_merge(stores: Stores) -> None:
     stores.claims.stopped(running)
     assert [stores.state(part) for part in (one, two)] == ["failed", "cancelled"]
     assert stores.active() == {}
-    assert stores.jobs.queue_stats().queues == {"finalise": 0, "prepare": 0, "part": 0}
+    assert stores.jobs.queue_stats().queues == {"finalise": 0, "prepare": 0, "write": 0, "part": 0}
 
 
 def test_a_part_that_is_lost_too_often_ends_its_merge(stores: Stores) -> None:

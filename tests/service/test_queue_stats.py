@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_service_without_jobs(stores: Stores) -> None:
     stats = stores.jobs.queue_stats()
     assert set(stats.states.values()) == {0}
-    assert stats.queues == {"finalise": 0, "prepare": 0, "part": 0}
+    assert stats.queues == {"finalise": 0, "prepare": 0, "write": 0, "part": 0}
     assert (stats.oldest_queued, stats.workers, stats.lease_losses) == (None, (), 0)
     assert len(stats.ended) == 6
     assert set(stats.ended.values()) == {0}
@@ -49,7 +49,7 @@ def test_jobs_are_counted_by_state_and_parts_by_queue(stores: Stores) -> None:
         "failed": 1,
         "cancelled": 1,
     }
-    assert stats.queues == {"finalise": 0, "prepare": 1, "part": 2}
+    assert stats.queues == {"finalise": 0, "prepare": 1, "write": 0, "part": 2}
     stores.claims.release(running)
     assert stores.jobs.queue_stats().queues["prepare"] == 2
 

@@ -25,6 +25,7 @@ from workers.errors import (
     StalledError,
     describe,
 )
+from workers.execution.code_key import code_key
 from workers.execution.failures import pause, revived
 from workers.execution.host_verdicts import SharedVerdicts
 from workers.execution.supervisor import Supervisor
@@ -127,7 +128,7 @@ class Executor:
             # wait for its lease.
             log.warning("job %s: its process %d died", job_id, holder.pid)
             self._publish(self._claims.lost(job_id, holder.fence))
-        claimed = self._claims.claim(job_id, token, host, pid, queue, self._worker)
+        claimed = self._claims.claim(job_id, token, host, pid, queue, self._worker, code_key())
         if isinstance(claimed, NotClaimed):
             log.info("job %s: not taken, it is %s", claimed.job_id, claimed.reason)
             return None
@@ -171,6 +172,8 @@ class Executor:
     def _done(
         self, claim: Claim, result: dict[str, Any], progress: Progress | None
     ) -> list[Message]:
+        if "spread" in result:
+            return self._claims.spread(claim, result["spread"], result["parts"]) or []
         if claim.kind != "part":
             return self._claims.succeed(claim, result, progress=progress) or []
         source = claim.fields["name"]

@@ -133,12 +133,15 @@ def _outcome(
     """Do the work; whatever happens to it becomes a word to the supervisor."""
     try:
         # Late: what they load takes a third of a second, in which the supervisor already watches.
-        from workers.execution.steps import run_step
+        if job["kind"] == "write":
+            from workers.execution.write_step import run_write as run
+        else:
+            from workers.execution.steps import run_step as run
 
         keep_memory()
         shaped = {"fetch_tries": min(settings.fetch_tries, _FETCH_TRIES)}
         with uncollected():
-            return "done", run_step(job, settings.model_copy(update=shaped), line.report, cancel)
+            return "done", run(job, settings.model_copy(update=shaped), line.report, cancel)
     except CancelledError:
         return "stopped", None
     except WorkerLostError:

@@ -1,4 +1,8 @@
-"""The steps a runner can take: a source's files or parts, the end of a merge, a prepare."""
+"""The steps a runner can take: a source's files or parts, the end of a merge, a prepare.
+
+Where others are there to write, a merge or a prepare only plans; then parts of its writing are
+steps as well (`write_step.py`), and the seal.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,17 @@ from typing import Any, TypeVar
 
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.job_requests import MergeRequest, PrepareRequest
-from mindcorpus.merging.distributed import find_files, make_parts, merge_parts
+from mindcorpus.merging.distributed import find_files, make_parts
+from mindcorpus.merging.distributed_writing import merge_or_spread, seal_parts
 from mindcorpus.merging.reading import Reuse
 from mindcorpus.merging.shards import SourceFiles
-from mindcorpus.preparing.prepare import prepare
-from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob
+from mindcorpus.preparing.distributed_writing import prepare_or_spread, seal_formats
+from mindcorpus.progress import MERGE, Cancellation, Reporter, WholeJob, silent
 from mindcorpus.sources.hosts import HostVerdicts
 from mindcorpus.storage.exports import split_told
 from mindcorpus.storage.publishers import Publisher
+from mindcorpus.storage.sealing import WrittenParts
+from mindcorpus.storage.shared_work import Spread, Writers
 from mindcorpus.storage.store import Store
 from workers.execution.failures import revived
 from workers.settings import ServiceSettings
@@ -69,11 +76,25 @@ def _part(
 def _merge(
     job: Mapping[str, Any], settings: ServiceSettings, report: Reporter, cancel: Cancellation
 ) -> dict[str, Any]:
-    outcomes = {name: _outcome(result) for name, result in job["outcomes"].items()}
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(MergeRequest, job)
+    outcomes = {}
+    for name, result in job["outcomes"].items():
+        try:
+            outcomes[name] = _outcome(result)
+        except KeyError:  # a release before this one found its files, and said less of them
+            outcomes[name] = find_files(request, name, settings, silent, cancel)
     earlier = sum((Reuse(**each) for each in job.get("parts", ())), Reuse())
-    result = merge_parts(request, outcomes, settings, report, cancel, publisher, earlier)
+    if parts := _written_parts(job, settings):
+        result = seal_parts(request, outcomes, parts, settings, report, cancel, publisher, earlier)
+    else:
+        writers = _writers(job, settings)
+        made = merge_or_spread(
+            request, outcomes, settings, report, cancel, publisher, writers, earlier
+        )
+        if isinstance(made, Spread):
+            return _left_to_others(made)
+        result = made
     return {
         "records": result.statistics["records"],
         "path": result.json_path.name,
@@ -88,6 +109,25 @@ def _merge(
     }
 
 
+def _writers(job: Mapping[str, Any], settings: ServiceSettings) -> Writers:
+    """Tell who may write what this job plans."""
+    name = f"{job['id']}.{job['fence']}"
+    return Writers(name, job.get("writers", 0), settings.write_part_mb << 20)
+
+
+def _left_to_others(planned: Spread) -> dict[str, Any]:
+    return {"spread": planned.as_dict(), "parts": planned.parts()}
+
+
+def _written_parts(job: Mapping[str, Any], settings: ServiceSettings) -> WrittenParts | None:
+    """Give what others wrote of a job's plan; None if there is none, or it is gone."""
+    told = job.get("written")
+    if told is None:
+        return None
+    parts = WrittenParts(told["work"], told["state"], told["attempts"], told["strays"])
+    return parts if parts.are_there(Store.of(settings).staging) else None
+
+
 def _outcome(result: Mapping[str, Any]) -> SourceFiles | MindcorpusError | None:
     if "error" in result:
         return revived(result["error"])
@@ -99,7 +139,14 @@ def _prepare(
 ) -> dict[str, Any]:
     publisher = Publisher(job["id"], job["fence"])
     request = request_of(PrepareRequest, job).from_record()
-    results = prepare(request, settings, report, cancel, publisher)
+    if parts := _written_parts(job, settings):
+        results = seal_formats(request, parts, settings, report, cancel, publisher)
+    else:
+        writers = _writers(job, settings)
+        made = prepare_or_spread(request, settings, report, cancel, publisher, writers)
+        if isinstance(made, Spread):
+            return _left_to_others(made)
+        results = made
     # A format of an earlier release, which is up to date, knows of no split and no sections.
     split_ids = {result.manifest.get("split_id", "") for result in results.values()}
     return {

@@ -31,11 +31,13 @@ STATES: tuple[State, ...] = get_args(State)
 TERMINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 Kind = Literal["merge", "prepare"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Of records that are inner life of a job: what reads a source, and what writes as was planned.
+PART_KINDS = ("part", "write")
 
-
-#: Of the records that are written here. One without is of the first release; what a later one wrote
-#: is left alone.
-RECORD_VERSION = 1
+#: The latest of the records that are written here: 2 are the parts of a job's writing, which no
+#: release before knows, all others are 1. One without is of the first release; what a later one
+#: wrote is left alone.
+RECORD_VERSION = 2
 _NEWER = "a newer release wrote this job: the processes of this one leave it alone"
 
 
@@ -257,7 +259,9 @@ def _pace(now: float, since: int | None, came: float) -> float | None:
 def _worked_on(fields: Mapping[str, str], sources: Sequence[SourceProgress]) -> str:
     if fields.get("step") == "parts":
         return ", ".join(each.name for each in sources if each.state == "running")
-    return fields.get("item", "") if fields["state"] in ("running", "cancelling") else ""
+    # One that waits here waits for those who write for it.
+    busy = ("running", "cancelling", "waiting")
+    return fields.get("item", "") if fields["state"] in busy else ""
 
 
 def _sources(fields: Mapping[str, str], names: Sequence[str]) -> list[SourceProgress]:

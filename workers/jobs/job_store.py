@@ -25,7 +25,7 @@ from workers.errors import (
     NotReplicatedError,
     QueueFullError,
 )
-from workers.jobs.job import Job, JobPage, Kind, State, is_newer, read_job
+from workers.jobs.job import PART_KINDS, Job, JobPage, Kind, State, is_newer, read_job
 from workers.jobs.job_specs import JobSpec, PartSpec, content_key
 from workers.jobs.messages import Message, messages_of, new_id, parts_of
 from workers.jobs.queue_stats import QueueStats, read_durability, read_queue_stats
@@ -329,7 +329,7 @@ class JobStore:
         positions = self._positions([fields for fields, _ in records], found[3::4])
         jobs = []
         for job_id, (fields, sources), position in zip(ids, records, positions, strict=True):
-            if not fields or fields.get("kind") == "part":
+            if not fields or fields.get("kind") in PART_KINDS:
                 if missing_ok:
                     continue
                 raise self._gone(job_id)

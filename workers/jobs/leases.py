@@ -10,10 +10,12 @@ from typing import Any, Literal
 from mindcorpus.errors import MindcorpusError
 from mindcorpus.progress import Progress
 from workers.errors import JobLostError, describe, lost_too_often
+from workers.jobs.job import TERMINAL
 from workers.jobs.job_specs import PartSpec
-from workers.jobs.messages import Message, messages_of, parts_of
+from workers.jobs.messages import Message, messages_of, new_id, parts_of
+from workers.jobs.queue_stats import count_writers
 from workers.jobs.results import in_short
-from workers.jobs.scripts import PREFIX, Scripts, job_key
+from workers.jobs.scripts import PREFIX, Scripts, job_key, writes_key
 from workers.jobs.task_names import task_name
 from workers.redis_client import Client, unavailable_errors
 from workers.settings import ServiceSettings
@@ -28,10 +30,12 @@ class Claim:
     job_id: str
     fence: str
     fields: Mapping[str, str]
+    code: str = ""
+    """The key of the code that is to do it."""
 
     @property
     def kind(self) -> str:
-        """merge, prepare or part."""
+        """merge, prepare, part or write."""
         return self.fields["kind"]
 
 
@@ -52,6 +56,8 @@ class Slots:
 
     count: int
     queues: tuple[str, ...]
+    code: str = ""
+    """The key of the code that its jobs are done by, as it is now."""
 
 
 Held = Literal["held", "stale", "cancel", "deadline"]
@@ -78,12 +84,20 @@ class ClaimStore:
         return NotClaimed("busy", host, int(pid), fence, job_id)
 
     def claim(
-        self, job_id: str, token: str, host: str, pid: int, queue: str = "", worker: str = ""
+        self,
+        job_id: str,
+        token: str,
+        host: str,
+        pid: int,
+        queue: str = "",
+        worker: str = "",
+        code: str = "",
     ) -> Claim | NotClaimed:
         """Take a job, if it is there to be taken; the same token may ask again.
 
         With a queue it is the job that has waited longest in it, and the one that was named only
-        if none waits. `worker` is whose slot it takes, as that is heard of.
+        if none waits. `worker` is whose slot it takes, as that is heard of; what other code than
+        `code` planned it does not take.
         """
         verdict, first, second, third, messages, taken = self._scripts.run(
             "claim",
@@ -98,13 +112,14 @@ class ClaimStore:
             queue,
             self._pause,
             worker,
+            code,
         )
         del messages  # the sweeper publishes what a claim found lost
         if verdict != "claimed":
             return NotClaimed(verdict, first, int(second or 0), third, taken)
         with unavailable_errors():
             fields: Any = self._redis.hgetall(job_key(taken))
-        return Claim(taken, first, fields)
+        return Claim(taken, first, fields, code)
 
     def beat(self, claim: Claim, progress: Progress | None = None) -> Held:
         """Renew the lease, and tell how far the job is."""
@@ -144,6 +159,23 @@ class ClaimStore:
             "" if source_size is None else source_size,
             _encoded(progress),
             in_short(whole),
+        )
+        return list(messages_of(messages)) if verdict == "done" else None
+
+    def spread(
+        self, claim: Claim, planned: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]
+    ) -> list[Message] | None:
+        """Have others write what a job planned; it waits for them. None if it is not ours any more.
+
+        `planned` has the `work` that they share, `rows` and `total` bytes of it, the `item` that is
+        shown, and the shares of the whole job `from` which and `to` which it brings it.
+        """
+        verdict, messages = self._scripts.run(
+            "spread",
+            claim.job_id,
+            claim.fence,
+            json.dumps({**planned, "code": claim.code}),
+            json.dumps([{"id": new_id(), "payload": json.dumps(part)} for part in parts]),
         )
         return list(messages_of(messages)) if verdict == "done" else None
 
@@ -240,8 +272,18 @@ class ClaimStore:
                 raise _forgotten()
             log = {"job": fields["parent"], "part": claim.job_id, "request_id": parent[1] or ""}
             return {**work, "log": log, "request": json.loads(request), "payload": payload}
+        if claim.kind == "write":
+            with unavailable_errors():
+                asked: Any = self._redis.hget(job_key(fields["parent"]), "request_id")
+            work["log"] = {"job": fields["parent"], "part": claim.job_id, "request_id": asked or ""}
+            return {**work, "payload": json.loads(fields["payload"])}
         work["log"] = {"job": claim.job_id, "request_id": fields.get("request_id", "")}
         work["request"] = json.loads(fields["request"])
+        if fields.get("step") == "seal":
+            work["written"] = self._written(claim)
+        else:
+            with unavailable_errors():
+                work["writers"] = count_writers(self._redis, claim.code)
         if claim.kind == "merge":
             work["outcomes"] = self.outcomes(claim.job_id)
             work["parts"] = self.made_parts(claim.job_id)
@@ -287,6 +329,40 @@ class ClaimStore:
             for name, payload, result in parts
             if result is not None
         ]
+
+    def _written(self, claim: Claim) -> dict[str, Any] | None:
+        """Give what a job planned, and what came of each part; None if some is forgotten."""
+        fields = claim.fields
+        with unavailable_errors():
+            ids = sorted(str(part) for part in self._redis.smembers(writes_key(claim.job_id)))
+            with self._redis.pipeline(transaction=False) as pipe:
+                for part in ids:
+                    pipe.hmget(job_key(part), "payload", "result")
+                parts = pipe.execute()
+        planned = json.loads(fields.get("planned", "{}"))
+        done = [(json.loads(payload)["number"], result) for payload, result in parts if result]
+        if not planned or len(done) != planned["parts"]:
+            return None
+        return {
+            **planned,
+            "attempts": [json.loads(result) for _, result in sorted(done)],
+            "strays": fields.get("strays") == "1",
+        }
+
+    def works(self, names: Sequence[str]) -> frozenset[str]:
+        """Tell of folders in which workers write together, as JOB.FENCE, which still are needed."""
+        with unavailable_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hmget(job_key(name.partition(".")[0]), "state", "fence", "work")
+            known = pipe.execute()
+        return frozenset(
+            name
+            for name, (state, fence, work) in zip(names, known, strict=True)
+            if state is not None
+            and state not in TERMINAL
+            # Planned in it, or about to plan in it.
+            and name in (work, f"{name.partition('.')[0]}.{fence}")
+        )
 
     def holds(self, job_id: str, fence: str) -> bool:
         """Whether a job is still held under a fence."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from workers.jobs.job_specs import PartSpec
 
-#: In the order in which workers empty them: a merge that only needs its last step comes first.
-QUEUES = ("finalise", "prepare", "part")
+#: In the order in which workers empty them: a merge that only needs its last step comes first, and
+#: what is begun is written before more is read.
+QUEUES = ("finalise", "prepare", "write", "part")
 
 Message = tuple[str, str]
 """A job's id and the queue it is to be published in."""

@@ -105,6 +105,20 @@ def read_queue_stats(redis: Client) -> QueueStats:
     )
 
 
+def count_writers(redis: Client, code: str) -> int:
+    """Count the slots of live workers that take what some code planned to be written."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.zrange(f"{PREFIX}:workers", 0, -1, withscores=True)
+        pipe.hgetall(f"{PREFIX}:slots")
+        (seconds, micros), workers, slots = pipe.execute()
+    since = seconds * 1000 + micros / 1000 - WORKER_SECONDS * 1000
+    told = [json.loads(slots[name]) for name, at in workers if at >= since and name in slots]
+    return sum(
+        each["count"] for each in told if each.get("code") == code and "write" in each["queues"]
+    )
+
+
 def _seen(name: str, seconds: float) -> WorkerSeen:
     host, _, pid = name.rpartition(":")
     return WorkerSeen(host, int(pid), max(0.0, seconds))

@@ -56,3 +56,8 @@ class Scripts:
 def job_key(job_id: str) -> str:
     """Give the key of a job's record."""
     return f"{PREFIX}:job:{job_id}"
+
+
+def writes_key(job_id: str) -> str:
+    """Give the key of the set of parts that write what a job planned."""
+    return f"{PREFIX}:writes:{job_id}"

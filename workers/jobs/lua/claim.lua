@@ -1,11 +1,18 @@
 -- ARGV: id, token, host, pid, lease, most attempts, deadline, error of a job lost too often, queue
--- or '', pause before a lost job's third attempt, worker whose slot it takes. Gives {'claimed',
--- fence} or {why not, host, pid, fence} of the holder, what to publish, and the job's id.
+-- or '', pause before a lost job's third attempt, worker whose slot it takes, key of its code. Gives
+-- {'claimed', fence} or {why not, host, pid, fence} of the holder, what to publish, and the job's id.
 --
 -- With a queue, the job is the one that has waited longest in it: messages may overtake each other,
 -- jobs do not.
 local id, token, host, pid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local claimed = P .. ':claimed:' .. token
+
+-- What was planned is written by the code that planned it, and by no other.
+local function foreign(one)
+  local code = field(one, 'code')
+  return code and code ~= (ARGV[12] or '')
+end
+
 local mine = redis.call('GET', claimed)
 if mine then
   id = mine -- the same call once more: its answer was lost
@@ -15,18 +22,20 @@ elseif ARGV[9] ~= '' then
     local first = redis.call('ZRANGEBYSCORE', queue, '-inf', EXACT, 'LIMIT', passed, 1)[1]
     id = first or id
     local known = readable(id) and field(id, 'state')
-    local fits = known and not TERMINAL[known] and not newer(id)
+    local open = known and not TERMINAL[known]
+    local passes = readable(id) and (newer(id) or (open and foreign(id)))
     if not readable(id) then
       set_aside(id)
-    elseif first and newer(id) then
+    elseif first and passes then
       passed = passed + 1
-    elseif first and not fits then
+    elseif first and not open then
       redis.call('ZREM', queue, id)
     end
-  until fits or not first
+  until (open and not passes) or not first
 end
 if not readable(id) then return { 'over', '', '', '', {}, id } end
 if newer(id) then return { 'of a newer release', '', '', '', {}, id } end
+if foreign(id) then return { 'of other code', '', '', '', {}, id } end
 local lease, most, deadline = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local publish = {}
 local state = field(id, 'state')
@@ -46,7 +55,7 @@ if HELD[state] then
   publish = field(id, 'state') == 'queued' and {} or publish
   state = field(id, 'state')
 end
-if state ~= 'queued' or field(id, 'step') == 'parts' then
+if state ~= 'queued' or NEXT[field(id, 'step') or ''] then
   return { 'over', '', '', '', publish, id }
 end
 if unwanted(id) then

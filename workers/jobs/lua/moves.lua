@@ -54,10 +54,12 @@ local function finish(id, state, error, result, short)
     redis.call('HINCRBY', P .. ':durations', kind .. '|' .. state .. '|count', 1)
     redis.call('HINCRBYFLOAT', P .. ':durations', kind .. '|' .. state .. '|seconds',
       math.max(NOW - number(id, 'created'), 0) / 1000)
-    for _, part in ipairs(redis.call('SMEMBERS', P .. ':parts:' .. id)) do
-      redis.call('EXPIRE', job_key(part), PARTS_KEPT)
+    for _, parts in ipairs({ P .. ':parts:' .. id, writes_key(id) }) do
+      for _, part in ipairs(redis.call('SMEMBERS', parts)) do
+        redis.call('EXPIRE', job_key(part), PARTS_KEPT)
+      end
+      redis.call('EXPIRE', parts, PARTS_KEPT)
     end
-    redis.call('EXPIRE', P .. ':parts:' .. id, PARTS_KEPT)
     redis.call('EXPIRE', P .. ':pending:' .. id, PARTS_KEPT)
   end
   move(id, state, error)
@@ -78,22 +80,44 @@ local function cancel_parts(parent, name)
   end
 end
 
--- The last part to end queues what is left of its merge. Gives what is to be published.
+-- Takes back what is left of the parts of a job's writing: it is planned anew.
+local function drop_writes(parent)
+  for _, part in ipairs(redis.call('SMEMBERS', writes_key(parent))) do
+    redis.call('SREM', P .. ':pending:' .. parent, part)
+    local state = readable(part) and field(part, 'state')
+    if HELD[state or ''] then
+      set(part, 'cancel', 1)
+    elseif state and not TERMINAL[state] then
+      finish(part, 'cancelled')
+    end
+    redis.call('EXPIRE', job_key(part), PARTS_KEPT)
+  end
+  redis.call('DEL', writes_key(parent))
+  redis.call('HDEL', job_key(parent), 'work', 'code', 'planned', 'strays')
+end
+
+-- What a job waits for, and what comes once it is there.
+local NEXT = { parts = 'finalise', write = 'seal' }
+
+-- The last part to end queues what is left of its job. Gives what is to be published.
 local function gather(parent, publish)
-  local state = field(parent, 'state')
+  local state, step = field(parent, 'state'), field(parent, 'step')
   local pending = P .. ':pending:' .. parent
-  if redis.call('SCARD', pending) > 0 or field(parent, 'step') ~= 'parts' then return end
+  if redis.call('SCARD', pending) > 0 or not NEXT[step or ''] then return end
   if not state or TERMINAL[state] then return end
   -- The set may have been lost: what the parts say themselves is the truth.
-  for _, part in ipairs(redis.call('SMEMBERS', P .. ':parts:' .. parent)) do
+  local all = step == 'write' and writes_key(parent) or P .. ':parts:' .. parent
+  for _, part in ipairs(redis.call('SMEMBERS', all)) do
     local known = readable(part) and field(part, 'state')
     local wanted = known and not TERMINAL[known] and field(part, 'cancel') ~= '1'
     if wanted then redis.call('SADD', pending, part) end
   end
   if redis.call('SCARD', pending) > 0 then return end
-  set(parent, 'step', 'finalise', 'queue', 'finalise', 'parts_share', field(parent, 'share') or '0')
+  set(parent, 'step', NEXT[step], 'parts_share', field(parent, 'share') or '0')
+  if step == 'parts' then set(parent, 'queue', 'finalise') end
   enqueue(parent, NOW)
-  table.insert(publish, { parent, 'finalise' })
+  if step == 'write' then look_at(parent, NOW + PARTS_PAUSE) end
+  table.insert(publish, { parent, field(parent, 'queue') })
 end
 
 local function fail(id, error, tolerated, publish)
@@ -106,7 +130,7 @@ local function fail(id, error, tolerated, publish)
   redis.call('SREM', P .. ':pending:' .. parent, id)
   local name = field(id, 'name')
   source_set(parent, name, 'state', 'failed')
-  if tolerated then
+  if tolerated and not is_write(id) then
     source_set(parent, name, 'error', error)
     cancel_parts(parent, name)
     gather(parent, publish)
@@ -134,6 +158,8 @@ end
 local function lose(id, max_attempts, error, pause, publish)
   redis.call('INCR', P .. ':lost')
   if unwanted(id) then return cancelled(id) end
+  -- It may still be there, and hold files open that its job's other parts write too.
+  if is_write(id) then set(parent_of(id), 'strays', 1) end
   if number(id, 'attempt') >= max_attempts then
     local tolerated = field(parent_of(id), 'allow_missing') == '1'
     return fail(id, error, tolerated, publish)
@@ -158,7 +184,7 @@ end
 
 local function create(id, values)
   for name, value in pairs(values) do set(id, name, value) end
-  set(id, 'id', id, 'v', VERSION, 'created', text(NOW), 'attempt', 0, 'tries', 0)
+  set(id, 'id', id, 'v', values.v or 1, 'created', text(NOW), 'attempt', 0, 'tries', 0)
 end
 
 local function create_part(parent, part, publish)
@@ -173,4 +199,38 @@ local function create_part(parent, part, publish)
   redis.call('HINCRBY', job_key(parent), 'parts', 1)
   enqueue(part.id, NOW)
   table.insert(publish, { part.id, 'part' })
+end
+
+-- Only workers of the code that planned it can take a part of a job's writing, and releases before
+-- there were such parts leave them alone.
+local function create_write(parent, part, code, publish)
+  create(part.id, { kind = 'write', v = 2, parent = parent, queue = 'write', code = code,
+    payload = part.payload, content_key = '' })
+  redis.call('SADD', writes_key(parent), part.id)
+  redis.call('SADD', P .. ':pending:' .. parent, part.id)
+  enqueue(part.id, NOW)
+  table.insert(publish, { part.id, 'write' })
+end
+
+-- Whether workers live, and none of the code that a job's writing was planned by.
+local function deserted(id)
+  local code, others = field(id, 'code'), false
+  if not code then return false end
+  local alive = redis.call('ZRANGEBYSCORE', P .. ':workers', text(NOW - WORKER_LIFE), '+inf')
+  for _, name in ipairs(alive) do
+    local told = redis.call('HGET', P .. ':slots', name)
+    local fine, slots = pcall(cjson.decode, told or '{}')
+    if fine and slots.code == code then return false end
+    others = true
+  end
+  return others
+end
+
+-- Queues a job whose writing was planned, for whoever takes it to plan it by its own code.
+local function plan_anew(id, publish)
+  drop_writes(id)
+  set(id, 'step', field(id, 'kind') == 'merge' and 'finalise' or 'run',
+    'note', 'is planned anew: no worker of the release that planned it is left')
+  enqueue(id, NOW)
+  table.insert(publish, { id, field(id, 'queue') })
 end

@@ -8,7 +8,7 @@ local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local EXACT = string.format('%.3f', clock[1] * 1000 + clock[2] / 1000)
 local TERMINAL = { succeeded = true, failed = true, cancelled = true }
 local HELD = { running = true, cancelling = true }
-local QUEUES = { 'finalise', 'prepare', 'part' }
+local QUEUES = { 'finalise', 'prepare', 'write', 'part' }
 local PARTS_PAUSE = 20000   -- between two looks at what a merge waits for
 local EVENT_PAUSE = 250     -- between two progress events of a job; state changes never wait
 local MAX_LOST_PAUSE = 60000 -- before a job goes on whose process was lost more than once
@@ -17,7 +17,8 @@ local QUEUED_PAUSE = 300000 -- between two looks at whether a job that is queued
 local WAKE_PAUSE = 1000     -- between two wake-ups of a queue's workers, whoever sweeps
 local WOKEN = 20            -- workers that one wake-up reaches
 local PACE = 10000          -- between two marks that a job's pace is told from
-local PARTS_KEPT = 600      -- seconds that the records of a finished merge's parts stay
+local PARTS_KEPT = 600      -- seconds that the records of a finished job's parts stay
+local WORKER_LIFE = 30000   -- for which a worker that is silent is still taken to live
 local close                 -- in retention.lua: what remains of a job that is over
 
 local function text(number)
@@ -31,6 +32,9 @@ local function number(id, name) return tonumber(field(id, name) or '') or 0 end
 local function set(id, ...) redis.call('HSET', job_key(id), ...) end
 local function look_at(id, when) redis.call('ZADD', P .. ':active', text(when), id) end
 local function parent_of(id) return field(id, 'parent') or '' end
+local function writes_key(id) return P .. ':writes:' .. id end
+-- Parts are of two kinds: `part` reads a source, `write` writes some of what its job has planned.
+local function is_write(id) return field(id, 'kind') == 'write' end
 
 -- What a later release wrote is its to read: here it is left as it is.
 local function newer(id) return number(id, 'v') > VERSION end

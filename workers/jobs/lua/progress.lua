@@ -93,6 +93,28 @@ local function mark(id, turned)
   set(id, 'mark_at', now[1], 'mark_done', now[2], 'mark_share', now[3])
 end
 
+-- What a part of a job's writing has done counts in its job, as long as that waits for it.
+local function count_write(id, parent, what, value)
+  local before = number(id, what)
+  set(id, what, text(value))
+  if field(parent, 'step') ~= 'write' or TERMINAL[field(parent, 'state')] then return end
+  redis.call('HINCRBY', job_key(parent), what, text(value - before))
+end
+
+-- How far a part of a job's writing is: of the job, that is a share of what was planned.
+local function tell_write(id, parent, now)
+  if field(parent, 'step') ~= 'write' or TERMINAL[field(parent, 'state')] then return end
+  count_write(id, parent, 'rows', now.rows)
+  count_write(id, parent, 'done', now.done)
+  set(parent, 'item', now.item, 'note', now.note)
+  local fine, planned = pcall(cjson.decode, field(parent, 'planned') or '')
+  local whole = number(parent, 'rows_total')
+  if fine and whole > 0 then
+    local done = math.min(1, number(parent, 'rows') / whole)
+    rise(parent, planned.from + (planned.to - planned.from) * done)
+  end
+end
+
 -- How far a job is: in its own record, and what a part has read in its merge's too.
 local function tell(id, progress)
   if (progress or '') == '' then return end
@@ -101,7 +123,9 @@ local function tell(id, progress)
   local shown = parent == '' and id or parent
   local stage = now.stage
   local event = { type = 'progress' }
-  if parent ~= '' then
+  if is_write(id) then
+    tell_write(id, parent, now)
+  elseif parent ~= '' then
     local name = field(id, 'name')
     event.source = name
     if stage == 'read' then
@@ -145,7 +169,9 @@ end
 -- A part that begins again takes back what it had added to its merge.
 local function forget_progress(id)
   local parent = parent_of(id)
-  if parent ~= '' then
+  if is_write(id) then
+    for _, what in ipairs({ 'rows', 'done' }) do count_write(id, parent, what, 0) end
+  elseif parent ~= '' then
     local name = field(id, 'name')
     for _, what in ipairs({ 'rows', 'done' }) do
       add_up(parent, name, what, -number(id, what))

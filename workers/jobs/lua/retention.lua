@@ -14,7 +14,7 @@ local KEPT = { id = true, kind = true, state = true, parent = true, content_key 
   asked_by = true, cancelled_by = true }
 local WORKING = { 'line', 'not_before', 'pause', 'lease', 'deadline', 'deadline_at', 'began', 'base',
   'was_at', 'was_share', 'mark_at', 'mark_done', 'mark_share', 'parts_share', 'emitted',
-  'last_error' }
+  'last_error', 'work', 'code', 'planned', 'strays' }
 
 -- A clock that no step of Redis' own moves: what sweeps saw pass, in milliseconds.
 local function lived()

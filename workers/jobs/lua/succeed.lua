@@ -20,6 +20,13 @@ if unwanted(id) then
   cancelled(id)
   return { 'done', publish }
 end
+if is_write(id) then
+  tell(id, ARGV[7])
+  finish(id, 'succeeded', nil, result)
+  redis.call('SREM', P .. ':pending:' .. parent, id)
+  gather(parent, publish)
+  return { 'done', publish }
+end
 local name = field(id, 'name')
 -- With the end, not before it: what is counted is what was done, whatever became of the beats.
 tell(id, ARGV[7])

@@ -15,16 +15,23 @@ local function look(id)
     lose(id, tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5]), publish)
   elseif unwanted(id) then
     cancelled(id)
-  elseif field(id, 'step') == 'parts' then
+  elseif NEXT[field(id, 'step') or ''] then
     -- Parts whose records are gone, cannot be read, or ended while nobody counted, must not be
     -- waited for.
     for _, part in ipairs(redis.call('SMEMBERS', P .. ':pending:' .. id)) do
       if not readable(part) then set_aside(part) end
       local known = readable(part) and field(part, 'state') or 'failed'
-      if TERMINAL[known] then redis.call('SREM', P .. ':pending:' .. id, part) end
+      if TERMINAL[known] then
+        redis.call('SREM', P .. ':pending:' .. id, part)
+      elseif not redis.call('ZSCORE', P .. ':active', part) then
+        look_at(part, NOW) -- a release that does not know it dropped it
+      end
     end
     look_at(id, NOW + PARTS_PAUSE)
-    gather(id, publish)
+    if deserted(id) then plan_anew(id, publish) else gather(id, publish) end
+  elseif field(id, 'step') == 'seal' then
+    look_at(id, NOW + PARTS_PAUSE)
+    if deserted(id) then plan_anew(id, publish) end
   else
     look_at(id, NOW + QUEUED_PAUSE)
   end
