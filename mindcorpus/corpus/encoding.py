@@ -27,9 +27,22 @@ _LONG = bytes(set(range(0x20)) - set(_SHORT))
 #: How many bytes more each byte takes in JSON.
 JSON_ESCAPES = bytes(1 if byte in _SHORT else 5 if byte in _LONG else 0 for byte in range(0x100))
 _AS_THEY_ARE = bytes(set(range(0x100)) - set(_SHORT + _LONG))
-# From so many bytes on a text is not encoded only to be measured: where memory runs out within
-# orjson (3.13), the process dies, instead of telling of it.
+# From so many bytes on a text is not given to orjson (3.13): where memory runs out within it, the
+# process dies, or it says that the text is not UTF-8.
 _MUCH = 1024 * 1024
+_ESCAPED = {byte: orjson.dumps(chr(byte))[1:-1] for byte in (*_SHORT, *_LONG)}
+
+
+def json_text(text: str) -> bytes:
+    """Give `orjson.dumps(text)`; raises `MemoryError` where a long text does not fit."""
+    if len(text) < _MUCH:
+        return orjson.dumps(text)
+    raw = text.encode()
+    special = {*raw.translate(None, _AS_THEY_ARE)}
+    # What is put in for others holds the backslash, which is an escape itself.
+    for byte in sorted(special, key=lambda byte: byte != ord("\\")):
+        raw = raw.replace(bytes([byte]), _ESCAPED[byte])
+    return b"".join((b'"', raw, b'"'))
 
 
 def json_size(text: str, raw: bytes) -> int:

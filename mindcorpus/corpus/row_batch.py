@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
-from mindcorpus.corpus.encoding import csv_escaped_all
+from mindcorpus.corpus.encoding import csv_escaped_all, json_text
 from mindcorpus.limits import BATCH_BYTES
 
 #: A batch is as large as these columns of it say, whatever its readers read: so the bytes of one
@@ -49,7 +48,7 @@ class _Texts:
     def _make(self, kind: str, name: str) -> Sequence[Any]:
         column = self._table.column(name)
         if kind == "json":
-            return [_fitted(orjson.dumps(text)) for text in self.get("values", name)]
+            return [_fitted(json_text(text)) for text in self.get("values", name)]
         if kind == "csv":
             return csv_escaped_all(column.cast(pa.binary()).to_pylist())
         values: list[Any] = column.to_pylist()

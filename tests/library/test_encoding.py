@@ -22,6 +22,7 @@ from mindcorpus.corpus.encoding import (
     csv_cell_size,
     csv_escaped,
     json_size,
+    json_text,
 )
 from mindcorpus.records import COLUMNS
 
@@ -118,8 +119,9 @@ def test_the_files_look_like_this() -> None:
 @settings(deadline=None)
 @given(text=texts, times=st.integers(1, 50))
 @example(text=SPECIAL + "\x00\x1f\x0b", times=1)
-def test_the_size_of_a_long_text_is_what_it_takes_as_json(text: str, times: int) -> None:
+def test_a_long_text_and_its_size_are_what_orjson_makes_of_it(text: str, times: int) -> None:
     long = text * times
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoding, "_MUCH", 0)
+        assert json_text(long) == orjson.dumps(long)
         assert json_size(long, long.encode()) == len(orjson.dumps(long))
