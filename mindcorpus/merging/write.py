@@ -88,6 +88,8 @@ def write_part(job: WriteJob, tick: Tick, also: Also | None = None) -> Written:
                 tick(rows.num_rows, size)
                 if also is not None:
                     also(rows)
+                del rows  # before the next ones are encoded
+            del table
     if not job.keep:
         # Its memory in the page cache serves the next one; on the disk nobody will have seen it.
         job.records.unlink()
