@@ -14,13 +14,14 @@ from mindcorpus.errors import SettingsError, storage_errors
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.formats.registry import names_of
-from mindcorpus.job_requests import DEFAULTED, SPLITTING, MergeRequest, PrepareRequest
+from mindcorpus.job_requests import DEFAULTED, MergeRequest, PrepareRequest
 from mindcorpus.merging.account import write_account
 from mindcorpus.merging.assemble import CorpusPlan, plan_corpus, write_corpus
 from mindcorpus.merging.choice import choose_sources, choose_stages, with_added
 from mindcorpus.merging.merge import MergeResult, corpus_result, publish_staged, refuse_failures
 from mindcorpus.merging.reading import find_sources, read_all
 from mindcorpus.notebook_view import table_html
+from mindcorpus.preparing.beginning import asked_split
 from mindcorpus.preparing.corpus_files import CorpusFiles, is_unchangeable
 from mindcorpus.preparing.corpus_split import (
     CorpusSplit,
@@ -35,7 +36,6 @@ from mindcorpus.preparing.not_made import not_made
 from mindcorpus.preparing.planning import Plan, Wanted
 from mindcorpus.preparing.prepare import PrepareResult, prepare_result, publish_formats
 from mindcorpus.preparing.runs import RunWritten
-from mindcorpus.preparing.standing import default_shares
 from mindcorpus.progress import BUILD, Cancellation, Reporter, WholeJob, piece, silent, written
 from mindcorpus.settings import Settings
 from mindcorpus.storage.files import Written
@@ -138,10 +138,7 @@ def _make(
     """
     catalog, stages = choose_sources(corpus, settings), choose_stages(corpus)
     store = Store.of(settings)
-    splitting = SplitSettings.of(
-        asked.model_dump(include=set(SPLITTING)),
-        {**default_shares(settings), **(known.settings or {})},
-    )
+    splitting = asked_split(asked, settings, known.settings)
     with ExitStack() as stack:
         stack.enter_context(storage_errors(settings.data_dir))
         staging, beside = (stack.enter_context(store.stage(kind)) for kind in ("corpus", "formats"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +76,7 @@ def begun(
         with _unless_removed(corpus):
             source = CorpusFiles(corpus)
             known = known_split(store, source.sha256)
-            asked = SplitSettings.of(
-                request.model_dump(include=set(SPLITTING)),
-                {**default_shares(settings), **(known.settings or {})},
-            )
+            asked = asked_split(request, settings, known.settings)
             split, rows = known.split, None
             if split is None or split.settings != asked:
                 rows = source.read_rows(context.report)
@@ -92,6 +89,14 @@ def begun(
             context.cancel.check()
             found = wanted, kept, broken, source, split, known, rows
             yield Begun(*found, corpus.name, _size_of(corpus))
+
+
+def asked_split(
+    request: PrepareRequest, settings: Settings, last: Mapping[str, Any] | None
+) -> SplitSettings:
+    """Give how a request splits; what it leaves open is as it was `last`, if it ever was."""
+    asked = request.model_dump(include=set(SPLITTING))
+    return SplitSettings.of(asked, {**default_shares(settings), **(last or {})})
 
 
 def _size_of(corpus: Path) -> int:

@@ -13,17 +13,24 @@ from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
 from mindcorpus.formats.registry import names_of
 from mindcorpus.job_requests import DEFAULTED, PrepareRequest
-from mindcorpus.preparing.beginning import Begun, begun
+from mindcorpus.preparing.beginning import Begun
 from mindcorpus.preparing.corpus_files import CorpusFiles
 from mindcorpus.preparing.corpus_split import CorpusSplit, KnownSplit
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.planning import Plan, Wanted
-from mindcorpus.preparing.prepare import PrepareResult, publish_made, published_before, told
+from mindcorpus.preparing.prepare import (
+    PrepareResult,
+    prepare_or_leave,
+    publish_made,
+    published_before,
+    told,
+)
 from mindcorpus.progress import PREPARE, Cancellation, Reporter, WholeJob, silent
 from mindcorpus.settings import Settings
 from mindcorpus.storage.publishers import Publisher
 from mindcorpus.storage.sealing import WrittenParts
 from mindcorpus.storage.shared_work import Amounts, SharedWork, Spread, Writers
+from mindcorpus.storage.staging import Staging
 from mindcorpus.storage.store import Store
 
 Results = dict[str, PrepareResult]
@@ -41,29 +48,18 @@ def prepare_or_spread(
 
     Then each part is to be written, and `seal_formats` called.
     """
-    report = WholeJob(report, PREPARE)
-    context = JobContext(WorkerPool(settings.workers), report, cancel)
-    request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
-    store = Store.of(settings, publisher)
-    with begun(request, settings, store, context) as begin:
-        if begin is None:
-            return published_before(request, store, report)
-        context = replace(context, pool=WorkerPool(settings.workers_for(begin.size)))
-        with store.stage("formats") as staging:
-            making = Making(begin.wanted, begin.split, begin.rows, staging)
-            plan = begin.plan(making, context)
-            bundles = writers.bundles([task.argument.run.text for task in plan.tasks])
-            if bundles:
-                cancel.check()
-                parts = [plan.tasks[each.start : each.stop] for each in bundles]
-                state = _State.of(begin, plan)
-                amounts = Amounts(plan.count, plan.text, ", ".join(plan.choices), PREPARE["write"])
-                return SharedWork.hand_over(
-                    staging, writers.name, parts, state, amounts, [begin.build]
-                )
-            folders = making.finish(plan, *making.write(plan, context), begin.source, begin.split)
-            published = publish_made(begin, request, folders, store, staging, context)
-    return told(begin, published, store)
+
+    def leave(begin: Begun, plan: Plan, staging: Staging) -> Spread | None:
+        bundles = writers.bundles([task.argument.run.text for task in plan.tasks])
+        if not bundles:
+            return None
+        cancel.check()
+        parts = [plan.tasks[each.start : each.stop] for each in bundles]
+        state = _State.of(begin, plan)
+        amounts = Amounts(plan.count, plan.text, ", ".join(plan.choices), PREPARE["write"])
+        return SharedWork.hand_over(staging, writers.name, parts, state, amounts, [begin.build])
+
+    return prepare_or_leave(request, settings, report, cancel, publisher, leave)
 
 
 def seal_formats(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mindcorpus.execution.context import JobContext
 from mindcorpus.execution.worker_pool import WorkerPool
@@ -22,7 +22,7 @@ from mindcorpus.preparing.deciding import (
 from mindcorpus.preparing.loading import load_parts, table_of
 from mindcorpus.preparing.making import Making
 from mindcorpus.preparing.not_made import not_made
-from mindcorpus.preparing.planning import Wanted
+from mindcorpus.preparing.planning import Plan, Wanted
 from mindcorpus.progress import (
     PREPARE,
     Cancellation,
@@ -47,6 +47,11 @@ from mindcorpus.tokens.lengths import cost
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import DatasetDict
+
+
+_Left = TypeVar("_Left")
+Leave = Callable[[Begun, Plan, Staging], _Left | None]
+"""Hands a plan, and the area that it is staged in, over to others; None: it does not."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,8 +143,27 @@ def prepare(
     `StorageError`, `CancelledError`, and `SettingsError` for names that no format has or that the
     corpus does not hold, and, once the others are published, for a format that cannot be loaded.
     """
+    cancel = cancel or Cancellation()
+    made = prepare_or_leave(request, settings, report, cancel, publisher, _leave_nothing)
+    assert made is not None
+    return made
+
+
+def _leave_nothing(_begin: Begun, _plan: Plan, _staging: Staging) -> None:
+    """Leave all of a plan to who made it."""
+
+
+def prepare_or_leave(
+    request: PrepareRequest,
+    settings: Settings,
+    report: Reporter,
+    cancel: Cancellation,
+    publisher: Publisher | None,
+    leave: Leave[_Left],
+) -> dict[str, PrepareResult] | _Left:
+    """Do as `prepare`, unless `leave` gives something for a plan, which is then left to others."""
     report = WholeJob(report, PREPARE)
-    context = JobContext(WorkerPool(settings.workers), report, cancel or Cancellation())
+    context = JobContext(WorkerPool(settings.workers), report, cancel)
     request = request.with_defaults(settings.model_dump(include=set(DEFAULTED)))
     store = Store.of(settings, publisher)
     with begun(request, settings, store, context) as begin:
@@ -149,6 +173,8 @@ def prepare(
         with store.stage("formats") as staging:
             making = Making(begin.wanted, begin.split, begin.rows, staging)
             plan = begin.plan(making, context)
+            if (left := leave(begin, plan, staging)) is not None:
+                return left
             folders = making.finish(plan, *making.write(plan, context), begin.source, begin.split)
             published = publish_made(begin, request, folders, store, staging, context)
     return told(begin, published, store)
